@@ -1,0 +1,1 @@
+"""Text to numbers: readers, vocabulary, numericalised sets, batches."""

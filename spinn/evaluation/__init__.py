@@ -1,0 +1,1 @@
+"""Accuracy, parse scores, reports and plots."""

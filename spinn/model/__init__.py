@@ -1,0 +1,1 @@
+"""Encoders, the transition policy, and the sentence-pair classifier."""

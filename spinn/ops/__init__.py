@@ -1,0 +1,1 @@
+"""Differentiable building blocks the encoders are made of."""

@@ -1,0 +1,294 @@
+"""The transition alphabet, and binary trees written in it.
+
+A binary tree over N words is a sequence of 2N - 1 transitions: SHIFT moves the next word from the
+buffer to the stack, REDUCE replaces the two topmost stack items by their parent. The same tree can
+be written as brackets (``( ( a dog ) runs )``, the form of SNLI's ``binary_parse`` fields) or as
+the set of its spans. This module converts between the three, says which sequences are trees, and
+makes the tree shapes that need no parser. It stands at the bottom of the package: it knows numpy
+and nothing else, and everything here is iterative, so a tree of any depth is welcome.
+
+Words are written as treebanks write them: a bracket in the text is the word ``-LRB-`` or ``-RRB-``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Span = tuple[int, int]
+TransitionArray = NDArray[np.int8]
+
+
+class Transition(IntEnum):
+    """The transition alphabet; the numbers are those of torchtext's ``ShiftReduceField``."""
+
+    PAD = 1
+    REDUCE = 2
+    SHIFT = 3
+
+
+class TreeError(ValueError):
+    """Brackets, transitions or spans that are not a binary tree."""
+
+
+def from_brackets(text: str) -> tuple[list[str], TransitionArray]:
+    """Read a bracketed binary tree.
+
+    Parameters
+    ----------
+    text
+        Words and round brackets separated by blanks; a single word may stand alone or in brackets.
+
+    Returns
+    -------
+    words, transitions
+        N words and an array ``[2N - 1]``.
+
+    Raises
+    ------
+    TreeError
+        If brackets do not match, a node does not have two children, or no word is there.
+
+    """
+    words: list[str] = []
+    transitions: list[int] = []
+    children = [0]  # how many children each open bracket has so far; the outermost is the root
+    for token in text.split():
+        if token == "(":
+            children.append(0)
+        elif token == ")":
+            if len(children) == 1:
+                raise TreeError("a closing bracket has no opening one")
+            count = children.pop()
+            is_bracketed_word = count == 1 and len(words) == 1 and len(transitions) == 1
+            if count != 2 and not is_bracketed_word:
+                raise TreeError(f"a node has {count} children where a binary tree has 2")
+            if count == 2:
+                transitions.append(Transition.REDUCE)
+            children[-1] += 1
+        else:
+            words.append(token)
+            transitions.append(Transition.SHIFT)
+            children[-1] += 1
+    if len(children) != 1:
+        raise TreeError(f"{len(children) - 1} opening bracket(s) are never closed")
+    if not words:
+        raise TreeError("the tree has no words")
+    if children[0] != 1:
+        raise TreeError(f"{children[0]} trees stand side by side where one is wanted")
+    return words, np.array(transitions, dtype=np.int8)
+
+
+def to_brackets(words: Sequence[str], transitions: Iterable[int]) -> str:
+    """Write a tree as brackets; the inverse of :func:`from_brackets`.
+
+    Raises
+    ------
+    TreeError
+        If the transitions are not a tree over these words, or a word is empty, holds a blank or is
+        a bare bracket and so could not be read back.
+
+    """
+    steps = np.asarray(list(transitions), dtype=np.int8)
+    check(steps, len(words))
+    for word in words:
+        if word in ("(", ")") or word.split() != [word]:
+            raise TreeError(f"the word {word!r} cannot stand in brackets; write -LRB- or -RRB-")
+    opened = [0] * len(words)  # brackets that open before each word
+    closed = [0] * len(words)  # brackets that close after it
+    for start, end in to_spans(steps):
+        opened[start] += 1
+        closed[end - 1] += 1
+    return " ".join(
+        "( " * before + word + " )" * after
+        for before, word, after in zip(opened, words, closed, strict=True)
+    )
+
+
+def to_spans(transitions: Iterable[int]) -> list[Span]:
+    """List the spans ``(start, end)`` of all composed nodes, in the order they are composed.
+
+    A tree over N words has N - 1 of them; ``end`` is exclusive, and words are not listed.
+
+    Raises
+    ------
+    TreeError
+        If the transitions are not a tree.
+
+    """
+    spans: list[Span] = []
+    starts: list[int] = []  # where each stack item begins; its end is where the next one begins
+    position = 0
+    for transition in transitions:
+        if transition == Transition.SHIFT:
+            starts.append(position)
+            position += 1
+        elif transition == Transition.REDUCE:
+            if len(starts) < 2:
+                raise TreeError("a REDUCE finds fewer than two items on the stack")
+            starts.pop()
+            spans.append((starts[-1], position))
+        else:
+            raise TreeError(f"{int(transition)} is no SHIFT or REDUCE")
+    if len(starts) != 1:
+        raise TreeError(f"the stack ends with {len(starts)} items where a tree leaves 1")
+    return spans
+
+
+def from_spans(length: int, spans: Iterable[Span]) -> TransitionArray:
+    """Build the transitions of the tree over ``length`` words that has just these spans.
+
+    Raises
+    ------
+    TreeError
+        If the spans are not those of a binary tree.
+
+    """
+    # After each word, the nodes that end there are composed from the inside out.
+    ordered = sorted(set(spans), key=lambda span: (span[1], -span[0]))
+    transitions: list[int] = []
+    position = 0
+    for _, end in ordered:
+        transitions += [Transition.SHIFT] * (end - position)
+        position = max(position, end)
+        transitions.append(Transition.REDUCE)
+    transitions += [Transition.SHIFT] * (length - position)
+    result = np.array(transitions, dtype=np.int8)
+    check(result, length)
+    if to_spans(result) != ordered:
+        raise TreeError("the spans cross or leave gaps, so they are not a binary tree")
+    return result
+
+
+def is_valid(transitions: Sequence[int] | TransitionArray, length: int | None = None) -> bool:
+    """Tell whether the transitions are one binary tree (over ``length`` words, if given)."""
+    try:
+        check(transitions, length)
+    except TreeError:
+        return False
+    return True
+
+
+def check(transitions: Sequence[int] | TransitionArray, length: int | None = None) -> None:
+    """Raise :class:`TreeError` unless the transitions are one binary tree.
+
+    Every prefix must leave a legal stack (a REDUCE finds two items), the whole must leave one item
+    and, where ``length`` is given, there must be that many SHIFTs.
+    """
+    steps = np.asarray(transitions)
+    if steps.size == 0 or not np.isin(steps, (Transition.SHIFT, Transition.REDUCE)).all():
+        raise TreeError("a tree is a sequence of SHIFT and REDUCE, at least one SHIFT")
+    depth = np.cumsum(np.where(steps == Transition.SHIFT, 1, -1))
+    if depth.min() < 1:
+        raise TreeError("a REDUCE finds fewer than two items on the stack")
+    if depth[-1] != 1:
+        raise TreeError(f"the stack ends with {depth[-1]} items where a tree leaves 1")
+    words = (steps.size + 1) // 2
+    if length is not None and words != length:
+        raise TreeError(f"the tree has {words} words where the sentence has {length}")
+
+
+# Tree shapes. A deterministic shape maps a length N to transitions [2N - 1].
+
+
+def left_branching(length: int) -> TransitionArray:
+    """``( ( ( a b ) c ) d )``: each word joins all that came before it."""
+    transitions = np.full(2 * length - 1, Transition.REDUCE, dtype=np.int8)
+    transitions[0] = Transition.SHIFT
+    transitions[1::2] = Transition.SHIFT
+    return transitions
+
+
+def right_branching(length: int) -> TransitionArray:
+    """``( a ( b ( c d ) ) )``: all words are shifted first, then reduced."""
+    transitions = np.full(2 * length - 1, Transition.REDUCE, dtype=np.int8)
+    transitions[:length] = Transition.SHIFT
+    return transitions
+
+
+def balanced(length: int) -> TransitionArray:
+    """Halve every span; the left half is the larger where the length is odd."""
+    transitions: list[int] = []
+    agenda = [length]  # lengths still to expand; 0 stands for a REDUCE whose children are done
+    while agenda:
+        size = agenda.pop()
+        if size == 0:
+            transitions.append(Transition.REDUCE)
+        elif size == 1:
+            transitions.append(Transition.SHIFT)
+        else:
+            agenda += [0, size // 2, size - size // 2]
+    return np.array(transitions, dtype=np.int8)
+
+
+FIXED_SHAPES: dict[str, Callable[[int], TransitionArray]] = {
+    "left": left_branching,
+    "right": right_branching,
+    "balanced": balanced,
+}
+
+
+# Random shapes are drawn for a whole batch at once: lengths [B] give transitions [T, B], padded.
+
+
+def random_uniform(lengths: NDArray[np.int64], random: np.random.Generator) -> TransitionArray:
+    """Draw each tree uniformly from all binary trees over its words.
+
+    N SHIFTs and N - 1 REDUCEs in random order have exactly one rotation in which every prefix has
+    more SHIFTs than REDUCEs (the cycle lemma of Dvoretzky and Motzkin, 1947), and that rotation is
+    a tree; each tree comes from equally many orders.
+
+    Returns
+    -------
+    Transitions ``[T, B]`` with ``T = 2 * max(lengths) - 1``, right-padded with PAD.
+
+    """
+    steps = 2 * int(lengths.max()) - 1
+    time = np.arange(steps)
+    used = time < (2 * lengths - 1)[:, None]  # [B, T]
+    order = np.where(used, random.random((len(lengths), steps)), np.inf).argsort(axis=1)
+    shuffled = np.empty((len(lengths), steps), dtype=np.int64)
+    change = np.where(time < lengths[:, None], 1, -1)  # N times +1, then -1
+    np.put_along_axis(shuffled, order, change, axis=1)
+    shuffled[~used] = 0
+    height = np.where(used, shuffled.cumsum(axis=1), np.iinfo(np.int64).max)
+    lowest = steps - 1 - height[:, ::-1].argmin(axis=1)  # the last time the minimum is reached
+    rotation = (lowest[:, None] + 1 + time) % (2 * lengths - 1)[:, None]
+    rotated = np.take_along_axis(shuffled, rotation, axis=1)
+    result = np.where(rotated > 0, Transition.SHIFT, Transition.REDUCE)
+    return np.where(used, result, Transition.PAD).T.astype(np.int8)
+
+
+def random_shift(lengths: NDArray[np.int64], random: np.random.Generator) -> TransitionArray:
+    """Toss a fair coin between SHIFT and REDUCE wherever both are legal.
+
+    This is the random baseline of the latent-tree literature (an untrained shift-reduce policy); it
+    favours left-branching trees over the uniform distribution of :func:`random_uniform`.
+
+    Returns
+    -------
+    Transitions ``[T, B]`` with ``T = 2 * max(lengths) - 1``, right-padded with PAD.
+
+    """
+    steps = 2 * int(lengths.max()) - 1
+    result = np.full((steps, len(lengths)), Transition.PAD, dtype=np.int8)
+    depth = np.zeros(len(lengths), dtype=np.int64)
+    waiting = lengths.astype(np.int64).copy()
+    for time in range(steps):
+        coin = random.random(len(lengths)) < 0.5
+        shift = (waiting > 0) & ((depth < 2) | coin)
+        reduce = ~shift & (depth > 1)
+        result[time, shift] = Transition.SHIFT
+        result[time, reduce] = Transition.REDUCE
+        depth += shift.astype(np.int64) - reduce
+        waiting -= shift
+    return result
+
+
+RANDOM_SHAPES: dict[str, Callable[[NDArray[np.int64], np.random.Generator], TransitionArray]] = {
+    "random": random_uniform,
+    "random-shift": random_shift,
+}
