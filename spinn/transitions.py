@@ -56,6 +56,8 @@ def from_brackets(text: str) -> tuple[list[str], TransitionArray]:
     words: list[str] = []
     transitions: list[int] = []
     children = [0]  # how many children each open bracket has so far; the outermost is the root
+    only_bracketed_word = False
+    shift, reduce = int(Transition.SHIFT), int(Transition.REDUCE)  # quicker than the enumeration
     for token in text.split():
         if token == "(":
             children.append(0)
@@ -63,15 +65,16 @@ def from_brackets(text: str) -> tuple[list[str], TransitionArray]:
             if len(children) == 1:
                 raise TreeError("a closing bracket has no opening one")
             count = children.pop()
-            is_bracketed_word = count == 1 and len(words) == 1 and len(transitions) == 1
-            if count != 2 and not is_bracketed_word:
+            if count == 1 and len(words) == 1 and len(children) == 1:
+                only_bracketed_word = True
+            elif count != 2:
                 raise TreeError(f"a node has {count} children where a binary tree has 2")
             if count == 2:
-                transitions.append(Transition.REDUCE)
+                transitions.append(reduce)
             children[-1] += 1
         else:
             words.append(token)
-            transitions.append(Transition.SHIFT)
+            transitions.append(shift)
             children[-1] += 1
     if len(children) != 1:
         raise TreeError(f"{len(children) - 1} opening bracket(s) are never closed")
@@ -79,10 +82,12 @@ def from_brackets(text: str) -> tuple[list[str], TransitionArray]:
         raise TreeError("the tree has no words")
     if children[0] != 1:
         raise TreeError(f"{children[0]} trees stand side by side where one is wanted")
+    if only_bracketed_word and len(words) > 1:
+        raise TreeError("a node has 1 children where a binary tree has 2")
     return words, np.array(transitions, dtype=np.int8)
 
 
-def to_brackets(words: Sequence[str], transitions: Iterable[int]) -> str:
+def to_brackets(words: Sequence[str], transitions: Sequence[int] | TransitionArray) -> str:
     """Write a tree as brackets; the inverse of :func:`from_brackets`.
 
     Raises
@@ -92,7 +97,7 @@ def to_brackets(words: Sequence[str], transitions: Iterable[int]) -> str:
         a bare bracket and so could not be read back.
 
     """
-    steps = np.asarray(list(transitions), dtype=np.int8)
+    steps = np.asarray(transitions)
     check(steps, len(words))
     for word in words:
         if word in ("(", ")") or word.split() != [word]:
@@ -108,7 +113,7 @@ def to_brackets(words: Sequence[str], transitions: Iterable[int]) -> str:
     )
 
 
-def to_spans(transitions: Iterable[int]) -> list[Span]:
+def to_spans(transitions: Sequence[int] | TransitionArray) -> list[Span]:
     """List the spans ``(start, end)`` of all composed nodes, in the order they are composed.
 
     A tree over N words has N - 1 of them; ``end`` is exclusive, and words are not listed.
@@ -122,17 +127,19 @@ def to_spans(transitions: Iterable[int]) -> list[Span]:
     spans: list[Span] = []
     starts: list[int] = []  # where each stack item begins; its end is where the next one begins
     position = 0
-    for transition in transitions:
-        if transition == Transition.SHIFT:
+    # Plain integers: numpy's and the enumeration's are many times slower in a loop.
+    shift, reduce = int(Transition.SHIFT), int(Transition.REDUCE)
+    for transition in np.asarray(transitions).tolist():
+        if transition == shift:
             starts.append(position)
             position += 1
-        elif transition == Transition.REDUCE:
+        elif transition == reduce:
             if len(starts) < 2:
                 raise TreeError("a REDUCE finds fewer than two items on the stack")
             starts.pop()
             spans.append((starts[-1], position))
         else:
-            raise TreeError(f"{int(transition)} is no SHIFT or REDUCE")
+            raise TreeError(f"{transition} is no SHIFT or REDUCE")
     if len(starts) != 1:
         raise TreeError(f"the stack ends with {len(starts)} items where a tree leaves 1")
     return spans
@@ -211,6 +218,8 @@ def right_branching(length: int) -> TransitionArray:
 
 def balanced(length: int) -> TransitionArray:
     """Halve every span; the left half is the larger where the length is odd."""
+    if length < 1:
+        raise ValueError("a tree has at least one word")
     transitions: list[int] = []
     agenda = [length]  # lengths still to expand; 0 stands for a REDUCE whose children are done
     while agenda:
@@ -265,8 +274,9 @@ def random_uniform(lengths: NDArray[np.int64], random: np.random.Generator) -> T
 def random_shift(lengths: NDArray[np.int64], random: np.random.Generator) -> TransitionArray:
     """Toss a fair coin between SHIFT and REDUCE wherever both are legal.
 
-    This is the random baseline of the latent-tree literature (an untrained shift-reduce policy); it
-    favours left-branching trees over the uniform distribution of :func:`random_uniform`.
+    This is the random baseline of the latent-tree literature (an untrained shift-reduce policy).
+    Trees with few free choices, such as wholly left- or right-branching ones, are likelier than
+    under :func:`random_uniform`.
 
     Returns
     -------

@@ -1,0 +1,62 @@
+"""The command line: ``spinn COMMAND``. Errors that a person can mend end it with status 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from spinn import __version__
+from spinn.errors import SpinnError
+
+COMMANDS = {
+    "train": "train a model, and test it",
+    "evaluate": "evaluate a trained model on a data set",
+    "predict": "classify sentence pairs with a trained model",
+    "prepare": "read a corpus once and write it as numbers, to train from elsewhere",
+    "download": "fetch SNLI, MultiNLI or GloVe",
+    "sample": "generate the bundled corpus",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="spinn",
+        description="SPINN, the shift-reduce sentence encoder, for natural language inference.",
+    )
+    parser.add_argument("--version", action="version", version=f"spinn {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    named = given[0] if given and given[0] in COMMANDS else None
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        if name == named:
+            _load(name).add_arguments(command)
+    options = parser.parse_args(given)
+    try:
+        return int(_load(options.command).run(options))
+    except SpinnError as error:
+        print(f"spinn: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read the output has gone; there is nobody to tell
+        return 1
+    except KeyboardInterrupt:
+        print("spinn: stopped.", file=sys.stderr)
+        return 130
+
+
+def _load(name: str) -> object:
+    """Import a command when it is wanted: the libraries behind some take seconds to load."""
+    from importlib import import_module
+
+    return import_module(f"spinn.commands.{name}")
+
+
+def say(line: str) -> None:
+    """Tell the person a line, at once, without breaking a progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=sys.stderr)
+    sys.stderr.flush()

@@ -1,0 +1,118 @@
+"""Flags made from the configuration's options, and the configuration made from flags."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from spinn.errors import ConfigurationError
+from spinn.options import flag_of
+from spinn.training.config import (
+    GROUPS,
+    Configuration,
+    preset_names,
+    read_file,
+    read_preset,
+    resolve,
+)
+
+_TITLES = {
+    "data": "data",
+    "model": "model",
+    "trees": "trees",
+    "policy": "policy learning (--rl)",
+    "training": "training",
+}
+_TYPES = {"int": int, "float": float, "str": str}
+
+
+def add_configuration(parser: argparse.ArgumentParser) -> None:
+    """Add a flag for every option, and ``--config`` and ``--preset``."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="options from a TOML or JSON file"
+    )
+    parser.add_argument(
+        "--preset", metavar="NAME", help="a named configuration: " + ", ".join(preset_names())
+    )
+    for name, group in GROUPS.items():
+        section = parser.add_argument_group(_TITLES[name])
+        add_group(section, group)
+        if name == "trees":
+            for flag, source, text in (
+                (
+                    "--predict",
+                    "predicted",
+                    "the tracker learns to predict trees (--trees predicted)",
+                ),
+                ("--rl", "sampled", "the tracker learns trees by REINFORCE (--trees sampled)"),
+            ):
+                section.add_argument(
+                    flag, dest="trees", action="append_const", const=source, help=text
+                )
+
+
+def add_group(section: Any, group: type, names: Iterable[str] | None = None) -> None:
+    """Add the flags of a group of options, or of some of them."""
+    for part in dataclasses.fields(group):
+        if names is None or part.name in names:
+            _add_flag(section, part)
+
+
+def _add_flag(section: Any, part: Any) -> None:
+    """Add one flag; what is not given stays out of the namespace, so that files can speak."""
+    declared = str(part.type).removesuffix(" | None")
+    flag, text = flag_of(part.name), part.metadata["help"].replace("%", "%%")
+    common: dict[str, Any] = {"dest": part.name, "default": argparse.SUPPRESS}
+    if declared == "bool":
+        shown = "on" if part.default else "off"
+        section.add_argument(
+            flag, action=argparse.BooleanOptionalAction, help=f"{text} (default: {shown})", **common
+        )
+        return
+    if declared == "list[str]":
+        section.add_argument(flag, nargs="+", metavar="FILE", help=text, **common)
+        return
+    if part.default is not None:
+        text = f"{text} (default: {part.default})"
+    choices = part.metadata["choices"]
+    if part.name == "trees":
+        # --predict and --rl name a source too; all that was named is collected and compared.
+        section.add_argument(flag, action="append", choices=choices, help=text, **common)
+        return
+    metavar = None if choices else {"int": "N", "float": "X", "str": "NAME"}[declared]
+    section.add_argument(
+        flag, type=_TYPES[declared], choices=choices, metavar=metavar, help=text, **common
+    )
+
+
+def given_options(namespace: argparse.Namespace) -> dict[str, Any]:
+    """Take from the parsed flags those that are options of the configuration."""
+    known = {part.name for group in GROUPS.values() for part in dataclasses.fields(group)}
+    given = {name: value for name, value in vars(namespace).items() if name in known}
+    sources = given.pop("trees", None)
+    if sources:
+        given["trees"] = _one_source(sources)
+    return given
+
+
+def _one_source(sources: list[str]) -> str:
+    if len(set(sources)) > 1:
+        flags = {"predicted": "--predict", "sampled": "--rl"}
+        named = " and ".join(flags.get(name, f"--trees {name}") for name in dict.fromkeys(sources))
+        raise ConfigurationError(
+            f"{named} exclude each other: trees come from one source; give one."
+        )
+    return sources[0]
+
+
+def configuration_of(namespace: argparse.Namespace) -> Configuration:
+    """Resolve preset, file and flags, in this order, to a configuration."""
+    layers = []
+    if namespace.preset is not None:
+        layers.append(read_preset(namespace.preset))
+    if namespace.config is not None:
+        layers.append(read_file(namespace.config))
+    return resolve(*layers, given_options(namespace))

@@ -1,0 +1,48 @@
+"""``spinn train``: train a model, or go on with an interrupted run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from spinn.commands.main import say
+from spinn.commands.options import add_configuration, configuration_of, given_options
+from spinn.errors import ConfigurationError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
+    parser.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="where to write the run (default: runs/...)"
+    )
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    add_configuration(parser)
+
+
+def run(namespace: argparse.Namespace) -> int:
+    """Train; return the exit status."""
+    from spinn.training import run as runs
+    from spinn.training.loop import Interruption
+
+    if namespace.resume is not None:
+        _refuse_other_options(namespace)
+    else:
+        configuration = configuration_of(namespace)
+    try:
+        if namespace.resume is not None:
+            runs.resume(namespace.resume, say)
+        else:
+            runs.train(configuration, namespace.output, say)
+    except Interruption as stopped:
+        say(f"Stopped and saved. Go on with: python train.py --resume {stopped}")
+        return 130
+    return 0
+
+
+def _refuse_other_options(namespace: argparse.Namespace) -> None:
+    """A run goes on as it began; other options would be ignored, so they are refused."""
+    others = [*given_options(namespace)]
+    others += [name for name in ("output", "config", "preset") if getattr(namespace, name)]
+    if others:
+        flags = ", ".join("--" + name.replace("_", "-") for name in others)
+        raise ConfigurationError(f"--resume goes on with the run's own options; drop {flags}.")

@@ -1,0 +1,188 @@
+"""Batches of a numericalised set: sentences of like length together, in an order that is seeded.
+
+Pairs are shuffled, cut into pools of 100 batches, sorted within each pool by the lengths of premise
+and hypothesis, cut into batches, and the batches shuffled. The order is a function of the seed and
+the epoch alone, so a run can be resumed at any batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spinn.data.dataset import PairDataset
+from spinn.data.vocabulary import PADDING
+from spinn.transitions import Transition, TransitionArray
+from spinn.trees import TreeSource
+
+POOL_BATCHES = 100
+
+
+@dataclass(frozen=True)
+class Batch:
+    """P sentence pairs, time first; premises are the first P columns, hypotheses the last P.
+
+    Attributes
+    ----------
+    words
+        ``[L, 2P]``, int64, padded.
+    lengths
+        ``[2P]``, int64, always on the CPU.
+    transitions
+        ``[T, 2P]``, int64, padded; ``None`` where the model chooses its own and has no teacher.
+    labels
+        ``[P]``, int64.
+    rows
+        ``[P]``, the pairs' places in the data set, on the CPU.
+
+    """
+
+    words: Tensor
+    lengths: Tensor
+    transitions: Tensor | None
+    labels: Tensor
+    rows: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device) -> Batch:
+        """Move what the model reads to a device."""
+        if device.type == "cpu":
+            return self
+        given = None if self.transitions is None else self.transitions.to(device)
+        return replace(
+            self, words=self.words.to(device), transitions=given, labels=self.labels.to(device)
+        )
+
+
+class Batcher:
+    """Cut a data set into batches.
+
+    Parameters
+    ----------
+    dataset
+        The pairs.
+    trees
+        Where the batches' transitions come from; ``None`` or a source that leaves the choice to the
+        model for batches without transitions.
+    batch_size
+        Pairs in a batch.
+    token_budget
+        If given, a batch holds as many pairs as keep ``2P * longest sentence`` within it, instead
+        of ``batch_size``.
+    shuffle
+        Whether to pool and shuffle; otherwise pairs come in batches sorted by length over the whole
+        set, as evaluation likes them.
+    seed
+        Of the order and of random trees.
+
+    """
+
+    def __init__(
+        self,
+        dataset: PairDataset,
+        trees: TreeSource | None,
+        *,
+        batch_size: int,
+        token_budget: int | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self.dataset = dataset
+        self._trees = trees if trees is not None and trees.draw is not None else None
+        self._batch_size = batch_size
+        self._token_budget = token_budget
+        self._shuffle = shuffle
+        self._seed = seed
+        self._lengths = dataset.lengths.reshape(-1, 2)
+        self._transition_offsets = dataset.transition_offsets
+
+    def batches(self, epoch: int = 0, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        """Yield the batches of an epoch, from number ``start`` up to ``stop``."""
+        for number, rows in enumerate(self.order(epoch)[start:stop], start=start):
+            yield self.cut(rows, np.random.default_rng([self._seed, 1, epoch, number]))
+
+    def order(self, epoch: int) -> list[NDArray[np.int64]]:
+        """List the rows of each batch of an epoch."""
+        count = len(self.dataset)
+        if not self._shuffle:
+            return self._split(self._sort(np.arange(count)))
+        random = np.random.default_rng([self._seed, 0, epoch])
+        shuffled = random.permutation(count)
+        pool = POOL_BATCHES * self._pairs_in_batch()
+        batches = []
+        for first in range(0, count, pool):
+            batches += self._split(self._sort(shuffled[first : first + pool]))
+        return [batches[number] for number in random.permutation(len(batches))]
+
+    def cut(self, rows: NDArray[np.int64], random: np.random.Generator) -> Batch:
+        """Make a batch of the pairs ``rows`` ``[P]``."""
+        data = self.dataset
+        sentences = np.concatenate([2 * rows, 2 * rows + 1])
+        lengths = data.offsets[sentences + 1] - data.offsets[sentences]
+        words = _gather(data.words, data.offsets[sentences], lengths, PADDING)
+        transitions = None
+        if self._trees is not None and self._trees.draw is not None:
+            gold: TransitionArray = np.empty((0, 0), dtype=np.int8)
+            if self._trees.needs_parse:
+                begin = self._transition_offsets[sentences]
+                gold = _gather(data.transitions, begin, 2 * lengths - 1, Transition.PAD)
+            drawn = self._trees.draw(lengths, gold, random)
+            transitions = torch.from_numpy(drawn.astype(np.int64))
+        return Batch(
+            torch.from_numpy(words.astype(np.int64)),
+            torch.from_numpy(lengths),
+            transitions,
+            torch.from_numpy(data.labels[rows]),
+            torch.from_numpy(rows),
+        )
+
+    def _pairs_in_batch(self) -> int:
+        if self._token_budget is None:
+            return self._batch_size
+        mean = max(1.0, float(self._lengths.max(axis=1).mean()))
+        return max(1, int(self._token_budget / (2 * mean)))
+
+    def _sort(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Sort by length of the premise, then of the hypothesis; ties keep their order."""
+        premise, hypothesis = self._lengths[rows].T
+        return rows[np.lexsort((hypothesis, premise))]
+
+    def _split(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Cut sorted rows into batches; a single pair left over joins the batch before it."""
+        if self._token_budget is None:
+            ends = list(range(self._batch_size, len(rows), self._batch_size))
+        else:
+            ends = self._ends_within_budget(rows, self._token_budget)
+        if self._shuffle and ends and len(rows) - ends[-1] == 1:
+            ends.pop()  # batch statistics of one pair are of no use
+        return np.split(rows, ends)
+
+    def _ends_within_budget(self, rows: NDArray[np.int64], budget: int) -> list[int]:
+        longest = self._lengths[rows].max(axis=1)
+        ends, begin, widest = [], 0, 0
+        for place, length in enumerate(longest.tolist()):
+            widest = max(widest, length)
+            if place > begin and 2 * (place + 1 - begin) * widest > budget:
+                ends.append(place)
+                begin, widest = place, length
+        return ends
+
+
+Number = TypeVar("Number", np.int8, np.int32)
+
+
+def _gather(
+    flat: NDArray[Number], begin: NDArray[np.int64], lengths: NDArray[np.int64], padding: int
+) -> NDArray[Number]:
+    """Stand stretches of a flat array side by side: ``[max(lengths), B]``, padded below."""
+    time = np.arange(int(lengths.max()))[:, None]
+    inside = time < lengths
+    return np.where(inside, flat[np.where(inside, begin + time, 0)], flat.dtype.type(padding))

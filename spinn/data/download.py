@@ -1,0 +1,415 @@
+"""The official corpora and word vectors: where they come from, and where they lie.
+
+Each archive is unpacked into a folder of its own under the data folder: ``data/snli``,
+``data/multinli``, ``data/glove``. ``ensure`` makes its files be there, taking the first of: the
+files themselves, an archive that was put there by hand, a download. Nothing half written ever
+stands under a final name: a download grows as ``NAME.part`` (and goes on from there when run
+again), is verified, and is renamed only then, and so is each file that is unpacked.
+
+``corpus_files`` and ``vector_file`` are for the code that uses the files: they never download.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import http.client
+import os
+import shutil
+import ssl
+import sys
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from spinn.errors import ConfigurationError, SpinnError
+
+_TIMEOUT = 30.0  # seconds without a byte after which a server counts as silent
+_CHUNK = 2**20  # bytes
+_NETWORK_FAILURES = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ConnectionError,
+    TimeoutError,
+    ssl.SSLError,
+)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError)  # what reading a damaged archive raises
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A zip archive on its official site."""
+
+    name: str
+    url: str
+    size: int | None
+    """Bytes of the archive, where they are known."""
+    sha256: str | None
+    md5: str | None
+    members: tuple[str, ...]
+    """The files wanted, as they are named in the archive."""
+
+    @property
+    def filename(self) -> str:
+        """The name of the archive's own file."""
+        return PurePosixPath(self.url).name
+
+
+ARCHIVES: dict[str, Archive] = {
+    archive.name: archive
+    for archive in (
+        Archive(
+            name="snli",
+            url="https://nlp.stanford.edu/projects/snli/snli_1.0.zip",
+            size=94_550_081,
+            sha256="afb3d70a5af5d8de0d9d81e2637e0fb8c22d1235c2749d83125ca43dab0dbd3e",
+            md5=None,
+            members=tuple(f"snli_1.0/snli_1.0_{split}.jsonl" for split in ("train", "dev", "test")),
+        ),
+        Archive(
+            name="multinli",
+            url="https://cims.nyu.edu/~sbowman/multinli/multinli_1.0.zip",
+            size=None,
+            sha256=None,
+            md5="0f70aaf66293b3c088a864891db51353",
+            members=tuple(
+                f"multinli_1.0/multinli_1.0_{split}.jsonl"
+                for split in ("train", "dev_matched", "dev_mismatched")
+            ),
+        ),
+        # The GloVe site publishes no checksums; a zip archive has its own for each file.
+        Archive(
+            name="glove.6B",
+            url="https://nlp.stanford.edu/data/glove.6B.zip",
+            size=862_182_613,
+            sha256=None,
+            md5=None,
+            members=tuple(f"glove.6B.{width}d.txt" for width in (50, 100, 200, 300)),
+        ),
+        Archive(
+            name="glove.42B.300d",
+            url="https://nlp.stanford.edu/data/glove.42B.300d.zip",
+            size=1_877_800_501,
+            sha256=None,
+            md5=None,
+            members=("glove.42B.300d.txt",),
+        ),
+        Archive(
+            name="glove.840B.300d",
+            url="https://nlp.stanford.edu/data/glove.840B.300d.zip",
+            size=2_176_768_927,
+            sha256=None,
+            md5=None,
+            members=("glove.840B.300d.txt",),
+        ),
+    )
+}
+
+
+def corpus_files(name: Literal["snli", "multinli"], data_directory: Path) -> dict[str, Path]:
+    """Find the files of a corpus under ``data_directory / name``, or download them there.
+
+    Returns
+    -------
+    The paths of ``train``, ``dev`` and ``test``. MultiNLI's test labels are not public: its
+    matched development set stands in as ``dev`` and its mismatched one as ``test``.
+
+    Raises
+    ------
+    SpinnError
+        If they cannot be had; the message says where to get them and where to put them.
+
+    """
+    files = ensure(name, Path(data_directory) / name)
+    return dict(zip(("train", "dev", "test"), files, strict=True))
+
+
+def vector_file(name: str, data_directory: Path) -> Path:
+    """Find the file of a set of word vectors under ``data_directory / "glove"``, or download it.
+
+    Parameters
+    ----------
+    name
+        ``glove.840B.300d``, ``glove.42B.300d``, or ``glove.6B.50d``, ``100d``, ``200d``, ``300d``;
+        ``glove.6B`` is the last of these.
+    data_directory
+        The folder in which ``glove`` lies.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such set.
+    SpinnError
+        If it cannot be had; the message says where to get it and where to put it.
+
+    """
+    directory = Path(data_directory) / "glove"
+    sets = {
+        member.removesuffix(".txt"): (archive.name, member)
+        for archive in ARCHIVES.values()
+        if archive.name.startswith("glove.")
+        for member in archive.members
+    }
+    full_name = "glove.6B.300d" if name == "glove.6B" else name
+    if full_name not in sets:
+        raise ConfigurationError(
+            f"There are no vectors named {name!r}. Choose one of: {', '.join(sets)}."
+        )
+    archive_name, member = sets[full_name]
+    found = _find(directory, member)
+    if found is not None:
+        return found
+    files = ensure(archive_name, directory)
+    return files[ARCHIVES[archive_name].members.index(member)]
+
+
+def ensure(name: str, directory: Path, *, download: bool = True) -> list[Path]:
+    """Make the files of an archive be in a folder.
+
+    Files found there are left as they are, plain or ``.gz``, in the folder itself or in the
+    archive's own folder within it. An archive found there is unpacked and kept; one that had to be
+    downloaded is removed once it is unpacked, or found to be damaged.
+
+    Parameters
+    ----------
+    name
+        A name in ``ARCHIVES``.
+    directory
+        The folder; it is made if need be.
+    download
+        Whether the archive may be downloaded.
+
+    Returns
+    -------
+    The paths of the archive's members, in their order.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no archive of that name.
+    SpinnError
+        If the files are not there and cannot be had. Whatever stood there before stands there
+        still.
+
+    """
+    if name not in ARCHIVES:
+        raise ConfigurationError(
+            f"There is no download named {name!r}. Choose one of: {', '.join(ARCHIVES)}."
+        )
+    archive, directory = ARCHIVES[name], Path(directory)
+    missing = [member for member in archive.members if _find(directory, member) is None]
+    if missing:
+        zip_path = directory / archive.filename
+        is_ours = not zip_path.exists()
+        if is_ours and not download:
+            raise SpinnError(
+                f"{directory} has no {_last_name(missing[0])}. "
+                f"Run `spinn download {name}`, or {_by_hand(archive, directory)}"
+            )
+        with _clear_errors(archive, directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            if is_ours:
+                _download(archive, zip_path)
+            else:
+                _verify(archive, zip_path)
+            try:
+                _unpack(zip_path, missing, directory)
+            except _DAMAGE:
+                if is_ours:
+                    zip_path.unlink()
+                raise
+            if is_ours:
+                zip_path.unlink()
+    found = [_find(directory, member) for member in archive.members]
+    return [path for path in found if path is not None]
+
+
+def _last_name(member: str) -> str:
+    return PurePosixPath(member).name
+
+
+def _find(directory: Path, member: str) -> Path | None:
+    for place in (_last_name(member), member):
+        for path in (directory / place, directory / f"{place}.gz"):
+            if path.is_file():
+                return path
+    return None
+
+
+def _by_hand(archive: Archive, directory: Path) -> str:
+    return f"get {archive.url} by other means and put it into {directory} as it is."
+
+
+@contextlib.contextmanager
+def _clear_errors(archive: Archive, directory: Path) -> Iterator[None]:
+    """Turn failures of network, disk and archive into one sentence on what to do."""
+    by_hand = _by_hand(archive, directory)
+    try:
+        yield
+    except urllib.error.HTTPError as error:
+        raise SpinnError(
+            f"{archive.url} was refused: {error.code} {error.reason}. Try again later, or {by_hand}"
+        ) from error
+    except _NETWORK_FAILURES as error:
+        reason = getattr(error, "reason", None) or error
+        raise SpinnError(
+            f"{archive.url} could not be downloaded: {reason}. "
+            f"Check the network and run again, or {by_hand}"
+        ) from error
+    except _DAMAGE as error:
+        raise SpinnError(
+            f"{directory / archive.filename} is damaged: {error}. "
+            "Delete it if it is still there, and download it again."
+        ) from error
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "Free some space" if full else "Check the folder and its permissions"
+        raise SpinnError(
+            f"{error.filename or directory}: {error.strerror or error}. {remedy} and run again."
+        ) from error
+
+
+# Download.
+
+
+def _download(archive: Archive, target: Path) -> None:
+    """Download to ``target.part``, verify, and rename.
+
+    A part left by a broken connection is kept and continued; one that proves wrong is removed.
+    """
+    part = target.with_name(target.name + ".part")
+    if archive.size is None or not part.exists() or part.stat().st_size != archive.size:
+        try:
+            _fetch(archive, part)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                part.unlink(missing_ok=True)
+            raise
+    try:
+        _verify(archive, part)
+    except SpinnError:
+        part.unlink()
+        raise
+    os.replace(part, target)
+
+
+def _fetch(archive: Archive, part: Path) -> None:
+    """Write what the server sends to ``part``, after what is there if the server can resume."""
+    present = part.stat().st_size if part.exists() else 0
+    headers = {"User-Agent": "spinn"}
+    if present:
+        headers["Range"] = f"bytes={present}-"
+    request = urllib.request.Request(archive.url, headers=headers)
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not present:
+            raise
+        part.unlink()  # it is no beginning of what the server has now
+        return _fetch(archive, part)
+    with response:
+        resumed = response.status == HTTPStatus.PARTIAL_CONTENT
+        present = present if resumed else 0
+        length = response.headers.get("Content-Length")
+        total = present + int(length) if length is not None else archive.size
+        with open(part, "ab" if resumed else "wb") as file, _Progress(part, present, total) as bar:
+            while chunk := response.read(_CHUNK):
+                file.write(chunk)
+                bar.update(len(chunk))
+                present += len(chunk)
+    if total is not None and present < total:
+        raise ConnectionError(f"the connection ended after {present:,} of {total:,} bytes")
+
+
+def _verify(archive: Archive, path: Path) -> None:
+    """Raise :class:`SpinnError` unless size and checksum are as published."""
+    problem = None
+    if archive.size is not None and path.stat().st_size != archive.size:
+        problem = f"it has {path.stat().st_size:,} bytes where {archive.size:,} are expected"
+    for algorithm, expected in (("sha256", archive.sha256), ("md5", archive.md5)):
+        if problem is None and expected is not None and _checksum(path, algorithm) != expected:
+            problem = f"its {algorithm} checksum is not the published one"
+    if problem is not None:
+        raise SpinnError(
+            f"{path} is not the published {archive.filename}: {problem}. "
+            f"Download it again; if that does not help, {archive.url} may have changed."
+        )
+
+
+def _checksum(path: Path, algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class _Progress:
+    """A bar on a terminal, and elsewhere a line for every tenth of the way."""
+
+    def __init__(self, part: Path, present: int, total: int | None) -> None:
+        self._name, self._present, self._total = part.stem, present, total
+        self._tenths = 10 * present // total if total else 0
+        self._bar = None
+        if sys.stderr.isatty():
+            self._bar = tqdm(
+                desc=self._name, initial=present, total=total, unit="B", unit_scale=True
+            )
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def update(self, count: int) -> None:
+        """Count further bytes."""
+        self._present += count
+        if self._bar is not None:
+            self._bar.update(count)
+        elif self._total and 10 * self._present // self._total > self._tenths:
+            self._tenths = 10 * self._present // self._total
+            done, total = self._present / 1e6, self._total / 1e6
+            print(f"{self._name}: {done:,.1f} of {total:,.1f} MB", file=sys.stderr, flush=True)
+
+
+# Unpacking.
+
+
+def _unpack(zip_path: Path, members: list[str], directory: Path) -> None:
+    """Unpack these members, and no others, into the folder itself.
+
+    Each goes by the last part of its name, so no name in the archive can lead out of the folder;
+    ``zipfile`` checks its checksum (CRC-32) as it is read, before it is renamed.
+    """
+    with zipfile.ZipFile(zip_path) as archive:
+        for member in members:
+            target = directory / _last_name(member)
+            part = target.with_name(target.name + ".part")
+            try:
+                with _open_member(archive, member) as source, open(part, "wb") as file:
+                    shutil.copyfileobj(source, file, _CHUNK)
+                os.replace(part, target)
+            finally:
+                part.unlink(missing_ok=True)
+
+
+def _open_member(archive: zipfile.ZipFile, member: str) -> zipfile.ZipExtFile:
+    try:
+        opened = archive.open(member)
+    except KeyError as error:
+        raise zipfile.BadZipFile(f"it holds no {member}") from error
+    except RuntimeError as error:  # a password, or a compression that is not supported
+        raise zipfile.BadZipFile(f"{member} cannot be read ({error})") from error
+    assert isinstance(opened, zipfile.ZipExtFile)
+    return opened

@@ -1,0 +1,181 @@
+"""How well labels are predicted: accuracy, F1 per label, the confusion matrix and the mean loss.
+
+The training loop and the evaluate command feed a :class:`ClassificationReport` batch by batch and
+read the figures at the end, as numbers for a file (:meth:`ClassificationReport.as_dict`) or as a
+table for a person (:meth:`ClassificationReport.format`). Everything follows from the confusion
+matrix, so the report takes no more room for a million pairs than for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LabelArray = NDArray[np.integer[Any]]
+FloatArray = NDArray[np.float64]
+
+
+class ClassificationReport:
+    """Counts of gold and predicted labels, and all that is computed from them.
+
+    A ratio whose denominator is zero is 0: the precision of a label never predicted, the recall of
+    a label without gold pairs, and every figure of a report that has seen no pairs. The macro F1
+    leaves out the labels that are neither gold nor predicted anywhere.
+
+    Parameters
+    ----------
+    labels
+        The names of the K labels; label ``k`` of the arrays is ``labels[k]``.
+
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = tuple(labels)
+        self.confusion = np.zeros((len(self.labels), len(self.labels)), dtype=np.int64)
+        """Pairs by gold label (row) and predicted label (column), ``[K, K]``."""
+        self._loss_sum = 0.0
+
+    def update(self, predicted: LabelArray, gold: LabelArray, loss: float) -> None:
+        """Add a batch of P pairs.
+
+        Parameters
+        ----------
+        predicted, gold
+            Label numbers ``[P]``.
+        loss
+            The mean loss of these P pairs; batches are weighted by their size.
+
+        Raises
+        ------
+        ValueError
+            If the arrays differ in shape, or hold a number that stands for no label.
+
+        """
+        predicted, gold = np.asarray(predicted), np.asarray(gold)
+        if predicted.shape != gold.shape or gold.ndim != 1:
+            raise ValueError(f"predicted is {predicted.shape}, gold {gold.shape}; both must be [P]")
+        size = len(self.labels)
+        for name, numbers in (("predicted", predicted), ("gold", gold)):
+            outside = numbers[(numbers < 0) | (numbers >= size)]
+            if outside.size:
+                raise ValueError(f"{name} label {outside[0]} is none of 0 to {size - 1}")
+        cells = np.bincount(gold.astype(np.int64) * size + predicted, minlength=size * size)
+        self.confusion += cells.reshape(size, size)
+        self._loss_sum += float(loss) * len(gold)
+
+    @property
+    def count(self) -> int:
+        """How many pairs were seen."""
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """The share of pairs whose label is right."""
+        return float(_ratio(self.confusion.trace(), self.confusion.sum()))
+
+    @property
+    def loss(self) -> float:
+        """The mean loss of a pair."""
+        return self._loss_sum / self.count if self.count else 0.0
+
+    @property
+    def precision(self) -> FloatArray:
+        """Of the pairs predicted to have a label, the share that have it, ``[K]``."""
+        return _ratio(self.confusion.diagonal(), self.confusion.sum(axis=0))
+
+    @property
+    def recall(self) -> FloatArray:
+        """Of the pairs that have a label, the share predicted to have it, ``[K]``."""
+        return _ratio(self.confusion.diagonal(), self.confusion.sum(axis=1))
+
+    @property
+    def f1(self) -> FloatArray:
+        """The harmonic mean of precision and recall, ``[K]``."""
+        return _ratio(2 * self.confusion.diagonal(), self._occurrences)
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean of F1 over the labels that occur, be it gold or predicted."""
+        occurs = self._occurrences > 0
+        return float(self.f1[occurs].mean()) if occurs.any() else 0.0
+
+    @property
+    def _occurrences(self) -> NDArray[np.int64]:
+        return self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give all figures as plain numbers, lists and dictionaries, ready for JSON."""
+        figures = zip(self.labels, self.precision, self.recall, self.f1, self._gold, strict=True)
+        return {
+            "count": self.count,
+            "accuracy": self.accuracy,
+            "loss": self.loss,
+            "macro_f1": self.macro_f1,
+            "labels": {
+                label: {
+                    "precision": float(precision),
+                    "recall": float(recall),
+                    "f1": float(f1),
+                    "count": int(count),
+                }
+                for label, precision, recall, f1, count in figures
+            },
+            "confusion": {
+                gold: {
+                    predicted: int(self.confusion[row, column])
+                    for column, predicted in enumerate(self.labels)
+                }
+                for row, gold in enumerate(self.labels)
+            },
+        }
+
+    def format(self) -> str:
+        """Write the report as a table in plain text; ratios are in per cent."""
+        summary = (
+            f"accuracy {100 * self.accuracy:.2f}%   macro F1 {100 * self.macro_f1:.2f}%   "
+            f"loss {self.loss:.4f}   pairs {self.count:,}"
+        )
+        figures = zip(self.labels, self.precision, self.recall, self.f1, self._gold, strict=True)
+        scores = [["label", "precision", "recall", "F1", "pairs"]]
+        for label, precision, recall, f1, count in figures:
+            ratios = [f"{100 * ratio:.2f}" for ratio in (precision, recall, f1)]
+            scores.append([label, *ratios, f"{count:,}"])
+        confusion = [["gold \\ predicted", *self.labels]]
+        for label, row in zip(self.labels, self.confusion, strict=True):
+            confusion.append([label, *(f"{cell:,}" for cell in row)])
+        parts = [summary, _table(scores), _table(confusion)]
+        return "\n\n".join(parts + self._remarks())
+
+    @property
+    def _gold(self) -> NDArray[np.int64]:
+        return self.confusion.sum(axis=1)
+
+    def _remarks(self) -> list[str]:
+        """Say which ratios of the table have nothing to divide by."""
+        remarks = []
+        for axis, what in ((0, "precision (never predicted)"), (1, "recall (no gold pairs)")):
+            empty = self.confusion.sum(axis=axis) == 0
+            names = [label for label, is_empty in zip(self.labels, empty, strict=True) if is_empty]
+            if names:
+                remarks.append(f"Undefined, given as 0: {what} of {', '.join(names)}.")
+        return ["\n".join(remarks)] if remarks else []
+
+
+def _ratio(part: Any, whole: Any) -> FloatArray:
+    """Divide elementwise; 0 where there is nothing to divide by."""
+    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def _table(rows: list[list[str]]) -> str:
+    """Set rows in columns: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *others in rows:
+        cells = [first.ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,175 @@
+"""Running a model over a data set: labels, probabilities, trees, and the scores of all three.
+
+Nothing is sampled here: a tracker that predicts or was trained by REINFORCE follows its most
+probable transitions, and every other source hands over its trees as in training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from spinn.data.batching import Batcher
+from spinn.data.dataset import NO_LABEL, PairDataset
+from spinn.evaluation.classification import ClassificationReport
+from spinn.evaluation.parsing import (
+    Conventions,
+    ParseScore,
+    TransitionAccuracy,
+    compare_with_shapes,
+    mean_depth,
+)
+from spinn.model.encoder import Choice
+from spinn.model.pair import PairModel
+from spinn.transitions import TransitionArray
+from spinn.trees import TreeSource
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model made of P pairs, in the order of the data set.
+
+    Attributes
+    ----------
+    report
+        Accuracy and its kin, over the pairs that have a label.
+    probabilities
+        ``[P, labels]``.
+    trees
+        The 2P trees taken, premise and hypothesis in turn; ``None`` for encoders without trees.
+
+    """
+
+    report: ClassificationReport
+    probabilities: NDArray[np.float32]
+    trees: list[TransitionArray] | None
+
+
+def evaluate(
+    model: PairModel,
+    dataset: PairDataset,
+    labels: tuple[str, ...],
+    source: TreeSource | None,
+    *,
+    batch_size: int = 256,
+    device: torch.device | None = None,
+    precision: str = "fp32",
+    seed: int = 0,
+) -> Evaluation:
+    """Classify a data set, following the trees of ``source``.
+
+    Parameters
+    ----------
+    model
+        The model; it is put in evaluation mode for the time of the call.
+    dataset, labels
+        The pairs, and the names of their labels.
+    source
+        Where transitions come from; ``None`` for encoders without trees.
+    batch_size, device, precision
+        How to run it; the device is the model's own by default.
+    seed
+        Of random trees.
+
+    """
+    device = next(model.parameters()).device if device is None else device
+    batcher = Batcher(dataset, source, batch_size=batch_size, shuffle=False, seed=seed)
+    choice = Choice.GREEDY if source is not None and source.chosen_by_model else Choice.GIVEN
+    report = ClassificationReport(labels)
+    probabilities = np.zeros((len(dataset), len(labels)), dtype=np.float32)
+    trees: list[TransitionArray] | None = None
+    training = model.training
+    model.eval()
+    with torch.no_grad(), arithmetic(device, precision):
+        for batch in batcher.batches():
+            moved = batch.to(device)
+            output = model(moved.words, moved.lengths, moved.transitions, choice)
+            scores = output.scores.float()
+            rows = batch.rows.numpy()
+            probabilities[rows] = scores.softmax(dim=1).cpu().numpy()
+            _count(report, scores.cpu(), batch.labels)
+            if output.encoding.transitions is not None:
+                trees = [_NO_TREE] * (2 * len(dataset)) if trees is None else trees
+                taken = output.encoding.transitions.cpu().numpy().astype(np.int8)
+                _put_trees(trees, taken, batch.lengths.numpy(), rows)
+    model.train(training)
+    return Evaluation(report, probabilities, trees)
+
+
+_NO_TREE: TransitionArray = np.empty(0, dtype=np.int8)
+
+
+def arithmetic(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which matrix products run in the given precision."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def _count(report: ClassificationReport, scores: torch.Tensor, labels: torch.Tensor) -> None:
+    known = labels != NO_LABEL
+    if known.any():
+        scores, labels = scores[known], labels[known]
+        loss = float(functional.cross_entropy(scores, labels))
+        report.update(scores.argmax(dim=1).numpy(), labels.numpy(), loss)
+
+
+def _put_trees(
+    trees: list[TransitionArray],
+    taken: TransitionArray,
+    lengths: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> None:
+    """Sort the trees of a batch ``[T, 2P]`` into the list of all trees."""
+    for column, length in enumerate(lengths):
+        side, pair = divmod(column, len(rows))
+        trees[2 * rows[pair] + side] = taken[: 2 * length - 1, column]
+
+
+def score_trees(
+    trees: list[TransitionArray],
+    dataset: PairDataset,
+    conventions: Conventions,
+    words: list[list[str]] | None = None,
+) -> dict[str, Any]:
+    """Score trees: against the parser's where it left any, and against trees of fixed shapes.
+
+    Parameters
+    ----------
+    trees
+        2P trees, as in :class:`Evaluation`.
+    dataset
+        The pairs, with the parser's trees.
+    conventions
+        Of the F1.
+    words
+        The words of the 2P sentences, wanted where punctuation is dropped.
+
+    Returns
+    -------
+    Figures ready for JSON: ``depth``, ``shapes`` and, where there are gold trees, ``gold``.
+
+    """
+    scores: dict[str, Any] = {
+        "conventions": conventions.describe(),
+        "depth": mean_depth(trees),
+        "shapes": compare_with_shapes(trees, conventions, words),
+    }
+    offsets, parsed = dataset.transition_offsets, dataset.parsed
+    parse, steps = ParseScore(conventions), TransitionAccuracy()
+    for sentence in np.flatnonzero(parsed):
+        gold = dataset.transitions[offsets[sentence] : offsets[sentence + 1]]
+        parse.update(trees[sentence], gold, None if words is None else words[sentence])
+        steps.update(trees[sentence], gold)
+    if parse.count:
+        scores["gold"] = parse.as_dict() | steps.as_dict()
+    return scores
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Count the numbers that are trained."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

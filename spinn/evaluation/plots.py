@@ -1,0 +1,174 @@
+"""The learning curve of a run as a picture.
+
+The training loop writes a line to ``metrics.jsonl`` at every logging step and after every look at
+the development set; :func:`plot_learning_curve` turns those records into a PNG beside it. It uses
+matplotlib's objects with the Agg canvas and not ``pyplot``, so it needs no display and leaves no
+state behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter, ScalarFormatter
+from numpy.typing import NDArray
+
+from spinn.errors import SpinnError
+
+Record = Mapping[str, Any]
+FloatArray = NDArray[np.float64]
+
+TRAIN_COLOUR = "#3b6fb6"
+DEV_COLOUR = "#d1622b"
+TEXT_COLOUR = "#333333"
+LOG_SCALE_RATIO = 30.0  # losses that span more than this are told apart on a logarithmic axis only
+SMOOTHED_FROM = 40  # a train curve of this many records is noisy enough to smooth
+
+
+def plot_learning_curve(records: Sequence[Record], path: Path, title: str) -> None:
+    """Draw loss and accuracy over epochs, for the training and the development set, as a PNG.
+
+    Parameters
+    ----------
+    records
+        Records of ``metrics.jsonl``: ``kind`` is ``"train"`` or ``"dev"`` (others are passed over),
+        ``epoch`` counts the epochs done, ``loss`` is the mean per pair and ``accuracy`` a fraction.
+    path
+        Where the picture goes. It is written beside and then moved there, so a reader never finds
+        half a picture.
+    title
+        The heading: what was trained, on what.
+
+    Raises
+    ------
+    SpinnError
+        If there is neither a train nor a dev record, or the picture cannot be written.
+
+    """
+    figure = learning_curve_figure(records, title)
+    _write(FigureCanvasAgg(figure), path)
+
+
+def learning_curve_figure(records: Sequence[Record], title: str) -> Figure:
+    """Make the figure of :func:`plot_learning_curve` without writing it.
+
+    Raises
+    ------
+    SpinnError
+        If there is neither a train nor a dev record.
+
+    """
+    records = [record for record in records if record.get("kind") in ("train", "dev")]
+    if not records:
+        raise SpinnError("There is nothing to plot yet: train until the first metrics are written.")
+    figure = Figure(figsize=(11, 4.4), dpi=150, layout="constrained")
+    figure.suptitle(title, fontsize=13, color=TEXT_COLOUR)
+    loss_axes, accuracy_axes = figure.subplots(1, 2)
+    _draw_curves(loss_axes, records, "loss")
+    _draw_curves(accuracy_axes, records, "accuracy")
+    _set_loss_scale(loss_axes, records)
+    accuracy_axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
+    _mark_best(loss_axes, accuracy_axes, records)
+    # Both panels have the same curves; one legend below them covers none.
+    handles, names = loss_axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    return figure
+
+
+def _series(records: Sequence[Record], kind: str, name: str) -> tuple[FloatArray, FloatArray]:
+    """Collect the epochs and the values ``name`` of one kind of record."""
+    chosen = [record for record in records if record["kind"] == kind]
+    epochs = np.array([record["epoch"] for record in chosen], dtype=np.float64)
+    return epochs, np.array([record[name] for record in chosen], dtype=np.float64)
+
+
+def _draw_curves(axes: Axes, records: Sequence[Record], name: str) -> None:
+    """Draw the train and dev curves of one figure, and dress the panel."""
+    epochs, values = _series(records, "train", name)
+    if len(epochs) >= SMOOTHED_FROM:
+        size = max(3, len(epochs) // 40)
+        axes.plot(epochs, values, color=TRAIN_COLOUR, linewidth=0.7, alpha=0.25)
+        label = f"train (mean of {size} records)"
+        axes.plot(epochs, _running_mean(values, size), color=TRAIN_COLOUR, lw=1.6, label=label)
+    elif len(epochs):
+        axes.plot(epochs, values, color=TRAIN_COLOUR, linewidth=1.6, label="train")
+    epochs, values = _series(records, "dev", name)
+    if len(epochs):
+        axes.plot(epochs, values, "o-", color=DEV_COLOUR, lw=1.6, markersize=3.5, label="dev")
+    axes.set_xlabel("epoch", color=TEXT_COLOUR)
+    axes.set_title(name, fontsize=11, color=TEXT_COLOUR)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlim(left=0, right=max(1.0, *(record["epoch"] for record in records)) * 1.02)
+    axes.grid(color="#dddddd", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=TEXT_COLOUR, labelsize=9)
+
+
+def _running_mean(values: FloatArray, size: int) -> FloatArray:
+    """Average each value with those before it, ``size`` in all where there are as many."""
+    total = np.concatenate(([0.0], np.nancumsum(values)))
+    known = np.concatenate(([0], np.isfinite(values).cumsum()))
+    end = np.arange(1, len(values) + 1)
+    start = np.maximum(end - size, 0)
+    return (total[end] - total[start]) / np.maximum(known[end] - known[start], 1)
+
+
+def _set_loss_scale(axes: Axes, records: Sequence[Record]) -> None:
+    """Take a logarithmic axis for losses of very different size, else a linear one from 0."""
+    values = np.concatenate([_series(records, kind, "loss")[1] for kind in ("train", "dev")])
+    values = values[np.isfinite(values)]
+    if values.size and values.min() > 0 and values.max() / values.min() > LOG_SCALE_RATIO:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(ScalarFormatter())
+        axes.set_ylabel("logarithmic scale", fontsize=9, color=TEXT_COLOUR)
+    else:
+        axes.set_ylim(bottom=min(0.0, *axes.get_ylim()))
+
+
+def _mark_best(loss_axes: Axes, accuracy_axes: Axes, records: Sequence[Record]) -> None:
+    """Mark the dev point of the highest accuracy, the earliest one if several share it."""
+    epochs, accuracies = _series(records, "dev", "accuracy")
+    _, losses = _series(records, "dev", "loss")
+    if not np.isfinite(accuracies).any():
+        return
+    best = int(np.nanargmax(accuracies))
+    epoch, accuracy = float(epochs[best]), float(accuracies[best])
+    for axes, value in ((loss_axes, losses[best]), (accuracy_axes, accuracy)):
+        axes.axvline(epoch, color=DEV_COLOUR, linewidth=0.8, linestyle=":")
+        axes.plot(epoch, value, marker="*", markersize=13, color=DEV_COLOUR, mec="white", zorder=5)
+    late = epoch > accuracy_axes.get_xlim()[1] / 2
+    low = accuracy < np.mean(accuracy_axes.get_ylim())
+    accuracy_axes.annotate(
+        f"best dev {100 * accuracy:.2f}%\nepoch {epoch:g}",
+        xy=(epoch, accuracy),
+        xytext=(-12 if late else 12, 30 if low else -46),
+        textcoords="offset points",
+        ha="right" if late else "left",
+        fontsize=9,
+        color=TEXT_COLOUR,
+        bbox={"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": DEV_COLOUR},
+        arrowprops={"arrowstyle": "-", "color": DEV_COLOUR},
+    )
+
+
+def _write(canvas: FigureCanvasAgg, path: Path) -> None:
+    """Write the picture beside its place, then move it there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            canvas.print_png(file)
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise SpinnError(f"The learning curve cannot be written to {path}: {error}.") from error

@@ -1,0 +1,43 @@
+"""Encoders without trees: bag of words, LSTM, bidirectional LSTM.
+
+They read the same leaves and feed the same classifier, so a comparison changes the encoder alone.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import PackedSequence
+
+from spinn.model.encoder import Encoding, Leaves
+
+
+class BagOfWords(nn.Module):
+    """The sum of the leaves."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.output_size = self.leaf_size = hidden_size
+
+    def forward(self, leaves: Leaves) -> Encoding:
+        """Encode B sentences; there are no transitions to take."""
+        sizes = leaves.batch_sizes
+        ends = sizes.cumsum(0)
+        sentence = torch.arange(len(leaves.states)) - (ends - sizes).repeat_interleave(sizes)
+        total = leaves.states.new_zeros(len(leaves.lengths), self.output_size)
+        return Encoding(total.index_add(0, sentence.to(leaves.states.device), leaves.states))
+
+
+class SequenceLSTM(nn.Module):
+    """The last state of an LSTM; of two LSTMs of half the width, forwards and backwards."""
+
+    def __init__(self, hidden_size: int, *, bidirectional: bool = False) -> None:
+        super().__init__()
+        self.output_size = self.leaf_size = hidden_size
+        width = hidden_size // 2 if bidirectional else hidden_size
+        self.lstm = nn.LSTM(hidden_size, width, bidirectional=bidirectional)
+
+    def forward(self, leaves: Leaves) -> Encoding:
+        """Encode B sentences; there are no transitions to take."""
+        _, (last, _) = self.lstm(PackedSequence(leaves.states, leaves.batch_sizes))
+        return Encoding(torch.cat(list(last), dim=1))

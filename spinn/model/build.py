@@ -1,0 +1,129 @@
+"""Building a model from its options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spinn.model.baselines import BagOfWords, SequenceLSTM
+from spinn.model.classifier import PairClassifier
+from spinn.model.encoder import SPINN
+from spinn.model.leaves import LeafLayer, WordEmbedding
+from spinn.model.pair import PairModel
+from spinn.options import option
+
+NORMS = ("none", "batch", "layer")
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The shape of the model."""
+
+    encoder: str = option(
+        "spinn", "what encodes a sentence", choices=("spinn", "lstm", "bilstm", "bow")
+    )
+    hidden_size: int = option(200, "width of a sentence vector", minimum=1)
+    tracker: bool = option(False, "watch buffer and stack with a tracker LSTM", needs="spinn")
+    tracker_size: int = option(64, "width of the tracker", minimum=1, needs="tracker")
+    embedding_size: int = option(
+        100,
+        "width of word vectors where no pretrained ones are given",
+        minimum=1,
+        needs="no vectors",
+    )
+    embeddings: str = option(
+        "tuned", "whether pretrained vectors are trained further", choices=("tuned", "fixed")
+    )
+    unknown: str = option(
+        "trained",
+        "vectors of words that have no pretrained one",
+        choices=("trained", "random"),
+        needs="fixed vectors",
+    )
+    leaf_context: str = option(
+        "none", "an LSTM over the words below the leaves", choices=("none", "lstm", "bilstm")
+    )
+    leaf_norm: str = option("layer", "normalisation of the leaves", choices=NORMS)
+    embedding_dropout: float = option(0.1, "dropout of word vectors", minimum=0, maximum=0.99)
+    leaf_dropout: float = option(0.1, "dropout of the leaves", minimum=0, maximum=0.99)
+    classifier_layers: int = option(2, "hidden layers of the classifier", minimum=0)
+    classifier_width: int = option(512, "width of its hidden layers", minimum=1)
+    classifier_norm: str = option("layer", "normalisation in the classifier", choices=NORMS)
+    classifier_dropout: float = option(0.1, "dropout in the classifier", minimum=0, maximum=0.99)
+
+
+def build_model(
+    options: ModelOptions, embedding: WordEmbedding, labels: int, *, predicts: bool
+) -> PairModel:
+    """Build a model with fresh weights, drawn from torch's global generator.
+
+    Parameters
+    ----------
+    options
+        Its shape.
+    embedding
+        Its word vectors, from :func:`build_embedding`.
+    labels
+        How many labels there are.
+    predicts
+        Whether the tracker scores transitions.
+
+    """
+    encoder = build_encoder(options, predicts=predicts)
+    leaves = LeafLayer(
+        embedding,
+        encoder.leaf_size,
+        context=options.leaf_context,
+        norm=options.leaf_norm,
+        embedding_dropout=options.embedding_dropout,
+        dropout=options.leaf_dropout,
+    )
+    classifier = PairClassifier(
+        encoder.output_size,
+        labels,
+        layers=options.classifier_layers,
+        width=options.classifier_width,
+        norm=options.classifier_norm,
+        dropout=options.classifier_dropout,
+    )
+    return PairModel(leaves, encoder, classifier)
+
+
+def build_encoder(options: ModelOptions, *, predicts: bool) -> SPINN | SequenceLSTM | BagOfWords:
+    """Build the encoder alone."""
+    if options.encoder == "bow":
+        return BagOfWords(options.hidden_size)
+    if options.encoder in ("lstm", "bilstm"):
+        return SequenceLSTM(options.hidden_size, bidirectional=options.encoder == "bilstm")
+    tracker_size = options.tracker_size if options.tracker else 0
+    return SPINN(options.hidden_size, tracker_size, predicts=predicts)
+
+
+def build_embedding(
+    options: ModelOptions, size: int, vectors: Tensor | None = None, known: Tensor | None = None
+) -> WordEmbedding:
+    """Lay out word vectors: pretrained ones as given, the others drawn at the same scale.
+
+    Parameters
+    ----------
+    options
+        The width where there are no pretrained vectors, and which vectors are trained.
+    size
+        V, how many words there are.
+    vectors, known
+        Pretrained vectors ``[V, E]``, and ``[V]``, true for the words that have one.
+
+    """
+    if vectors is None or known is None:
+        initial = torch.empty(size, options.embedding_size)
+        known = torch.zeros(size, dtype=torch.bool)
+    else:
+        initial = vectors.clone()
+    scale = float(initial[known].std()) if known.any() else 0.1
+    missing = ~known
+    initial[missing] = nn.init.normal_(torch.empty(int(missing.sum()), initial.shape[1]), std=scale)
+    if vectors is None or options.embeddings == "tuned":
+        return WordEmbedding(initial, torch.zeros_like(known))
+    return WordEmbedding(initial, torch.ones_like(known) if options.unknown == "random" else known)

@@ -1,0 +1,49 @@
+"""The classifier: from two sentence vectors to scores of the labels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from spinn.model.leaves import make_norm
+
+
+class PairClassifier(nn.Module):
+    """A multilayer perceptron over [u, v, u - v, u * v] (Mou et al. 2016).
+
+    Parameters
+    ----------
+    sentence_size
+        H, the width of a sentence vector.
+    labels
+        How many labels there are.
+    layers, width
+        Depth and width of the hidden layers (ReLU).
+    norm, dropout
+        After the features and after each hidden layer.
+
+    """
+
+    def __init__(
+        self,
+        sentence_size: int,
+        labels: int,
+        *,
+        layers: int = 1,
+        width: int = 1024,
+        norm: str = "none",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        size = 4 * sentence_size
+        modules: list[nn.Module] = [make_norm(norm, size), nn.Dropout(dropout)]
+        for _ in range(layers):
+            modules += [nn.Linear(size, width), nn.ReLU(), make_norm(norm, width)]
+            modules += [nn.Dropout(dropout)]
+            size = width
+        self.layers = nn.Sequential(*modules, nn.Linear(size, labels))
+
+    def forward(self, premise: Tensor, hypothesis: Tensor) -> Tensor:
+        """Score pairs of sentence vectors ``[P, H]`` as ``[P, labels]``."""
+        difference, product = premise - hypothesis, premise * hypothesis
+        return self.layers(torch.cat([premise, hypothesis, difference, product], dim=1))

@@ -1,0 +1,308 @@
+"""The shift-reduce encoder: SPINN's stack machine over a batch of sentences.
+
+All sentences move together, one transition a time step. Their nodes lie in one table; a buffer is
+the number of the next word, a stack is a row of node numbers. SHIFT copies a number; the REDUCEs of
+a step are composed in one call of the tree-LSTM. The sentences come sorted, longest first, so those
+still running at any step are the first ones, and nothing is computed for the others.
+
+:class:`SPINN` is the whole algorithm; :class:`Machine` is its integer half.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor, nn
+
+from spinn.model.cells import Tracker, TreeLSTM
+from spinn.model.policy import TransitionPolicy
+from spinn.ops.nodes import NodeTable
+from spinn.transitions import Transition
+
+
+class Choice(Enum):
+    """Who chooses the transitions."""
+
+    GIVEN = "given"  # they are handed to the encoder
+    SAMPLED = "sampled"  # drawn from the tracker's policy
+    GREEDY = "greedy"  # the most probable under the policy
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """The words of a batch of sentences, ready to be composed.
+
+    Attributes
+    ----------
+    states
+        ``[N, width]``, all words of the batch, without padding: the first words of all sentences,
+        then the second words of those that have one, and so on (a packed sequence).
+    lengths
+        ``[B]`` on the CPU, in descending order.
+
+    """
+
+    states: Tensor
+    lengths: Tensor
+
+    @property
+    def batch_sizes(self) -> Tensor:
+        """``[max(lengths)]``, how many sentences have a first, second, … word."""
+        positions = torch.arange(int(self.lengths[0]))
+        return (self.lengths > positions[:, None]).sum(dim=1)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What an encoder made of B sentences.
+
+    Attributes
+    ----------
+    sentences
+        ``[B, H]``.
+    transitions
+        ``[T, B]``, those taken; ``None`` for encoders without trees.
+    policy
+        The distributions ``[T, B]`` they were chosen from, where a tracker predicts.
+    tracker
+        The tracker's hidden states ``[T, B, K]`` before each transition, where there is one.
+
+    """
+
+    sentences: Tensor
+    transitions: Tensor | None = None
+    policy: TransitionPolicy | None = None
+    tracker: Tensor | None = None
+
+    def reorder(self, order: Tensor) -> Encoding:
+        """Take the sentences in another order ``[B]``."""
+        policy = self.policy
+        return Encoding(
+            self.sentences[order],
+            None if self.transitions is None else self.transitions[:, order],
+            None
+            if policy is None
+            else TransitionPolicy(policy.log_probabilities[:, order], policy.legal[:, order]),
+            None if self.tracker is None else self.tracker[:, order],
+        )
+
+
+class Machine:
+    """Buffers and stacks of B sentences, as numbers of rows in the node table.
+
+    Parameters
+    ----------
+    leaf_rows
+        ``[L, B]``, the row of each word.
+    lengths
+        ``[B]``.
+    empty_row
+        The row that stands for whatever is looked at on an empty buffer or stack.
+
+    """
+
+    def __init__(self, leaf_rows: Tensor, lengths: Tensor, empty_row: int) -> None:
+        longest, count = leaf_rows.shape
+        device = leaf_rows.device
+        ends = torch.full((1, count), empty_row, device=device)
+        self._buffer = torch.cat([leaf_rows, ends])
+        # Two empty rows lie under each stack, so that looking two deep needs no special case.
+        self._stack = torch.full((count, longest + 2), empty_row, device=device)
+        self._depth = torch.full((count,), 2, device=device)
+        self._position = torch.zeros(count, dtype=torch.long, device=device)
+        self._lengths = lengths.to(device)
+        self._sentences = torch.arange(count, device=device)
+
+    def view(self, active: int) -> Tensor:
+        """Rows ``[active, 3]``: buffer top, stack top, stack second of the first sentences."""
+        sentence, depth = self._sentences[:active], self._depth[:active]
+        return torch.stack(
+            [
+                self._buffer[self._position[:active], sentence],
+                self._stack[sentence, depth - 1],
+                self._stack[sentence, depth - 2],
+            ],
+            dim=1,
+        )
+
+    def legal(self, active: int) -> Tensor:
+        """``[active, 2]``, whether REDUCE and SHIFT may be taken."""
+        reduce = self._depth[:active] >= 4
+        shift = self._position[:active] < self._lengths[:active]
+        return torch.stack([reduce, shift], dim=1)
+
+    def shift(self, sentences: Tensor) -> None:
+        """Move the next word of these sentences ``[n]`` from buffer to stack."""
+        position = self._position[sentences]
+        self._push(sentences, self._buffer[position, sentences])
+        self._position[sentences] = position + 1
+
+    def pop_children(self, sentences: Tensor) -> tuple[Tensor, Tensor]:
+        """Take the two topmost items off the stacks of these sentences: left, right ``[n]``."""
+        depth = self._depth[sentences]
+        self._depth[sentences] = depth - 2
+        return self._stack[sentences, depth - 2], self._stack[sentences, depth - 1]
+
+    def push_parent(self, sentences: Tensor, rows: Tensor) -> None:
+        """Put composed nodes ``[n]`` on the stacks of these sentences."""
+        self._push(sentences, rows)
+
+    def roots(self) -> Tensor:
+        """Rows ``[B]`` of the items on top of the stacks."""
+        return self._stack[self._sentences, self._depth - 1]
+
+    def _push(self, sentences: Tensor, rows: Tensor) -> None:
+        depth = self._depth[sentences]
+        self._stack[sentences, depth] = rows
+        self._depth[sentences] = depth + 1
+
+
+class SPINN(nn.Module):
+    """The shift-reduce encoder (Bowman et al. 2016).
+
+    Parameters
+    ----------
+    hidden_size
+        H, the width of a sentence vector.
+    tracker_size
+        K, the width of the tracker; 0 for none.
+    predicts
+        Whether the tracker scores transitions, so that they can be predicted or sampled.
+
+    """
+
+    def __init__(self, hidden_size: int, tracker_size: int = 0, *, predicts: bool = False) -> None:
+        super().__init__()
+        self.output_size = hidden_size
+        self.leaf_size = 2 * hidden_size
+        self.composition = TreeLSTM(hidden_size, tracker_size)
+        self.tracker = (
+            Tracker(hidden_size, tracker_size, predicts=predicts) if tracker_size else None
+        )
+
+    def forward(
+        self,
+        leaves: Leaves,
+        transitions: Tensor | None = None,
+        choice: Choice = Choice.GIVEN,
+        *,
+        copies: int = 1,
+        own_share: float = 0.0,
+    ) -> Encoding:
+        """Encode B sentences.
+
+        Parameters
+        ----------
+        leaves
+            The words, as rows ``(h, c)``.
+        transitions
+            ``[T, B]``, padded; wanted where ``choice`` is GIVEN, left alone otherwise.
+        choice
+            Who chooses the transitions.
+        copies
+            Encode each sentence so many times, the copies side by side (B becomes B * copies);
+            they share the leaves.
+        own_share
+            With GIVEN transitions and a tracker that predicts: the probability that a step follows
+            the tracker's own best transition instead (scheduled sampling).
+
+        """
+        nodes = NodeTable(2 * len(leaves.states) * copies + 1, leaves.states)
+        lengths = leaves.lengths.repeat_interleave(copies)
+        machine = self._load(nodes, leaves, lengths, copies)
+        given = None if transitions is None else transitions.repeat_interleave(copies, dim=1)
+        # How many sentences are not over yet, at each step.
+        steps = torch.arange(2 * int(lengths[0]) - 1)
+        running = ((2 * lengths - 1) > steps[:, None]).sum(dim=1).tolist()
+        state = self.tracker.initial_state(leaves.states, len(lengths)) if self.tracker else None
+        trace = _Trace(len(lengths))
+        for time, active in enumerate(running):
+            policy = None
+            if self.tracker is not None and state is not None:
+                view = nodes.read(machine.view(active).flatten(), self.output_size)
+                state = self.tracker(view.view(active, -1), (state[0][:active], state[1][:active]))
+                if self.tracker.score is not None:
+                    policy = TransitionPolicy(self.tracker.score(state[0]), machine.legal(active))
+            step = None if given is None else given[time, :active].long()
+            taken = self._choose(choice, step, policy, own_share)
+            self._move(taken, machine, nodes, None if state is None else state[0])
+            trace.add(taken, policy, None if state is None else state[0])
+        return trace.encoding(nodes.read(machine.roots(), self.output_size))
+
+    def _choose(
+        self, choice: Choice, given: Tensor | None, policy: TransitionPolicy | None, share: float
+    ) -> Tensor:
+        """Choose the next transition ``[active]`` of each sentence."""
+        if choice is Choice.GIVEN:
+            if given is None:
+                raise ValueError("given transitions are wanted, and none were handed over")
+            if share == 0.0 or policy is None:
+                return given
+            own = torch.rand(len(given), device=given.device) < share
+            # What was given may be illegal once an earlier step went another way.
+            return torch.where(own | ~policy.allows(given), policy.argmax(), given)
+        if policy is None:
+            raise ValueError("this encoder has no tracker that predicts transitions")
+        return policy.sample() if choice is Choice.SAMPLED else policy.argmax()
+
+    def _move(
+        self, taken: Tensor, machine: Machine, nodes: NodeTable, tracker: Tensor | None
+    ) -> None:
+        """Take one transition ``[active]`` in each sentence; compose all that reduce together."""
+        machine.shift((taken == Transition.SHIFT).nonzero().squeeze(1))
+        reducing = (taken == Transition.REDUCE).nonzero().squeeze(1)
+        if len(reducing) == 0:
+            return
+        left, right = machine.pop_children(reducing)
+        watched = None if tracker is None else tracker[reducing]
+        parents = self.composition(nodes.read(left), nodes.read(right), watched)
+        machine.push_parent(reducing, nodes.write(parents))
+
+    def _load(self, nodes: NodeTable, leaves: Leaves, lengths: Tensor, copies: int) -> Machine:
+        """Write the leaves and the empty row, and set up all buffers and stacks."""
+        nodes.write(leaves.states)
+        empty = nodes.write(leaves.states.new_zeros(1, self.leaf_size))
+        sizes = leaves.batch_sizes
+        starts = sizes.cumsum(0) - sizes
+        rows = starts[:, None] + torch.arange(len(leaves.lengths))
+        rows = rows.repeat_interleave(copies, dim=1).to(leaves.states.device)
+        return Machine(rows, lengths, int(empty))
+
+
+class _Trace:
+    """What was chosen at each step, and from what, gathered for the whole batch."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._taken: list[Tensor] = []
+        self._policies: list[TransitionPolicy] = []
+        self._states: list[Tensor] = []
+
+    def add(self, taken: Tensor, policy: TransitionPolicy | None, state: Tensor | None) -> None:
+        self._taken.append(taken)
+        if policy is not None:
+            self._policies.append(policy)
+        if state is not None:
+            self._states.append(state)
+
+    def encoding(self, sentences: Tensor) -> Encoding:
+        policy = None
+        if self._policies:
+            policy = TransitionPolicy(
+                self._stack([policy.log_probabilities for policy in self._policies], 0),
+                self._stack([policy.legal for policy in self._policies], 0),
+            )
+        tracker = self._stack(self._states, 0) if self._states else None
+        taken = self._stack(self._taken, int(Transition.PAD))
+        return Encoding(sentences, taken, policy, tracker)
+
+    def _stack(self, steps: list[Tensor], padding: int) -> Tensor:
+        """Stack ``[active, ...]`` of every step to ``[T, B, ...]``."""
+        whole = steps[0].new_full((len(steps), self._count, *steps[0].shape[1:]), padding)
+        padded = [
+            torch.cat([step, whole[time, len(step) :]]) if len(step) < self._count else step
+            for time, step in enumerate(steps)
+        ]
+        return torch.stack(padded)

@@ -1,0 +1,108 @@
+"""The sentence-pair model: leaves, encoder and classifier, from a batch to scores of the labels.
+
+Premise and hypothesis stand side by side in the batch and are encoded by the same encoder in one
+run. The encoder wants its sentences longest first; the sorting and its undoing happen here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spinn.model.classifier import PairClassifier
+from spinn.model.encoder import SPINN, Choice, Encoding, Leaves
+from spinn.model.leaves import LeafLayer
+
+
+@dataclass(frozen=True)
+class SortedSentences:
+    """Sentences of a batch, longest first.
+
+    Attributes
+    ----------
+    words, lengths, transitions
+        ``[L, S]``, ``[S]`` and ``[T, S]`` (or none), as in the batch, sorted.
+    back
+        ``[S]``, where each sentence of the batch went, so that ``sorted[back]`` is the batch.
+
+    """
+
+    words: Tensor
+    lengths: Tensor
+    transitions: Tensor | None
+    back: Tensor
+
+    @classmethod
+    def of(cls, words: Tensor, lengths: Tensor, transitions: Tensor | None) -> SortedSentences:
+        """Sort sentences with words ``[L, S]`` (any device) and lengths ``[S]`` (CPU)."""
+        lengths, order = lengths.sort(descending=True, stable=True)
+        back = order.argsort()
+        to = order.to(words.device)
+        given = None if transitions is None else transitions[:, to]
+        return cls(words[:, to], lengths, given, back.to(words.device))
+
+
+@dataclass(frozen=True)
+class PairOutput:
+    """What the model made of P pairs (of each K times, side by side, if copies were asked for).
+
+    Attributes
+    ----------
+    scores
+        ``[P * K, labels]``, unnormalised.
+    encoding
+        Of the 2P * K sentences, premises first, in the order of the batch.
+
+    """
+
+    scores: Tensor
+    encoding: Encoding
+
+
+class PairModel(nn.Module):
+    """Classify pairs of sentences with any encoder."""
+
+    def __init__(self, leaves: LeafLayer, encoder: nn.Module, classifier: PairClassifier) -> None:
+        super().__init__()
+        self.leaves = leaves
+        self.encoder = encoder
+        self.classifier = classifier
+
+    def forward(
+        self,
+        words: Tensor,
+        lengths: Tensor,
+        transitions: Tensor | None = None,
+        choice: Choice = Choice.GIVEN,
+        *,
+        own_share: float = 0.0,
+    ) -> PairOutput:
+        """Classify P pairs: words ``[L, 2P]``, lengths ``[2P]``, transitions ``[T, 2P]``."""
+        sentences = SortedSentences.of(words, lengths, transitions)
+        leaves = self.leaves(sentences.words, sentences.lengths)
+        return self.classify(sentences, leaves, choice, own_share=own_share)
+
+    def classify(
+        self,
+        sentences: SortedSentences,
+        leaves: Leaves,
+        choice: Choice,
+        *,
+        copies: int = 1,
+        own_share: float = 0.0,
+    ) -> PairOutput:
+        """Encode and classify pairs whose leaves are made; several runs may share them."""
+        if isinstance(self.encoder, SPINN):
+            given = sentences.transitions if choice is Choice.GIVEN else None
+            encoding = self.encoder(leaves, given, choice, copies=copies, own_share=own_share)
+        else:
+            encoding = self.encoder(leaves)
+        back = sentences.back
+        if copies > 1:
+            offsets = torch.arange(copies, device=back.device)
+            back = (back[:, None] * copies + offsets).flatten()
+        encoding = encoding.reorder(back)
+        premise, hypothesis = encoding.sentences.chunk(2)
+        return PairOutput(self.classifier(premise, hypothesis), encoding)

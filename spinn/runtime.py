@@ -1,0 +1,45 @@
+"""The machine a run is on: threads and device."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from spinn.errors import ConfigurationError
+
+
+def set_threads(count: int) -> None:
+    """Use so many processor threads; 0 for as many as this process may use."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    torch.set_num_threads(count or available or 1)
+    # The first large two-threaded tanh, exp or log of a process is sometimes slightly wrong in one
+    # thread's half (pytorch/pytorch#188792); a small call of each beforehand prevents it.
+    small = torch.ones(64)
+    torch.tanh(small), torch.exp(small), torch.log(small), torch.sigmoid(small)
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` names.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such device here.
+
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigurationError(
+            f"--device cannot be {name!r}; give auto, cpu or cuda:N."
+        ) from None
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigurationError(f"--device cannot be {name!r}; give auto, cpu or cuda:N.")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationError(f"--device {name}: there is no GPU here; give --device cpu.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigurationError(f"--device {name}: there is no such GPU; give --device cuda.")
+    return device

@@ -1,0 +1,241 @@
+"""What a run leaves on disk, and how it is read back.
+
+A run is a folder::
+
+    config.json          the resolved configuration
+    vocabulary.json      words, their case, and the labels
+    metrics.jsonl        a line every few steps and for each evaluation
+    checkpoints.json     which checkpoint is the best one, and which the last
+    checkpoints/step-N/  weights.safetensors, and training.pt to resume from
+
+Everything is written beside its place and moved in when it is whole. ``checkpoints.json`` is moved
+last and names only complete checkpoints, so an interruption at any point, or a full disk, leaves
+the earlier ones as they were.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from spinn.data.corpus import vocabulary_as_dict
+from spinn.data.vocabulary import Vocabulary
+from spinn.errors import DataError, SpinnError
+from spinn.model.build import build_model
+from spinn.model.leaves import WordEmbedding
+from spinn.model.pair import PairModel
+from spinn.training.config import Configuration, load_configuration
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a small text file, whole or not at all."""
+    scratch = path.with_name(path.name + ".part")
+    with open(scratch, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(scratch, path)
+
+
+class RunDirectory:
+    """The folder of a run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def metrics(self) -> Path:
+        """The metrics file."""
+        return self.path / "metrics.jsonl"
+
+    @classmethod
+    def create(
+        cls, path: Path, configuration: Configuration, vocabulary: Vocabulary, labels: list[str]
+    ) -> RunDirectory:
+        """Make the folder of a new run.
+
+        Raises
+        ------
+        SpinnError
+            If there is a run already, or the folder cannot be made.
+
+        """
+        if (path / "config.json").exists():
+            raise SpinnError(
+                f"{path}: there is a run here already. Choose another --output, or go on with it: "
+                f"--resume {path}."
+            )
+        try:
+            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+            words = vocabulary_as_dict(vocabulary) | {"labels": labels}
+            write_atomically(path / "vocabulary.json", json.dumps(words, ensure_ascii=False))
+            write_atomically(path / "config.json", json.dumps(configuration.as_dict(), indent=2))
+        except OSError as error:
+            raise SpinnError(
+                f"{path}: the run cannot be written there ({error.strerror})."
+            ) from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """Find the folder of a run.
+
+        Raises
+        ------
+        SpinnError
+            If it is none.
+
+        """
+        if not (path / "config.json").is_file():
+            raise SpinnError(f"{path}: this is no run; give the folder that training wrote.")
+        return cls(path)
+
+    def configuration(self) -> Configuration:
+        """Read the run's configuration."""
+        return load_configuration(self.path / "config.json")
+
+    def vocabulary(self) -> tuple[Vocabulary, tuple[str, ...]]:
+        """Read the run's vocabulary and labels."""
+        path = self.path / "vocabulary.json"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return Vocabulary(content["words"], content["lower"]), tuple(content["labels"])
+        except (OSError, ValueError, KeyError) as error:
+            remedy = "Copy the whole folder of the run"
+            raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
+
+    def save(self, step: int, model: PairModel, state: dict[str, Any], *, best: bool) -> None:
+        """Write a checkpoint, name it the last (and the best, if so), drop those not named.
+
+        Raises
+        ------
+        SpinnError
+            If it cannot be written; earlier checkpoints are kept.
+
+        """
+        name = f"step-{step:08d}"
+        place = self.path / "checkpoints" / name
+        scratch = place.with_name(name + ".part")
+        try:
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True)
+            weights = {key: value.cpu().contiguous() for key, value in model.state_dict().items()}
+            save_file(weights, scratch / "weights.safetensors")
+            torch.save(state, scratch / "training.pt")
+            if place.exists():
+                shutil.rmtree(place)
+            os.replace(scratch, place)
+            named = self._named() | {"last": name} | ({"best": name} if best else {})
+            write_atomically(self.path / "checkpoints.json", json.dumps(named, indent=2))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise SpinnError(
+                f"{place}: the checkpoint cannot be written ({error}). Earlier checkpoints "
+                f"are kept; make room and go on with --resume {self.path}."
+            ) from error
+        for other in (self.path / "checkpoints").iterdir():
+            if other.name not in named.values():
+                shutil.rmtree(other, ignore_errors=True)
+
+    def _named(self) -> dict[str, str]:
+        path = self.path / "checkpoints.json"
+        if not path.is_file():
+            return {}
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except ValueError as error:
+            remedy = "Train again, or restore the file"
+            raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
+
+    def checkpoint(self, which: str) -> Path:
+        """Find the ``"best"`` or the ``"last"`` checkpoint.
+
+        Raises
+        ------
+        SpinnError
+            If there is none yet.
+
+        """
+        named = self._named()
+        if which not in named:
+            raise SpinnError(f"{self.path}: the run has no {which} checkpoint yet; train longer.")
+        return self.path / "checkpoints" / named[which]
+
+    def load_weights(self, model: PairModel, which: str) -> None:
+        """Put the weights of a checkpoint into a model of the same shape.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged or belongs to another configuration.
+
+        """
+        path = self.checkpoint(which) / "weights.safetensors"
+        try:
+            model.load_state_dict(load_file(path))
+        except (OSError, SafetensorError) as error:
+            raise DataError(path, f"it cannot be read ({error})", remedy="Train again") from error
+        except RuntimeError as error:
+            raise DataError(
+                path,
+                "the weights belong to another configuration than config.json says",
+                remedy="Restore the config.json that the run was trained with",
+            ) from error
+
+    def training_state(self) -> dict[str, Any]:
+        """Read what the last checkpoint keeps for resuming."""
+        path = self.checkpoint("last") / "training.pt"
+        try:
+            return dict(torch.load(path, map_location="cpu", weights_only=True))
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+            raise DataError(path, f"it cannot be read ({error})", remedy="Train again") from error
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with all that is needed to use it."""
+
+    model: PairModel
+    configuration: Configuration
+    vocabulary: Vocabulary
+    labels: tuple[str, ...]
+
+
+def load_trained(path: Path, which: str = "best") -> TrainedModel:
+    """Load the best or last model of a run, in evaluation mode, on the CPU.
+
+    Raises
+    ------
+    SpinnError
+        If the folder is no run, or is damaged.
+
+    """
+    run = RunDirectory.open(path)
+    configuration = run.configuration()
+    vocabulary, labels = run.vocabulary()
+    weights = run.checkpoint(which) / "weights.safetensors"
+    try:
+        stored = load_file(weights)
+        embedding = WordEmbedding.shaped_like(stored, "leaves.embedding.")
+    except (OSError, SafetensorError, KeyError) as error:
+        raise DataError(weights, f"it cannot be read ({error})", remedy="Train again") from error
+    if len(embedding.trained_rows) != len(vocabulary):
+        raise DataError(
+            weights,
+            f"it knows {len(embedding.trained_rows)} words and vocabulary.json {len(vocabulary)}",
+            remedy="Copy the whole folder of the run",
+        )
+    model = build_model(
+        configuration.model, embedding, len(labels), predicts=configuration.predicts
+    )
+    run.load_weights(model, which)
+    return TrainedModel(model.eval(), configuration, vocabulary, labels)

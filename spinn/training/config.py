@@ -1,0 +1,359 @@
+"""The configuration of a run: every option there is, in five groups, checked in one place.
+
+Flags, configuration files and presets all end here. A configuration file (TOML or JSON) has the
+options flat or under their groups' names; what is given later wins: preset, file, flags.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from spinn.data.corpus import CorpusOptions
+from spinn.errors import ConfigurationError, DataError
+from spinn.model.build import ModelOptions
+from spinn.options import check_ranges, flag_of, option
+from spinn.trees import TREE_SOURCES, TreeSource, tree_source
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+GIVEN_TREES = tuple(name for name, source in TREE_SOURCES.items() if source.draw is not None)
+
+
+@dataclass(frozen=True)
+class TreeOptions:
+    """Where trees come from, and how a tracker learns to predict them."""
+
+    trees: str | None = option(
+        None,
+        "where transitions come from (default: gold)",
+        choices=tuple(TREE_SOURCES),
+        needs="spinn",
+    )
+    teacher: str = option(
+        "gold",
+        "the trees that --predict learns from and that --rl starts from",
+        choices=GIVEN_TREES,
+        needs="teacher",
+    )
+    transition_weight: float = option(
+        1.0, "weight of the transition loss", minimum=0, needs="teacher"
+    )
+    transition_weight_end: float | None = option(
+        None, "weight at the end of training (default: the same)", minimum=0, needs="predict"
+    )
+    scheduled_sampling: float = option(
+        0.0,
+        "share of steps that follow the tracker at the end of training, rising from 0",
+        minimum=0,
+        maximum=1,
+        needs="predict",
+    )
+
+
+@dataclass(frozen=True)
+class PolicyOptions:
+    """Learning transitions by REINFORCE."""
+
+    reward: str = option(
+        "loss", "what a sampled tree earns", choices=("loss", "correct"), needs="rl"
+    )
+    baseline: str = option(
+        "greedy",
+        "what a reward is measured against",
+        choices=("none", "mean", "greedy", "leave-one-out", "value"),
+        needs="rl",
+    )
+    samples: int = option(1, "trees sampled for each sentence", minimum=1, needs="rl")
+    policy_weight: float = option(1.0, "weight of the policy loss", minimum=0, needs="rl")
+    policy_learning_rate: float | None = option(
+        None, "learning rate of the tracker (default: that of the model)", minimum=0, needs="rl"
+    )
+    entropy_weight: float = option(0.0, "weight of the entropy bonus", minimum=0, needs="rl")
+    entropy_weight_end: float = option(
+        0.0, "entropy weight at the end of training", minimum=0, needs="rl"
+    )
+    warm_start: float = option(
+        0.0, "epochs in which the teacher's trees are followed first", minimum=0, needs="rl"
+    )
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Optimisation, and what is kept of a run."""
+
+    epochs: int = option(10, "passes over the training set", minimum=1)
+    batch_size: int = option(64, "sentence pairs in a batch", minimum=1)
+    token_budget: int | None = option(
+        None, "words (with padding) in a batch, instead of a number of pairs", minimum=1
+    )
+    optimizer: str = option("adamw", "optimiser", choices=("rmsprop", "adam", "adamw", "sgd"))
+    learning_rate: float = option(1e-3, "peak learning rate", minimum=0)
+    momentum: float = option(0.9, "momentum of SGD", minimum=0, maximum=0.9999, needs="sgd")
+    weight_decay: float = option(0.0, "decay of weights (L2 penalty unless adamw)", minimum=0)
+    schedule: str = option(
+        "cosine",
+        "how the learning rate moves",
+        choices=("constant", "step", "exponential", "plateau", "cosine"),
+    )
+    warmup: float = option(
+        0.1, "share of all steps in which the rate rises", minimum=0, maximum=0.9, needs="cosine"
+    )
+    decay: float = option(
+        0.75, "factor of the rate at each decay", minimum=0, maximum=1, needs="decay"
+    )
+    decay_steps: int = option(10_000, "steps between decays", minimum=1, needs="decay steps")
+    clip: float = option(5.0, "largest norm of the gradient; 0 for no limit", minimum=0)
+    label_smoothing: float = option(0.0, "label smoothing", minimum=0, maximum=0.9)
+    patience: int = option(
+        0, "epochs without a better dev accuracy before stopping; 0 for never", minimum=0
+    )
+    seed: int = option(1, "seed of everything random", minimum=0)
+    device: str = option("auto", "auto, cpu, cuda or cuda:N")
+    precision: str = option("fp32", "arithmetic of the matrix products", choices=("fp32", "bf16"))
+    threads: int = option(0, "processor threads; 0 for as many as there are cores", minimum=0)
+    log_steps: int = option(50, "steps between lines of the metrics file", minimum=1)
+    checkpoint_steps: int = option(
+        0, "steps between checkpoints, besides one an epoch; 0 for none", minimum=0
+    )
+    tensorboard: bool = option(True, "write TensorBoard logs")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All options of a run.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is out of range, or an option was given that would do nothing.
+
+    """
+
+    data: CorpusOptions = field(default_factory=CorpusOptions)
+    model: ModelOptions = field(default_factory=ModelOptions)
+    trees: TreeOptions = field(default_factory=TreeOptions)
+    policy: PolicyOptions = field(default_factory=PolicyOptions)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+
+    def __post_init__(self) -> None:
+        for group in self.groups().values():
+            check_ranges(group)
+        if self.source is not None and self.source.chosen_by_model and not self.model.tracker:
+            flag = "--rl" if self.source.sampled else "--predict"
+            raise ConfigurationError(
+                f"{flag} needs a tracker to choose transitions; add --tracker."
+            )
+        for group in self.groups().values():
+            self._refuse_idle(group)
+        if self.policy.baseline == "leave-one-out" and self.policy.samples < 2:
+            raise ConfigurationError(
+                "--baseline leave-one-out compares samples of a sentence; give --samples 2 or more."
+            )
+
+    def groups(self) -> dict[str, Any]:
+        """Return the groups by name."""
+        return {part.name: getattr(self, part.name) for part in dataclasses.fields(self)}
+
+    @property
+    def source(self) -> TreeSource | None:
+        """Where transitions come from; ``None`` for encoders that have none."""
+        if self.model.encoder != "spinn":
+            return None
+        return tree_source(self.trees.trees or "gold")
+
+    @property
+    def teacher(self) -> TreeSource | None:
+        """Whose trees a tracker learns from, if it does."""
+        if self.source is None or not self.source.chosen_by_model:
+            return None
+        if self.source.sampled and self.policy.warm_start == 0:
+            return None
+        return tree_source(self.trees.teacher)
+
+    @property
+    def predicts(self) -> bool:
+        """Whether the tracker scores transitions."""
+        return self.source is not None and self.source.chosen_by_model
+
+    @property
+    def form(self) -> str:
+        """The published name of what this configuration trains."""
+        if self.source is None:
+            return {"lstm": "LSTM", "bilstm": "BiLSTM", "bow": "bag of words"}[self.model.encoder]
+        if self.source.chosen_by_model:
+            return "RL-SPINN" if self.source.sampled else "SPINN"
+        return "SPINN-PI" if self.model.tracker else "SPINN-PI-NT"
+
+    def _refuse_idle(self, group: Any) -> None:
+        """Refuse an option that is set and would do nothing."""
+        for part in dataclasses.fields(group):
+            needs = part.metadata["needs"]
+            default = (
+                part.default
+                if part.default_factory is dataclasses.MISSING
+                else part.default_factory()
+            )
+            if needs is None or getattr(group, part.name) == default:
+                continue
+            holds, remedy = _CONDITIONS[needs]
+            if not holds(self):
+                raise ConfigurationError(f"{flag_of(part.name)} does nothing here; {remedy}.")
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Describe the configuration for JSON."""
+        return {name: dataclasses.asdict(group) for name, group in self.groups().items()}
+
+
+# What an option may need, and what to do where that does not hold.
+_CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
+    "spinn": (lambda c: c.model.encoder == "spinn", "it belongs to --encoder spinn"),
+    "tracker": (lambda c: c.model.tracker, "add --tracker"),
+    "no vectors": (lambda c: c.data.vectors is None, "--vectors sets the width"),
+    "fixed vectors": (
+        lambda c: c.data.vectors is not None and c.model.embeddings == "fixed",
+        "it belongs to --vectors with --embeddings fixed",
+    ),
+    "predict": (lambda c: c.predicts and not _samples(c), "it belongs to --predict"),
+    "teacher": (lambda c: c.teacher is not None, "it belongs to --predict, or --rl --warm-start"),
+    "rl": (lambda c: _samples(c), "it belongs to --rl"),
+    "sgd": (lambda c: c.training.optimizer == "sgd", "it belongs to --optimizer sgd"),
+    "cosine": (lambda c: c.training.schedule == "cosine", "it belongs to --schedule cosine"),
+    "decay": (
+        lambda c: c.training.schedule in ("step", "exponential", "plateau"),
+        "it belongs to --schedule step, exponential or plateau",
+    ),
+    "decay steps": (
+        lambda c: c.training.schedule in ("step", "exponential"),
+        "it belongs to --schedule step or exponential",
+    ),
+}
+
+
+def _samples(configuration: Configuration) -> bool:
+    return configuration.source is not None and configuration.source.sampled
+
+
+GROUPS: dict[str, type] = {
+    "data": CorpusOptions,
+    "model": ModelOptions,
+    "trees": TreeOptions,
+    "policy": PolicyOptions,
+    "training": TrainingOptions,
+}
+
+
+def option_groups() -> dict[str, str]:
+    """Map every option's name to its group's; names are unique across groups."""
+    return {part.name: name for name, group in GROUPS.items() for part in dataclasses.fields(group)}
+
+
+def resolve(*layers: Mapping[str, Any]) -> Configuration:
+    """Build a configuration from flat mappings of options, later ones on top.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option is unknown or has a value of the wrong type.
+
+    """
+    groups = option_groups()
+    values: dict[str, dict[str, Any]] = {name: {} for name in GROUPS}
+    for layer in layers:
+        for name, value in layer.items():
+            if name not in groups:
+                raise ConfigurationError(f"There is no option called {name!r}.")
+            values[groups[name]][name] = _typed(GROUPS[groups[name]], name, value)
+    return Configuration(**{name: GROUPS[name](**given) for name, given in values.items()})
+
+
+def _typed(group: type, name: str, value: Any) -> Any:
+    """Check a value against the declared type of its option."""
+    declared = next(str(part.type) for part in dataclasses.fields(group) if part.name == name)
+    accepted: dict[str, tuple[type, ...]] = {
+        "bool": (bool,),
+        "int": (int,),
+        "float": (float, int),
+        "str": (str,),
+        "list[str]": (list,),
+    }
+    base = declared.removesuffix(" | None")
+    if value is None and base != declared:
+        return None
+    if (isinstance(value, bool) and base != "bool") or not isinstance(value, accepted[base]):
+        raise ConfigurationError(f"The option {name} is {value!r}; it must be of type {base}.")
+    return float(value) if base == "float" else value
+
+
+def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring options that stand under their groups' names to the top."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            if name not in GROUPS:
+                raise ConfigurationError(f"There is no group of options called {name!r}.")
+            flat.update(value)
+        else:
+            flat[name] = value
+    return flat
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Read options from a TOML or JSON file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or is neither.
+
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        cause = "there is no such configuration file"
+        raise DataError(path, cause, remedy="Check the path given") from error
+    except ValueError as error:
+        remedy = "Mend the line, or see the presets for examples"
+        raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
+    if not isinstance(values, dict):
+        raise DataError(path, "it holds no options", remedy="Write one option a line")
+    return flatten(values)
+
+
+def preset_names() -> list[str]:
+    """List the named configurations that come with the package."""
+    folder = resources.files("spinn") / "presets"
+    return sorted(
+        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+    )
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """Read a named configuration.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none of this name.
+
+    """
+    if name not in preset_names():
+        known = ", ".join(preset_names())
+        raise ConfigurationError(f"There is no preset called {name!r}; choose from {known}.")
+    text = (resources.files("spinn") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+    return flatten(tomllib.loads(text))
+
+
+def load_configuration(path: Path) -> Configuration:
+    """Read the configuration saved with a run."""
+    return resolve(read_file(path))

@@ -1,0 +1,420 @@
+"""The training loop: batches in, steps, evaluations, checkpoints, and metrics out.
+
+A run is a sequence of steps numbered from 0; which batch a step sees, its learning rate and its
+weights in the loss are functions of that number and the configuration. What is not (weights,
+moments of the optimiser, torch's random state, sums of the running epoch) travels in a checkpoint,
+so that a resumed run goes on exactly where the first one stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from spinn.data.batching import Batch, Batcher
+from spinn.data.corpus import Corpus
+from spinn.errors import SpinnError
+from spinn.evaluation.evaluate import arithmetic, evaluate
+from spinn.model.pair import PairModel
+from spinn.training.checkpoint import RunDirectory
+from spinn.training.config import Configuration
+from spinn.training.objective import Objective, StepResult
+from spinn.training.optimizers import Schedule, make_optimizer
+
+
+class Interruption(Exception):  # noqa: N818 - nothing went wrong
+    """The person stopped the run; it is saved."""
+
+
+@dataclass
+class Progress:
+    """Where a run is.
+
+    Attributes
+    ----------
+    step
+        Steps done in all.
+    epoch, batch
+        Epochs done, and batches done in the one that is running.
+    sums
+        Sums of the figures over the running epoch.
+    best, best_epoch
+        The best dev accuracy so far, and after how many epochs.
+    seconds
+        Time spent, over all parts of the run.
+
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    best: float = -1.0
+    best_epoch: int = 0
+    seconds: float = 0.0
+
+
+class Trainer:
+    """Train a model on a corpus.
+
+    Parameters
+    ----------
+    configuration
+        All options.
+    corpus
+        The sets; ``train`` and ``dev`` are wanted.
+    model
+        The model, on its device.
+    run
+        Where to write.
+    say
+        Called with lines for the person.
+
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        corpus: Corpus,
+        model: PairModel,
+        run: RunDirectory,
+        say: Callable[[str], None],
+    ) -> None:
+        options = configuration.training
+        self.configuration, self.corpus, self.model, self.run = configuration, corpus, model, run
+        self._say = say
+        self.device = next(model.parameters()).device
+        self.objective = Objective(configuration).to(self.device)
+        self.optimizer = make_optimizer(configuration, model, self.objective)
+        self._learned = self._batcher(configuration.source)
+        self._taught = self._batcher(configuration.teacher)
+        self._batches = len(self._taught.order(0))
+        self.schedule = Schedule(options, self._batches * options.epochs)
+        self.progress = Progress()
+        self._stop_asked = False
+        self._logs = _TensorBoard(run, enabled=options.tensorboard)
+
+    def _batcher(self, source: Any) -> Batcher:
+        options = self.configuration.training
+        return Batcher(
+            self.corpus.sets["train"],
+            source,
+            batch_size=options.batch_size,
+            token_budget=options.token_budget,
+            seed=options.seed,
+        )
+
+    def resume(self) -> None:
+        """Take up the last checkpoint of the run.
+
+        Raises
+        ------
+        SpinnError
+            If there is none, or it does not fit.
+
+        """
+        self.run.load_weights(self.model, "last")
+        state = self.run.training_state()
+        try:
+            self.objective.load_state_dict(state["objective"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            self.progress = Progress(**state["progress"])
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise SpinnError(
+                f"{self.run.path}: the last checkpoint does not fit the run's configuration "
+                f"({error}). Restore the config.json it was trained with."
+            ) from error
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"], self.device)
+        _drop_later_lines(self.run, self.progress.step)
+
+    def train(self) -> None:
+        """Run to the end of the last epoch, or until patience is lost.
+
+        Raises
+        ------
+        Interruption
+            If the person asked to stop; the run is saved.
+        SpinnError
+            If the loss is no longer finite, or a checkpoint cannot be written.
+
+        """
+        options = self.configuration.training
+        with self._stoppable():
+            while self.progress.epoch < options.epochs:
+                self._epoch()
+                waited = self.progress.epoch - self.progress.best_epoch
+                if options.patience and waited >= options.patience:
+                    self._say(f"No better dev accuracy for {waited} epochs; stopping early.")
+                    break
+        self._logs.close()
+
+    def _epoch(self) -> None:
+        """Train to the end of the running epoch, evaluate, and save."""
+        options, progress = self.configuration.training, self.progress
+        begun, before = time.monotonic(), progress.seconds
+        pairs_at_start = progress.sums.get("pairs", 0.0)
+        self.model.train()
+        for batch in self._bar(self._epoch_batches()):
+            rate = self.schedule.apply(self.optimizer, progress.step)
+            result = self._step(batch)
+            self._count(result, len(batch))
+            progress.seconds = before + time.monotonic() - begun
+            if progress.step % options.log_steps == 0 or progress.batch == self._batches:
+                pairs = progress.sums["pairs"] - pairs_at_start
+                speed = pairs / (time.monotonic() - begun)
+                self._write_metrics("train", self._averages() | {"rate": rate, "speed": speed})
+            saved = bool(options.checkpoint_steps) and progress.step % options.checkpoint_steps == 0
+            if saved or self._stop_asked:
+                self._save(best=False)
+            if self._stop_asked:
+                raise Interruption(self.run.path)
+        averages = self._averages()
+        progress.epoch, progress.batch, progress.sums = progress.epoch + 1, 0, {}
+        accuracy = self._evaluate(averages)
+        progress.seconds = before + time.monotonic() - begun
+        best = accuracy > progress.best
+        if best:
+            progress.best, progress.best_epoch = accuracy, progress.epoch
+        self.schedule.note_accuracy(accuracy)
+        self._save(best=best)
+        if self._stop_asked and progress.epoch < options.epochs:
+            raise Interruption(self.run.path)
+
+    def _epoch_batches(self) -> Iterator[Batch]:
+        """Yield the rest of the running epoch; with the teacher's trees as long as they rule."""
+        source, done = self.configuration.source, self.progress
+        taught = self._batches
+        if source is None or not source.chosen_by_model:
+            taught = 0
+        elif source.sampled:
+            taught = math.ceil((self.configuration.policy.warm_start - done.epoch) * self._batches)
+        switch = min(max(taught, done.batch), self._batches)
+        for batch in self._taught.batches(done.epoch, done.batch, switch):
+            yield batch.to(self.device)
+        for batch in self._learned.batches(done.epoch, switch):
+            yield batch.to(self.device)
+
+    def _step(self, batch: Batch) -> StepResult:
+        """Make one step on one batch."""
+        options, progress = self.configuration.training, self.progress
+        with arithmetic(self.device, options.precision):
+            epoch = progress.epoch + progress.batch / self._batches
+            result = self.objective(self.model, batch, epoch)
+        self.optimizer.zero_grad(set_to_none=True)
+        result.loss.backward()
+        limit = options.clip if options.clip > 0 else math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self._weights(), limit, foreach=True)
+        if not (torch.isfinite(result.loss) and torch.isfinite(norm)):
+            self._diverged(batch, result.loss, norm)
+        self.optimizer.step()
+        progress.step += 1
+        progress.batch += 1
+        return result
+
+    def _weights(self) -> list[torch.nn.Parameter]:
+        return [*self.model.parameters(), *self.objective.parameters()]
+
+    def _diverged(self, batch: Batch, loss: torch.Tensor, norm: torch.Tensor) -> None:
+        """Stop at a loss or gradient that is no number, before the step spoils the weights."""
+        self._logs.close()
+        rows = batch.rows.tolist()
+        shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
+        raise SpinnError(
+            f"The loss is {loss.item():g} and its gradient's norm {norm.item():g} at epoch "
+            f"{self.progress.epoch + 1}, batch {self.progress.batch + 1} (training pairs {shown}). "
+            f"The checkpoints in {self.run.path} are kept; lower --learning-rate or --clip."
+        )
+
+    def _count(self, result: StepResult, pairs: int) -> None:
+        figures = {name: float(value) for name, value in result.sums.items()}
+        figures |= {name: float(value) * pairs for name, value in result.means.items()}
+        sums = self.progress.sums
+        for name, value in (figures | {"pairs": float(pairs)}).items():
+            sums[name] = sums.get(name, 0.0) + value
+
+    def _averages(self) -> dict[str, float]:
+        """Average the figures of the running epoch over its pairs."""
+        sums = dict(self.progress.sums)
+        pairs = sums.pop("pairs", 1.0)
+        averages = {name: value / pairs for name, value in sums.items()}
+        if "correct" in averages:
+            averages["accuracy"] = averages.pop("correct")
+        return averages
+
+    def _evaluate(self, averages: dict[str, float]) -> float:
+        """Measure the dev set, tell the person and the metrics file; return the accuracy."""
+        options = self.configuration.training
+        evaluation = evaluate(
+            self.model,
+            self.corpus.sets["dev"],
+            self.corpus.labels,
+            self.configuration.source,
+            device=self.device,
+            precision=options.precision,
+            seed=options.seed,
+        )
+        report = evaluation.report
+        self._write_metrics("dev", {"loss": report.loss, "accuracy": report.accuracy})
+        more = "".join(
+            f" {name.replace('_', ' ')} {value:.3f}"
+            for name, value in averages.items()
+            if name not in ("loss", "accuracy")
+        )
+        self._say(
+            f"epoch {self.progress.epoch}/{options.epochs}: "
+            f"train loss {averages['loss']:.4f} accuracy {100 * averages['accuracy']:.2f}%{more}; "
+            f"dev loss {report.loss:.4f} accuracy {100 * report.accuracy:.2f}%"
+        )
+        return report.accuracy
+
+    def _write_metrics(self, kind: str, figures: dict[str, float]) -> None:
+        progress = self.progress
+        record = {
+            "kind": kind,
+            "epoch": round(progress.epoch + progress.batch / self._batches, 6),
+            "step": progress.step,
+            **{name: round(value, 6) for name, value in figures.items()},
+            "seconds": round(progress.seconds, 2),
+        }
+        with open(self.run.metrics, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record) + "\n")
+        self._logs.write(kind, progress.step, figures)
+
+    def _save(self, *, best: bool) -> None:
+        """Write a checkpoint that a resumed run can start from."""
+        state = {
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "progress": vars(self.progress),
+            "random": torch.get_rng_state(),
+        }
+        if self.device.type == "cuda":
+            state["random_cuda"] = torch.cuda.get_rng_state(self.device)
+        self.run.save(self.progress.step, self.model, state, best=best)
+
+    def _bar(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Show progress: a bar on a terminal, a line now and then where output is piped."""
+        epoch, epochs = self.progress.epoch + 1, self.configuration.training.epochs
+        if sys.stderr.isatty():
+            with tqdm(
+                total=self._batches,
+                initial=self.progress.batch,
+                desc=f"epoch {epoch}/{epochs}",
+                unit="batch",
+                leave=False,
+                dynamic_ncols=True,
+            ) as bar:
+                meter = _Meter()
+                for batch in batches:
+                    yield batch
+                    averages = self._averages()
+                    bar.set_postfix_str(_figures(averages, meter.speed(len(batch))), refresh=False)
+                    bar.update()
+            return
+        meter, told = _Meter(), time.monotonic()
+        first = self.progress.epoch == 0 and self.progress.batch == 0
+        for batch in batches:
+            yield batch
+            speed = meter.speed(len(batch))
+            if first or time.monotonic() - told > 20:
+                place = f"epoch {epoch}/{epochs}, batch {self.progress.batch}/{self._batches}"
+                self._say(f"{place}: {_figures(self._averages(), speed)}")
+                told, first = time.monotonic(), False
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Let Ctrl-C or a termination end the run after the running step; a second, at once."""
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            if self._stop_asked:
+                raise KeyboardInterrupt
+            self._stop_asked = True
+            self._say("Stopping after this step; press Ctrl-C again to stop without saving.")
+
+        before: dict[int, Any] = {}
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before[number] = signal.signal(number, ask)
+        except ValueError:
+            pass  # not the main thread: whoever owns it handles signals
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class _Meter:
+    """Pairs a second, over a whole epoch."""
+
+    def __init__(self) -> None:
+        self._begun, self._pairs = time.monotonic(), 0
+
+    def speed(self, pairs: int) -> float:
+        self._pairs += pairs
+        return self._pairs / max(1e-9, time.monotonic() - self._begun)
+
+
+def _figures(averages: dict[str, float], speed: float) -> str:
+    loss, accuracy = averages["loss"], averages["accuracy"]
+    return f"loss {loss:.4f} accuracy {100 * accuracy:.2f}% {speed:.0f} pairs/s"
+
+
+class _TensorBoard:
+    """TensorBoard logs; the library is loaded when the first figures come."""
+
+    def __init__(self, run: RunDirectory, *, enabled: bool) -> None:
+        self._run, self._enabled, self._writer = run, enabled, None
+
+    def write(self, kind: str, step: int, figures: dict[str, float]) -> None:
+        if not self._enabled:
+            return
+        if self._writer is None:
+            from torch.utils.tensorboard.writer import SummaryWriter
+
+            self._writer = SummaryWriter(str(self._run.path / "tensorboard"), purge_step=step)
+        for name, value in figures.items():
+            self._writer.add_scalar(f"{name}/{kind}", value, step)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _drop_later_lines(run: RunDirectory, step: int) -> None:
+    """Drop metrics written after the checkpoint that is resumed, and a line cut off in writing."""
+    if not run.metrics.is_file():
+        return
+    kept = []
+    for line in run.metrics.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except (ValueError, KeyError):
+            continue
+    scratch = run.metrics.with_suffix(".part")
+    scratch.write_text("".join(kept), encoding="utf-8")
+    os.replace(scratch, run.metrics)
+
+
+def read_metrics(run: RunDirectory) -> list[dict[str, Any]]:
+    """Read the metrics file of a run."""
+    lines = run.metrics.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.strip()]

@@ -1,0 +1,159 @@
+"""What a training step minimises: the label's loss, and the transitions' where they are learned.
+
+Given trees leave the classification loss alone. A tracker that learns from a teacher adds the
+cross-entropy of the teacher's transitions; one that learns by REINFORCE adds the policy's loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spinn.data.batching import Batch
+from spinn.model.encoder import Choice, Encoding
+from spinn.model.pair import PairModel, PairOutput, SortedSentences
+from spinn.training.config import Configuration
+from spinn.training.reinforce import Greedy, make_baseline, policy_loss
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """A batch's loss, to be minimised, and the figures to report.
+
+    Attributes
+    ----------
+    loss
+        A scalar with gradient.
+    sums
+        Sums over the pairs of the batch: ``loss`` (the label's cross-entropy) and ``correct``.
+    means
+        Further figures, already averaged over the batch.
+
+    """
+
+    loss: Tensor
+    sums: dict[str, Tensor]
+    means: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Objective(nn.Module):
+    """The loss of a configuration; a module because a baseline may have weights of its own."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        super().__init__()
+        self.configuration = configuration
+        sampled = configuration.source is not None and configuration.source.sampled
+        self.baseline = (
+            make_baseline(configuration.policy.baseline, configuration.model.tracker_size)
+            if sampled
+            else None
+        )
+
+    def forward(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
+        """Run the model on a batch, ``epoch`` passes (with a fraction) into training."""
+        if self.baseline is not None and epoch >= self.configuration.policy.warm_start:
+            return self._reinforce(model, batch, epoch)
+        if self.configuration.teacher is not None:
+            return self._follow_teacher(model, batch, epoch)
+        output = model(batch.words, batch.lengths, batch.transitions)
+        return self._result(output, batch, self._label_loss(output, batch.labels).mean())
+
+    def _follow_teacher(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
+        """Add the cross-entropy of the teacher's transitions, a mean over all steps."""
+        options = self.configuration.trees
+        done = min(1.0, epoch / self.configuration.training.epochs)
+        output = model(
+            batch.words,
+            batch.lengths,
+            batch.transitions,
+            own_share=done * options.scheduled_sampling,
+        )
+        assert batch.transitions is not None
+        transition_loss = teacher_loss(output.encoding, batch.transitions)
+        end = options.transition_weight_end
+        weight = options.transition_weight
+        if end is not None:
+            weight += done * (end - weight)
+        loss = self._label_loss(output, batch.labels).mean() + weight * transition_loss
+        return self._result(output, batch, loss, transition_loss=transition_loss.detach())
+
+    def _reinforce(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
+        """Add REINFORCE's loss of sampled transitions, and the entropy bonus."""
+        options = self.configuration.policy
+        assert self.baseline is not None
+        sentences = SortedSentences.of(batch.words, batch.lengths, None)
+        leaves = model.leaves(sentences.words, sentences.lengths)
+        output = model.classify(sentences, leaves, Choice.SAMPLED, copies=options.samples)
+        labels = batch.labels.repeat_interleave(options.samples)
+        rewards = self._rewards(output, labels).unflatten(0, (-1, options.samples))
+        reference = None
+        if isinstance(self.baseline, Greedy):
+            with torch.no_grad():
+                greedy = model.classify(sentences, leaves, Choice.GREEDY)
+                reference = self._rewards(greedy, batch.labels)
+        encoding = output.encoding
+        assert encoding.policy is not None
+        assert encoding.transitions is not None
+        advantage = self.baseline.advantage(rewards, encoding, reference)
+        loss = self._label_loss(output, labels).mean()
+        loss = loss + options.policy_weight * policy_loss(
+            encoding.policy, encoding.transitions, advantage
+        )
+        free = encoding.policy.free.sum().clamp(min=1)
+        entropy = encoding.policy.entropy().sum() / free
+        weight = self._entropy_weight(epoch)
+        if weight > 0:
+            loss = loss - weight * entropy
+        own = self.baseline.loss()
+        if own is not None:
+            loss = loss + own
+        figures = {"entropy": entropy.detach(), "reward": rewards.mean()}
+        return self._result(output, batch, loss, **figures)
+
+    def _entropy_weight(self, epoch: float) -> float:
+        options, epochs = self.configuration.policy, self.configuration.training.epochs
+        done = min(1.0, epoch / epochs)
+        return options.entropy_weight + done * (options.entropy_weight_end - options.entropy_weight)
+
+    def _rewards(self, output: PairOutput, labels: Tensor) -> Tensor:
+        """Give ``[P]`` rewards: minus the loss, or 1 for a correct label and 0 for a wrong one."""
+        scores = output.scores.detach().float()
+        if self.configuration.policy.reward == "correct":
+            return (scores.argmax(dim=1) == labels).to(scores.dtype)
+        return -functional.cross_entropy(scores, labels, reduction="none")
+
+    def _label_loss(self, output: PairOutput, labels: Tensor) -> Tensor:
+        smoothing = self.configuration.training.label_smoothing
+        return functional.cross_entropy(
+            output.scores.float(), labels, reduction="none", label_smoothing=smoothing
+        )
+
+    def _result(
+        self, output: PairOutput, batch: Batch, loss: Tensor, **means: Tensor
+    ) -> StepResult:
+        scores = output.scores.detach().float()
+        samples = len(scores) // len(batch)
+        labels = batch.labels.repeat_interleave(samples)
+        sums = {
+            "loss": functional.cross_entropy(scores, labels, reduction="sum") / samples,
+            "correct": (scores.argmax(dim=1) == labels).sum() / samples,
+        }
+        return StepResult(loss, sums, means)
+
+
+def teacher_loss(encoding: Encoding, given: Tensor) -> Tensor:
+    """Average the cross-entropy of the given transitions ``[T, B]`` over steps.
+
+    A step counts as long as its sentence has followed the given tree so far: from there on, the
+    teacher's transitions do not speak of the states the tracker is in. A step whose transition is
+    forced counts with its loss of zero.
+    """
+    assert encoding.policy is not None
+    assert encoding.transitions is not None
+    left = (encoding.transitions != given).long().cumsum(dim=0)
+    followed = torch.cat([torch.zeros_like(left[:1]), left[:-1]]) == 0
+    counted = encoding.policy.running & followed
+    return -encoding.policy.log_probability(given)[counted].mean()

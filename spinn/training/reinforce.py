@@ -1,0 +1,151 @@
+"""REINFORCE for transitions: the policy's loss, and what rewards are measured against.
+
+A pair's reward is known once it is classified; both its sentences' transitions earned it. The
+policy's loss has the gradient -(R - b) * grad log p(transitions), an unbiased estimate of the
+gradient of the expected -R for every baseline b here except the running mean's deviation, which
+scales it (Williams 1992; Yogatama et al. 2016 for trees).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from spinn.model.encoder import Encoding
+from spinn.model.policy import TransitionPolicy
+
+
+class Baseline(nn.Module):
+    """Turn rewards into advantages; this one leaves them as they are (``none``)."""
+
+    def advantage(self, rewards: Tensor, encoding: Encoding, reference: Tensor | None) -> Tensor:
+        """Measure rewards against the baseline.
+
+        Parameters
+        ----------
+        rewards
+            ``[P, K]``, of K samples of each of P pairs.
+        encoding
+            Of the 2P * K sentences.
+        reference
+            ``[P]``, the rewards of the greedy trees, where the baseline wants them.
+
+        Returns
+        -------
+        ``[P, K]``, or ``[T, P, K, 2]`` if it differs from step to step and from premise to
+        hypothesis. It carries no gradient.
+
+        """
+        return rewards
+
+    def loss(self) -> Tensor | None:
+        """Return what the baseline itself has to learn from the last rewards, if it learns."""
+        return None
+
+
+class RunningMean(Baseline):
+    """Subtract the running mean of rewards, and divide by their running deviation."""
+
+    mean: Tensor
+    variance: Tensor
+    seen: Tensor
+
+    def __init__(self, momentum: float = 0.95) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("variance", torch.ones(()))
+        self.register_buffer("seen", torch.zeros(()))
+
+    def advantage(self, rewards: Tensor, encoding: Encoding, reference: Tensor | None) -> Tensor:
+        """Use the statistics of earlier batches, so that a reward has no part in its baseline."""
+        result = rewards
+        if self.seen > 0:
+            share = 1 - self.momentum**self.seen
+            mean, variance = self.mean / share, (self.variance - self.momentum**self.seen) / share
+            result = (rewards - mean) / variance.clamp(min=1e-4).sqrt()
+            centre = mean
+        else:
+            centre = rewards.mean()
+        self.seen += 1
+        self.mean.lerp_(rewards.mean().to(self.mean), 1 - self.momentum)
+        spread = (rewards - centre).square().mean()
+        self.variance.lerp_(spread.to(self.variance), 1 - self.momentum)
+        return result
+
+
+class Greedy(Baseline):
+    """Subtract the reward of the policy's own best trees (self-critic, Rennie et al. 2017)."""
+
+    def advantage(self, rewards: Tensor, encoding: Encoding, reference: Tensor | None) -> Tensor:
+        """Subtract the greedy rewards."""
+        if reference is None:
+            raise ValueError("the greedy baseline wants the rewards of the greedy trees")
+        return rewards - reference[:, None]
+
+
+class LeaveOneOut(Baseline):
+    """Subtract the mean reward of the other samples of the same pair (Kool et al. 2019)."""
+
+    def advantage(self, rewards: Tensor, encoding: Encoding, reference: Tensor | None) -> Tensor:
+        """Compare the samples of each pair with each other."""
+        samples = rewards.shape[1]
+        return (rewards - rewards.mean(dim=1, keepdim=True)) * samples / (samples - 1)
+
+
+class Value(Baseline):
+    """Subtract a reward predicted from the tracker's state before each transition.
+
+    The state has not seen the transition it precedes, so the estimate stays unbiased.
+    """
+
+    def __init__(self, tracker_size: int) -> None:
+        super().__init__()
+        self.predict = nn.Linear(tracker_size, 1)
+        self._loss: Tensor | None = None
+
+    def advantage(self, rewards: Tensor, encoding: Encoding, reference: Tensor | None) -> Tensor:
+        """Predict at every step, and remember the error as this baseline's loss."""
+        if encoding.tracker is None or encoding.policy is None:
+            raise ValueError("the value baseline wants the tracker's states")
+        predicted = by_pair(self.predict(encoding.tracker.detach()).squeeze(-1), rewards.shape[1])
+        running = by_pair(encoding.policy.running, rewards.shape[1])
+        error = rewards[None, :, :, None] - predicted
+        self._loss = error.square()[running].mean()
+        return error.detach()
+
+    def loss(self) -> Tensor | None:
+        """Return the mean squared error of the last predictions."""
+        return self._loss
+
+
+def make_baseline(name: str, tracker_size: int) -> Baseline:
+    """Make the baseline that ``--baseline`` names."""
+    if name == "value":
+        return Value(tracker_size)
+    kinds = {"none": Baseline, "mean": RunningMean, "greedy": Greedy, "leave-one-out": LeaveOneOut}
+    return kinds[name]()
+
+
+def by_pair(values: Tensor, samples: int) -> Tensor:
+    """Bring ``[T, 2P * K]`` of sentences to ``[T, P, K, 2]``: premise and hypothesis of a pair."""
+    premises, hypotheses = values.unflatten(1, (2, -1, samples)).unbind(1)
+    return torch.stack([premises, hypotheses], dim=-1)
+
+
+def policy_loss(policy: TransitionPolicy, transitions: Tensor, advantage: Tensor) -> Tensor:
+    """Make the loss whose gradient is REINFORCE's, as a mean over pairs and samples.
+
+    Parameters
+    ----------
+    policy, transitions
+        ``[T, 2P * K]``, what was sampled and from what.
+    advantage
+        ``[P, K]`` or ``[T, P, K, 2]``, without gradient.
+
+    """
+    samples = advantage.shape[1] if advantage.dim() == 2 else advantage.shape[2]
+    steps = by_pair(policy.log_probability(transitions), samples)
+    if advantage.dim() == 2:
+        advantage = advantage[None, :, :, None]
+    return -(advantage * steps).sum(dim=(0, 3)).mean()

@@ -1,0 +1,177 @@
+"""A training run from configuration to results: the corpus, the model, the loop, the report.
+
+This is what ``train.py`` calls, and what a program that trains models calls in its place.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spinn.data.corpus import Corpus, load_corpus
+from spinn.errors import ConfigurationError, SpinnError
+from spinn.evaluation.evaluate import count_parameters, evaluate, score_trees
+from spinn.evaluation.parsing import Conventions
+from spinn.evaluation.plots import plot_learning_curve
+from spinn.model.build import build_embedding, build_model
+from spinn.model.pair import PairModel
+from spinn.runtime import choose_device, set_threads
+from spinn.training.checkpoint import RunDirectory, load_trained, write_atomically
+from spinn.training.config import Configuration
+from spinn.training.loop import Trainer, read_metrics
+
+Say = Callable[[str], None]
+
+
+def train(configuration: Configuration, output: Path | None, say: Say) -> dict[str, Any]:
+    """Train a model from the start and test it.
+
+    Parameters
+    ----------
+    configuration
+        All options.
+    output
+        The folder of the run; by default a new one under ``runs``.
+    say
+        Called with lines for the person.
+
+    Returns
+    -------
+    The results, as written to ``results.json``.
+
+    """
+    device = _prepare_machine(configuration)
+    corpus = load_training_corpus(configuration, say)
+    path = output or new_run_path(configuration)
+    run = RunDirectory.create(path, configuration, corpus.vocabulary, list(corpus.labels))
+    torch.manual_seed(configuration.training.seed)
+    model = _build(configuration, corpus).to(device)
+    say(
+        f"{configuration.form}: {count_parameters(model):,} weights "
+        f"({count_parameters(model.encoder):,} in the encoder), on {device}; writing to {path}"
+    )
+    return _finish(Trainer(configuration, corpus, model, run, say), say)
+
+
+def resume(path: Path, say: Say) -> dict[str, Any]:
+    """Go on with an interrupted run, exactly as it would have gone on by itself."""
+    run = RunDirectory.open(path)
+    configuration = run.configuration()
+    device = _prepare_machine(configuration)
+    corpus = load_training_corpus(configuration, say)
+    vocabulary, labels = run.vocabulary()
+    if vocabulary.words != corpus.vocabulary.words or labels != corpus.labels:
+        raise SpinnError(
+            f"{path}: the run's vocabulary is not that of the training files as they are now. "
+            "Restore the files, or train anew."
+        )
+    trainer = Trainer(configuration, corpus, _build(configuration, corpus).to(device), run, say)
+    trainer.resume()
+    done = trainer.progress
+    say(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
+    return _finish(trainer, say)
+
+
+def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
+    """Load the corpus, and check that it has the sets and the trees that training wants."""
+    corpus = load_corpus(configuration.data, say)
+    for split in ("train", "dev"):
+        if split not in corpus.sets:
+            raise ConfigurationError(f"There is no {split} set; name its files with --{split}.")
+    source, teacher = configuration.source, configuration.teacher
+    if source is not None and source.needs_parse:
+        for split in corpus.sets:
+            corpus.require_parses(split)
+    if teacher is not None and teacher.needs_parse:
+        corpus.require_parses("train")
+    return corpus
+
+
+def new_run_path(configuration: Configuration) -> Path:
+    """Choose a folder under ``runs`` that is not there yet, named after the form and the seed."""
+    name = configuration.form.lower().replace(" ", "-")
+    base = Path("runs") / f"{name}-seed{configuration.training.seed}"
+    path, number = base, 2
+    while path.exists():
+        path, number = base.with_name(f"{base.name}-{number}"), number + 1
+    return path
+
+
+def _prepare_machine(configuration: Configuration) -> torch.device:
+    set_threads(configuration.training.threads)
+    return choose_device(configuration.training.device)
+
+
+def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
+    vectors = corpus.vectors
+    embedding = build_embedding(
+        configuration.model,
+        len(corpus.vocabulary),
+        None if vectors is None else vectors.vectors,
+        None if vectors is None else vectors.known,
+    )
+    return build_model(
+        configuration.model, embedding, len(corpus.labels), predicts=configuration.predicts
+    )
+
+
+def _finish(trainer: Trainer, say: Say) -> dict[str, Any]:
+    """Train to the end, then test the best weights and leave results and a plot."""
+    trainer.train()
+    run, corpus, configuration = trainer.run, trainer.corpus, trainer.configuration
+    best = load_trained(run.path)
+    results: dict[str, Any] = {
+        "form": configuration.form,
+        "best_epoch": trainer.progress.best_epoch,
+        "seconds": round(trainer.progress.seconds, 1),
+        "weights": count_parameters(best.model),
+    }
+    for split in ("dev", "test"):
+        if split in corpus.sets:
+            results[split] = _score(best.model.to(trainer.device), trainer, split)
+            say(_summary(split, results[split]))
+    write_atomically(run.path / "results.json", json.dumps(results, indent=2))
+    title = f"{configuration.form}, seed {configuration.training.seed}"
+    plot_learning_curve(read_metrics(run), run.path / "learning_curve.png", title)
+    minutes, seconds = divmod(math.ceil(trainer.progress.seconds), 60)
+    say(f"Trained for {minutes} min {seconds} s. Results, plot and checkpoints: {run.path}")
+    return results
+
+
+def _score(model: PairModel, trainer: Trainer, split: str) -> dict[str, Any]:
+    """Evaluate a split: labels, and trees where the encoder has them."""
+    corpus, configuration = trainer.corpus, trainer.configuration
+    evaluation = evaluate(
+        model,
+        corpus.sets[split],
+        corpus.labels,
+        configuration.source,
+        precision=configuration.training.precision,
+        seed=configuration.training.seed,
+    )
+    scores = evaluation.report.as_dict()
+    scores["majority"] = max(
+        label["count"] / max(1, evaluation.report.count) for label in scores["labels"].values()
+    )
+    if evaluation.trees is not None:
+        scores["trees"] = score_trees(evaluation.trees, corpus.sets[split], Conventions())
+    return scores
+
+
+def _summary(split: str, scores: dict[str, Any]) -> str:
+    """Put the figures of a split in a line."""
+    line = (
+        f"{split}: accuracy {100 * scores['accuracy']:.2f}% "
+        f"(majority class {100 * scores['majority']:.2f}%), loss {scores['loss']:.4f}"
+    )
+    trees = scores.get("trees")
+    if trees is None:
+        return line
+    shapes = ", ".join(f"{100 * f1:.1f} with {name}" for name, f1 in trees["shapes"].items())
+    gold = f"{100 * trees['gold']['f1']:.1f} with gold, " if "gold" in trees else ""
+    return f"{line}; F1 of its trees {gold}{shapes}"

@@ -1,0 +1,127 @@
+"""The registry of tree sources: where the transitions of a run come from.
+
+Every source has a name, the one that ``--trees`` takes. Some hand over trees when a batch is made
+(the parser's, a fixed shape, a random one); with the others the model chooses as it reads (the
+tracker's own predictions, or samples from its policy). The data side asks a source for
+transitions, the training side asks it what the model must be able to do; neither lists names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinn.errors import ConfigurationError
+from spinn.transitions import FIXED_SHAPES, RANDOM_SHAPES, Transition, TransitionArray
+
+# Lengths [B], the parser's transitions [T, B], and a generator, to transitions [T, B].
+Draw = Callable[[NDArray[np.int64], TransitionArray, np.random.Generator], TransitionArray]
+
+
+@dataclass(frozen=True)
+class TreeSource:
+    """One answer to the question where trees come from.
+
+    Attributes
+    ----------
+    name
+        What ``--trees`` calls it.
+    summary
+        A line for the help.
+    draw
+        Makes the transitions of a batch; ``None`` where the model chooses them itself.
+    needs_parse
+        Whether every sentence must come with a tree.
+    random
+        Whether the trees differ from epoch to epoch.
+    sampled
+        Where the model chooses: whether training samples (policy learning) or follows a teacher.
+
+    """
+
+    name: str
+    summary: str
+    draw: Draw | None = None
+    needs_parse: bool = False
+    random: bool = False
+    sampled: bool = False
+
+    @property
+    def chosen_by_model(self) -> bool:
+        """Whether the model itself chooses the transitions, so that it needs a tracker."""
+        return self.draw is None
+
+
+def _gold(
+    lengths: NDArray[np.int64], gold: TransitionArray, random: np.random.Generator
+) -> TransitionArray:
+    return gold
+
+
+def _fixed(
+    shape: Callable[[int], TransitionArray],
+    lengths: NDArray[np.int64],
+    gold: TransitionArray,
+    random: np.random.Generator,
+) -> TransitionArray:
+    result = np.full((2 * int(lengths.max()) - 1, len(lengths)), Transition.PAD, dtype=np.int8)
+    for length in np.unique(lengths):
+        result[: 2 * length - 1, lengths == length] = shape(int(length))[:, None]
+    return result
+
+
+def _drawn(
+    shape: Callable[[NDArray[np.int64], np.random.Generator], TransitionArray],
+    lengths: NDArray[np.int64],
+    gold: TransitionArray,
+    random: np.random.Generator,
+) -> TransitionArray:
+    return shape(lengths, random)
+
+
+_SUMMARIES = {
+    "left": "left-branching trees",
+    "right": "right-branching trees",
+    "balanced": "balanced trees",
+    "random": "random trees, uniform over all binary trees, fresh in every epoch",
+    "random-shift": "random trees, a fair coin between shift and reduce, fresh in every epoch",
+}
+
+TREE_SOURCES: dict[str, TreeSource] = {
+    source.name: source
+    for source in [
+        TreeSource("gold", "the parser's trees, from the data", _gold, needs_parse=True),
+        *(
+            TreeSource(name, _SUMMARIES[name], partial(_fixed, shape))
+            for name, shape in FIXED_SHAPES.items()
+        ),
+        *(
+            TreeSource(name, _SUMMARIES[name], partial(_drawn, shape), random=True)
+            for name, shape in RANDOM_SHAPES.items()
+        ),
+        TreeSource("predicted", "the tracker's own trees, learned from a teacher's (--predict)"),
+        TreeSource("sampled", "the tracker's own trees, learned by REINFORCE (--rl)", sampled=True),
+    ]
+}
+
+
+def tree_source(name: str) -> TreeSource:
+    """Look up a tree source.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none of this name.
+
+    """
+    try:
+        return TREE_SOURCES[name]
+    except KeyError:
+        known = ", ".join(TREE_SOURCES)
+        raise ConfigurationError(
+            f"There are no trees called {name!r}; choose from {known}."
+        ) from None

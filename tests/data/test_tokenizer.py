@@ -1,0 +1,136 @@
+"""The tokenizer agrees with the leaves of published trees, by hand-made cases and on real ones."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import pickle
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spinn.data.readers import read_examples
+from spinn.data.tokenizer import Tokenizer
+from spinn.errors import ConfigurationError
+
+DEV = Path(__file__).parents[2] / "../shared/data/snli/snli_1.0_dev.jsonl.gz"
+TOKENIZE = Tokenizer()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("A dog runs.", "A dog runs ."),
+        ("  A\tdog  runs .\n", "A dog runs ."),
+        ("a middle-aged man's t-shirt", "a middle-aged man 's t-shirt"),
+        ("corn-on-the-cob", "corn-on-the-cob"),
+        ("a walk - two trunks- end", "a walk - two trunks - end"),
+        ("two men (one Asian) [sic]", "two men -LRB- one Asian -RRB- -LSB- sic -RSB-"),
+        ("drawn(art)", "drawn -LRB- art -RRB-"),
+        ('He said "cheese".', "He said `` cheese '' ."),
+        ('"No," she said, "now!"', "`` No , '' she said , `` now ! ''"),
+        ('("Hi")', "-LRB- `` Hi '' -RRB-"),
+        ('a " hot " day', "a `` hot '' day"),
+        ("\N{LEFT DOUBLE QUOTATION MARK}Hi\N{RIGHT DOUBLE QUOTATION MARK}", "`` Hi ''"),
+        ("the book 'The Lord' here", "the book ` The Lord ' here"),
+        ("I don't, can't, won't and isn't", "I do n't , ca n't , wo n't and is n't"),
+        ("I\N{RIGHT SINGLE QUOTATION MARK}m DON'T", "I 'm DO N'T"),
+        ("they're we've I'll he'd it's", "they 're we 've I 'll he 'd it 's"),
+        ("He cannot; Cannot.", "He can not ; Can not ."),
+        ("gonna gotta wanna 'tis", "gon na got ta wan na 't is"),
+        ("the boys' rock 'n' roll from the '60s", "the boys ' rock 'n' roll from the '60s"),
+        ("o'clock d'oeuvres O'Neil", "o'clock d'oeuvres O'Neil"),
+        ("wont dont", "wont dont"),
+        ("he/she and/or", "he/she and/or"),
+        ("at 5:30 p.m. it's 37,000 or 3.5", "at 5:30 p.m. it 's 37,000 or 3.5"),
+        ("two words:berlin and blue,red", "two words : berlin and blue , red"),
+        ("$5 50% #15 A&M hat&", "$ 5 50 % # 15 A&M hat &"),
+        ("Mr. Li of St. Louis, U.S. Navy", "Mr. Li of St. Louis , U.S. Navy"),
+        ("watches t.v.", "watches t.v."),
+        ("in the USA.", "in the USA ."),
+        ("wait... what\N{HORIZONTAL ELLIPSIS}", "wait ... what ..."),
+        ("to work..", "to work . ."),
+        ("no--yes\N{EM DASH}maybe", "no -- yes -- maybe"),
+        ("What?! No!!!", "What ?! No !!!"),
+        ("see avrovulcan.com now", "see avrovulcan.com now"),
+        ("n/a", "n/a"),
+        ("fo", "fo"),
+        ("(", "-LRB-"),
+    ],
+)
+def test_words_are_those_of_the_treebank(text, words):
+    assert TOKENIZE(text) == words.split()
+
+
+def test_blank_text_has_no_words():
+    assert TOKENIZE("") == TOKENIZE(" \t\N{NO-BREAK SPACE}\n") == []
+
+
+@given(st.text(max_size=60))
+def test_no_word_is_empty_or_holds_a_blank_and_none_is_lost(text):
+    words = TOKENIZE(text)
+    assert bool(words) == bool(text.split())
+    assert all(word.split() == [word] for word in words)
+    assert not {"(", ")"} & set(words)
+
+
+@given(st.text(alphabet="ab.,-':;!? &/#1", max_size=40))
+def test_cutting_moves_no_character(text):
+    # An opening single quote is the one character of these that is written in another way.
+    assert "".join(TOKENIZE(text)).replace("`", "'") == "".join(text.split())
+
+
+def test_words_already_cut_stay_as_they_are():
+    text = "A man ca n't see the red-haired girl 's dog , he 's 5 ."
+    assert TOKENIZE(text) == text.split(" ")
+
+
+def test_result_belongs_to_the_caller():
+    TOKENIZE("A dog.").append("changed")
+    assert TOKENIZE("A dog.") == ["A", "dog", "."]
+
+
+def test_memory_is_bounded():
+    tokenizer = Tokenizer(cache_size=2)
+    for text in ("one", "two", "three", "one"):
+        assert tokenizer(text) == [text]
+    information = tokenizer._cached.cache_info()
+    assert (information.currsize, information.hits) == (2, 0)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_work_alike(duplicate):
+    assert duplicate(TOKENIZE)("It isn't.") == ["It", "is", "n't", "."]
+
+
+def test_it_fits_a_torchtext_field():
+    data = pytest.importorskip("torchtext.data")
+    assert data.Field(tokenize=TOKENIZE).preprocess("A t-shirt.") == ["A", "t-shirt", "."]
+
+
+def test_missing_spacy_is_a_clear_error(monkeypatch):
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    with pytest.raises(ConfigurationError, match="pip install spacy"):
+        Tokenizer()
+
+
+def test_agreement_with_the_leaves_of_real_trees():
+    """At least 99.9% of the sentences of SNLI's development set are cut just as its trees are."""
+    if not DEV.exists():
+        pytest.skip("the SNLI development set is not there")
+    texts = {}
+    with gzip.open(DEV) as lines:
+        for number, line in enumerate(lines, start=1):
+            row = orjson.loads(line)
+            texts[number] = (row["sentence1"], row["sentence2"])
+    total = agreed = 0
+    for example in read_examples(DEV):
+        for sentence, text in zip(example[:2], texts[example.line], strict=True):
+            total += 1
+            agreed += TOKENIZE(text) == sentence.words
+    assert total == 2 * 9842
+    assert agreed / total >= 0.999
