@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from spinn import __version__
 from spinn.errors import SpinnError
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _load(name: str) -> object:
+def _load(name: str) -> Any:
     """Import a command when it is wanted: the libraries behind some take seconds to load."""
     from importlib import import_module
 

@@ -40,7 +40,7 @@ def run(namespace: argparse.Namespace) -> int:
 
 
 def _refuse_other_options(namespace: argparse.Namespace) -> None:
-    """A run goes on as it began; other options would be ignored, so they are refused."""
+    """Refuse options beside ``--resume``: a run goes on as it began, and they would be ignored."""
     others = [*given_options(namespace)]
     others += [name for name in ("output", "config", "preset") if getattr(namespace, name)]
     if others:

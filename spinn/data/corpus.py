@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from spinn.data import download, readers
 from spinn.data.dataset import DatasetBuilder, PairDataset
+from spinn.data.examples import Example
 from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors, choose_words
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.options import option
@@ -93,12 +94,7 @@ class Corpus:
         """Raise :class:`DataError` at the first pair of a set that has no tree."""
         place = self.unparsed[split]
         if place is not None:
-            raise DataError(
-                place[0],
-                "the pair has no parse",
-                line=place[1],
-                remedy="Choose trees that need none, such as --trees balanced",
-            )
+            raise readers.no_parse(place[0], place[1])
 
     def save(self, directory: Path) -> None:
         """Write the corpus to a folder, whole or not at all."""
@@ -406,3 +402,38 @@ def _told(corpus: Corpus, say: Callable[[str], None]) -> Corpus:
     for note in corpus.notes:
         say(note)
     return corpus
+
+
+def read_pairs(
+    paths: list[Path], format: str, labels: tuple[str, ...]
+) -> tuple[list[Example], list[Path]]:
+    """Read the pairs of files whole, for evaluation.
+
+    Returns
+    -------
+    examples, places
+        The pairs, and the file that each came from.
+
+    """
+    examples: list[Example] = []
+    places: list[Path] = []
+    for path in paths:
+        examples += readers.read_examples(path, format, labels=labels)
+        places += [path] * (len(examples) - len(places))
+    return examples, places
+
+
+def check_parses(examples: list[Example], places: list[Path]) -> None:
+    """Raise :class:`DataError` at the first pair that has no tree."""
+    for example, path in zip(examples, places, strict=True):
+        if example.premise.transitions is None or example.hypothesis.transitions is None:
+            raise readers.no_parse(path, example.line)
+
+
+def numericalise(
+    examples: Iterable[Example], vocabulary: Vocabulary, labels: tuple[str, ...]
+) -> PairDataset:
+    """Put pairs into the numbers of a trained model's vocabulary."""
+    builder = DatasetBuilder(labels, lower=vocabulary.lower)
+    builder.extend(examples)
+    return builder.build(vocabulary)

@@ -27,7 +27,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
@@ -115,8 +114,15 @@ ARCHIVES: dict[str, Archive] = {
 }
 
 
-def corpus_files(name: Literal["snli", "multinli"], data_directory: Path) -> dict[str, Path]:
+def corpus_files(name: str, data_directory: Path) -> dict[str, Path]:
     """Find the files of a corpus under ``data_directory / name``, or download them there.
+
+    Parameters
+    ----------
+    name
+        ``snli`` or ``multinli``.
+    data_directory
+        The folder in which ``snli`` and ``multinli`` lie.
 
     Returns
     -------

@@ -114,7 +114,7 @@ def read_examples(
         If there is no such format.
     DataError
         While reading, at the first thing that cannot be read. A missing tree is none: the sentence
-        is tokenised, and ``require_parse`` tells those who need the tree.
+        is tokenised, and ``no_parse`` is the error of those who need the tree.
 
     """
     if format != "auto" and format not in READERS:
@@ -176,13 +176,9 @@ def _check_unlisted_label(
         )
 
 
-def require_parse(path: str | Path, example: Example) -> None:
-    """Raise :class:`DataError` if a sentence of the example has no tree."""
-    for role, sentence in (("premise", example.premise), ("hypothesis", example.hypothesis)):
-        if sentence.transitions is None:
-            raise DataError(
-                path, f"the {role} has no tree", line=example.line, remedy=_NO_PARSE_NEEDED
-            )
+def no_parse(path: str | Path, line: int) -> DataError:
+    """Make the error of a pair without a tree, where trees are wanted."""
+    return DataError(path, "the pair has no tree", line=line, remedy=_NO_PARSE_NEEDED)
 
 
 def detect_format(path: str | Path) -> str:

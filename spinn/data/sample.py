@@ -167,10 +167,12 @@ def _connective(dice: Dice) -> str:
 def rearrangements(sentence: Sentence, dice: Dice, attempts: int) -> list[Sentence]:
     """Draw sentences that have the same words in another order; the sentence itself comes first."""
     words = grammar.bag(sentence)
+    kinds = [kind for kind in grammar.KINDS if len(set(grammar.fillers(sentence, kind))) > 1]
     found = [sentence]
-    for _ in range(attempts):
+    for _ in range(attempts if kinds else 0):
         other = dice.choice(found)
-        for kind in dice.shuffled(grammar.KINDS)[: 1 + dice.below(2)]:
+        for _ in range(1 + dice.below(2)):
+            kind = dice.choice(kinds)
             other = grammar.refill(other, kind, iter(dice.shuffled(grammar.fillers(other, kind))))
         if other not in found and grammar.is_english(other) and grammar.bag(other) == words:
             found.append(other)

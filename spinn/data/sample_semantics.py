@@ -28,7 +28,6 @@ decides them within a proved bound.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations, product
 from typing import Any, NamedTuple
@@ -177,8 +176,7 @@ def _relation(word: str, thing: Thing) -> Atom:
 # Sentences as inequalities.
 
 
-@dataclass(frozen=True)
-class Inequality:
+class Inequality(NamedTuple):
     """``both * #(restrictor and scope) + only * #(restrictor only) >= bound``, for one clause."""
 
     clause: int
@@ -187,6 +185,8 @@ class Inequality:
     bound: int
 
 
+# For each clause: 0 is outside the restrictor, 1 in restrictor and scope, 2 in the restrictor only.
+Kind = tuple[int, ...]
 System = tuple[Inequality, ...]  # all of them hold
 Formula = tuple[System, ...]  # one of the systems holds
 
@@ -286,14 +286,13 @@ def relate(premise: Statement, hypothesis: Statement, world: World) -> str | Non
     premise true.
 
     """
-    regions = premise.regions + hypothesis.regions
+    kinds = list_kinds(premise.regions + hypothesis.regions, world.individuals)
+    possible = tuple(kinds)
     presupposed = (premise.presupposed + hypothesis.presupposed,)
-
-    def possible(formula: Formula) -> bool:
-        system = _all([premise.true, formula, presupposed])
-        return find_model(system, regions, world.individuals) is not None
-
-    confirmed, refuted = possible(hypothesis.true), possible(hypothesis.false)
+    confirmed, refuted = (
+        find_model(_all([premise.true, formula, presupposed]), possible) is not None
+        for formula in (hypothesis.true, hypothesis.false)
+    )
     if confirmed and refuted:
         return NEUTRAL
     if confirmed:
@@ -301,59 +300,51 @@ def relate(premise: Statement, hypothesis: Statement, world: World) -> str | Non
     return CONTRADICTION if refuted else None
 
 
-def find_model(
-    formula: Formula, regions: Sequence[tuple[int, int]], individuals: int
-) -> list[int] | None:
-    """Find a model of a formula.
+def list_kinds(regions: Sequence[tuple[int, int]], individuals: int) -> dict[Kind, int]:
+    """List the kinds of individuals that can exist, each with the truth table of its individuals.
 
     Parameters
     ----------
-    formula
-        What is to hold.
     regions
         Restrictor and scope of each clause, as truth tables.
     individuals
         The truth table of all individuals that the lexicon allows.
 
-    Returns
-    -------
-    The individuals of the model, as numbers that :meth:`World.properties` explains, or None if
-    there is no model.
-
     """
-    kinds = _kinds(regions, individuals)
+    kinds: dict[Kind, int] = {(): individuals}
+    for restrictor, scope in regions:
+        split = (~restrictor, restrictor & scope, restrictor & ~scope)
+        kinds = {
+            (*kind, place): table & part
+            for kind, table in kinds.items()
+            for place, part in enumerate(split)
+            if table & part
+        }
+    return kinds
+
+
+def find_model(formula: Formula, kinds: tuple[Kind, ...]) -> list[Kind] | None:
+    """Find a least model of a formula: the kinds of its individuals, or None if it has no model."""
     for system in formula:
-        # Of kinds that count alike one is enough, and a kind is never needed where another one
-        # counts at least as much in every inequality.
-        columns: dict[tuple[int, ...], int] = {}
-        for signature, table in kinds:
-            weights = ((0, row.both, row.only)[signature[row.clause]] for row in system)
-            columns.setdefault(tuple(weights), table)
-        best = tuple(sorted(c for c in columns if not any(_exceeds(d, c) for d in columns)))
-        counts = find_counts(best, tuple(row.bound for row in system))
-        if counts is not None:
-            lowest = [(columns[c] & -columns[c]).bit_length() - 1 for c in best]
-            return [one for one, count in zip(lowest, counts, strict=True) for _ in range(count)]
+        model = _solve(system, kinds)
+        if model is not None:
+            return model
     return None
 
 
-def _kinds(
-    regions: Sequence[tuple[int, int]], individuals: int
-) -> list[tuple[tuple[int, ...], int]]:
-    """List the kinds of individuals that can exist: 0, 1 or 2 for each clause, and their table.
-
-    0 is outside the restrictor, 1 in restrictor and scope, 2 in the restrictor only.
-    """
-    kinds: list[tuple[tuple[int, ...], int]] = [((), individuals)]
-    for restrictor, scope in regions:
-        split = (~restrictor, restrictor & scope, restrictor & ~scope)
-        kinds = [
-            ((*signature, place), table & part)
-            for signature, table in kinds
-            for place, part in enumerate(split)
-            if table & part
-        ]
-    return kinds
+@lru_cache(maxsize=None)
+def _solve(system: System, kinds: tuple[Kind, ...]) -> list[Kind] | None:
+    # Of kinds that count alike one is enough, and a kind is never needed where another one counts
+    # at least as much in every inequality.
+    columns: dict[tuple[int, ...], Kind] = {}
+    for kind in kinds:
+        weights = tuple([(0, row.both, row.only)[kind[row.clause]] for row in system])
+        columns.setdefault(weights, kind)
+    best = tuple(c for c in columns if not any(_exceeds(d, c) for d in columns))
+    counts = find_counts(best, tuple(row.bound for row in system))
+    if counts is None:
+        return None
+    return [columns[c] for c, count in zip(best, counts, strict=True) for _ in range(count)]
 
 
 def _exceeds(first: tuple[int, ...], second: tuple[int, ...]) -> bool:

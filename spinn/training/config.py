@@ -276,10 +276,10 @@ def resolve(*layers: Mapping[str, Any]) -> Configuration:
     return Configuration(**{name: GROUPS[name](**given) for name, given in values.items()})
 
 
-def _typed(group: type, name: str, value: Any) -> Any:
+def _typed(group: Any, name: str, value: Any) -> Any:
     """Check a value against the declared type of its option."""
     declared = next(str(part.type) for part in dataclasses.fields(group) if part.name == name)
-    accepted: dict[str, tuple[type, ...]] = {
+    accepted: dict[str, Any] = {
         "bool": (bool,),
         "int": (int,),
         "float": (float, int),
@@ -291,7 +291,8 @@ def _typed(group: type, name: str, value: Any) -> Any:
         return None
     if (isinstance(value, bool) and base != "bool") or not isinstance(value, accepted[base]):
         raise ConfigurationError(f"The option {name} is {value!r}; it must be of type {base}.")
-    return float(value) if base == "float" else value
+    result: Any = float(value) if base == "float" else value
+    return result
 
 
 def flatten(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -347,7 +347,7 @@ class Trainer:
             self._stop_asked = True
             self._say("Stopping after this step; press Ctrl-C again to stop without saving.")
 
-        before: dict[int, Any] = {}
+        before: dict[signal.Signals, Any] = {}
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
                 before[number] = signal.signal(number, ask)
@@ -380,7 +380,8 @@ class _TensorBoard:
     """TensorBoard logs; the library is loaded when the first figures come."""
 
     def __init__(self, run: RunDirectory, *, enabled: bool) -> None:
-        self._run, self._enabled, self._writer = run, enabled, None
+        self._run, self._enabled = run, enabled
+        self._writer: Any = None
 
     def write(self, kind: str, step: int, figures: dict[str, float]) -> None:
         if not self._enabled:

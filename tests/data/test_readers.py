@@ -20,8 +20,8 @@ from spinn.data.readers import (
     ReadCounts,
     belongs_to,
     detect_format,
+    no_parse,
     read_examples,
-    require_parse,
 )
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.transitions import check
@@ -284,12 +284,13 @@ def test_unknown_format_is_refused_before_reading(tmp_path):
         read_examples(tmp_path / "nowhere", "xml")
 
 
-def test_require_parse_names_line_and_remedy(tmp_path):
+def test_the_error_of_a_missing_parse_names_line_and_remedy(tmp_path):
     path = write(tmp_path / "f", PAIR, without("sentence2_binary_parse"))
-    parsed, unparsed = read(path)
-    require_parse(path, parsed)
-    with pytest.raises(DataError, match=r"f, line 2: the hypothesis has no tree\. .*--trees bal"):
-        require_parse(path, unparsed)
+    _, unparsed = read(path)
+    assert unparsed.hypothesis.transitions is None
+    error = str(no_parse(path, unparsed.line))
+    assert "f, line 2: the pair has no tree. " in error
+    assert "--trees balanced" in error
 
 
 @given(st.binary(max_size=200))

@@ -1,0 +1,101 @@
+"""``spinn evaluate``: scores of a trained model on a data set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from spinn.data.readers import READERS
+from spinn.trees import TREE_SOURCES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
+    parser.add_argument("run_directory", type=Path, metavar="RUN", help="the folder of a run")
+    parser.add_argument(
+        "--data", metavar="NAME", help="snli, multinli, sample or a folder (default: the run's own)"
+    )
+    parser.add_argument("--files", nargs="+", type=Path, metavar="FILE", help="files, instead")
+    parser.add_argument(
+        "--split", choices=("train", "dev", "test"), help="which set (default: dev)"
+    )
+    parser.add_argument("--format", choices=("auto", *READERS), default="auto", help="of the files")
+    parser.add_argument(
+        "--trees", choices=tuple(TREE_SOURCES), help="follow these trees instead of the run's own"
+    )
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write a JSON line for each pair: labels, trees"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
+    parser.add_argument(
+        "--punctuation",
+        choices=("keep", "drop"),
+        default="keep",
+        help="in parse F1 (default: keep)",
+    )
+    parser.add_argument(
+        "--average", choices=("sentence", "corpus"), default="sentence", help="of parse F1"
+    )
+    parser.add_argument(
+        "--root", action=argparse.BooleanOptionalAction, default=True, help="count the root span"
+    )
+    parser.add_argument("--batch-size", type=int, default=256, metavar="N", help="pairs in a batch")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random trees")
+    parser.add_argument(
+        "--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N"
+    )
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 for all cores")
+
+
+def run(namespace: argparse.Namespace) -> int:
+    """Evaluate; return the exit status."""
+    from spinn.evaluation.parsing import Conventions
+    from spinn.evaluation.report import evaluate_files, format_scores, write_records
+    from spinn.runtime import choose_device, set_threads
+    from spinn.training.checkpoint import load_trained, write_atomically
+
+    set_threads(namespace.threads)
+    trained = load_trained(namespace.run_directory, namespace.checkpoint)
+    result = evaluate_files(
+        trained,
+        _files(namespace, trained.configuration.data),
+        format=namespace.format,
+        trees=namespace.trees,
+        batch_size=namespace.batch_size,
+        device=choose_device(namespace.device),
+        conventions=Conventions(
+            root=namespace.root, average=namespace.average, punctuation=namespace.punctuation
+        ),
+        seed=namespace.seed,
+    )
+    print(format_scores(result.scores, result.evaluation))
+    if namespace.output is not None:
+        write_records(result, trained.labels, namespace.output)
+        print(f"\nA line for each pair: {namespace.output}")
+    if namespace.json is not None:
+        write_atomically(namespace.json, json.dumps(result.scores, indent=2))
+    return 0
+
+
+def _files(namespace: argparse.Namespace, own: object) -> list[Path]:
+    """Find the files to evaluate: named, of a corpus, or of the run's own corpus."""
+    from dataclasses import replace
+
+    from spinn.data.corpus import CorpusOptions, data_directory, find_files
+    from spinn.errors import ConfigurationError
+
+    if namespace.files:
+        if namespace.data or namespace.split:
+            raise ConfigurationError("--files and --data or --split exclude each other; give one.")
+        return list(namespace.files)
+    assert isinstance(own, CorpusOptions)
+    options = own
+    if namespace.data:
+        options = replace(own, data=namespace.data, train=[], dev=[], test=[])
+    found = find_files(options, data_directory(options))
+    split = namespace.split or "dev"
+    if split not in found:
+        raise ConfigurationError(f"There is no {split} set there; it has {', '.join(found)}.")
+    return found[split]

@@ -1,0 +1,37 @@
+"""``spinn prepare``: put a corpus into numbers once, to train from on any machine.
+
+The folder it writes goes where files go (``--data FOLDER``) and needs neither spaCy nor torchtext.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from spinn.commands.main import say
+from spinn.commands.options import add_group
+from spinn.data.corpus import CorpusOptions
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
+    parser.add_argument("output", type=Path, metavar="FOLDER", help="where to write the corpus")
+    add_group(parser, CorpusOptions)
+
+
+def run(namespace: argparse.Namespace) -> int:
+    """Prepare; return the exit status."""
+    from spinn.commands.options import given_options
+    from spinn.data.corpus import load_corpus
+    from spinn.errors import SpinnError
+    from spinn.training.config import resolve
+
+    if namespace.output.exists() and not (namespace.output / "corpus.json").is_file():
+        raise SpinnError(f"{namespace.output}: there is something else here; name a new folder.")
+    corpus = load_corpus(resolve(given_options(namespace)).data, say)
+    try:
+        corpus.save(namespace.output)
+    except OSError as error:
+        raise SpinnError(f"{namespace.output}: it cannot be written ({error.strerror}).") from error
+    say(f"Prepared: {namespace.output}. Train from it with --data {namespace.output}.")
+    return 0

@@ -1,0 +1,195 @@
+"""Evaluating a trained model on files: scores for people and programs, and a line for each pair.
+
+The evaluate command prints what this module computes; the predict command shares the way from text
+to the model's numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spinn.data.corpus import check_parses, numericalise, read_pairs
+from spinn.data.dataset import PairDataset
+from spinn.data.examples import Example
+from spinn.errors import ConfigurationError, SpinnError
+from spinn.evaluation.evaluate import Evaluation, evaluate, score_trees
+from spinn.evaluation.parsing import Conventions
+from spinn.training.checkpoint import TrainedModel
+from spinn.transitions import TransitionArray, to_brackets
+from spinn.trees import TreeSource, tree_source
+
+
+@dataclass(frozen=True)
+class FileEvaluation:
+    """A model's evaluation on files.
+
+    Attributes
+    ----------
+    examples
+        The pairs, as read.
+    evaluation
+        What the model made of them.
+    source
+        Where their trees came from; ``None`` for encoders without trees.
+    scores
+        All figures, ready for JSON.
+
+    """
+
+    examples: list[Example]
+    evaluation: Evaluation
+    source: TreeSource | None
+    scores: dict[str, Any]
+
+
+def choose_source(trained: TrainedModel, trees: str | None) -> TreeSource | None:
+    """Decide whose trees a model follows: its own configuration's, or those asked for.
+
+    Raises
+    ------
+    ConfigurationError
+        If the model cannot follow them.
+
+    """
+    own = trained.configuration.source
+    if trees is None:
+        return own
+    if own is None:
+        raise ConfigurationError(
+            f"--trees does nothing here: the model is a {trained.configuration.form}, which has none."
+        )
+    chosen = tree_source(trees)
+    if chosen.chosen_by_model and not trained.configuration.predicts:
+        raise ConfigurationError(
+            f"--trees {trees} needs a tracker that learned to choose transitions; "
+            "this model has none. Give other trees, or train with --tracker --predict."
+        )
+    return chosen
+
+
+def evaluate_files(
+    trained: TrainedModel,
+    paths: list[Path],
+    *,
+    format: str = "auto",
+    trees: str | None = None,
+    batch_size: int = 256,
+    device: torch.device | None = None,
+    conventions: Conventions | None = None,
+    seed: int = 0,
+) -> FileEvaluation:
+    """Evaluate a trained model on files of labelled (or unlabelled) pairs.
+
+    Raises
+    ------
+    SpinnError
+        If a file cannot be read, or lacks the trees that are to be followed.
+
+    """
+    source = choose_source(trained, trees)
+    examples, places = read_pairs(paths, format, trained.labels)
+    if source is not None and source.needs_parse:
+        check_parses(examples, places)
+    dataset = numericalise(examples, trained.vocabulary, trained.labels)
+    evaluation = evaluate(
+        trained.model.to(device or torch.device("cpu")),
+        dataset,
+        trained.labels,
+        source,
+        batch_size=batch_size,
+        precision=trained.configuration.training.precision,
+        seed=seed,
+    )
+    scores = score(evaluation, dataset, examples, source, conventions or Conventions())
+    return FileEvaluation(examples, evaluation, source, scores)
+
+
+def score(
+    evaluation: Evaluation,
+    dataset: PairDataset,
+    examples: list[Example],
+    source: TreeSource | None,
+    conventions: Conventions,
+) -> dict[str, Any]:
+    """Gather all figures of an evaluation, ready for JSON."""
+    scores: dict[str, Any] = evaluation.report.as_dict()
+    if evaluation.trees is not None and source is not None:
+        words = [
+            side.words for example in examples for side in (example.premise, example.hypothesis)
+        ]
+        scores["trees"] = {"source": source.name} | score_trees(
+            evaluation.trees, dataset, conventions, words
+        )
+    return scores
+
+
+def format_scores(scores: dict[str, Any], evaluation: Evaluation) -> str:
+    """Write an evaluation's figures for a person."""
+    parts = [evaluation.report.format()]
+    trees = scores.get("trees")
+    if trees is not None:
+        lines = [f"trees: {trees['source']}, mean depth {trees['depth']:.2f}"]
+        if "gold" in trees:
+            gold = trees["gold"]
+            lines.append(
+                f"against the parser's trees: F1 {100 * gold['f1']:.2f}%, transition accuracy "
+                f"{100 * gold['accuracy']:.2f}% of all steps, {100 * gold['free_accuracy']:.2f}% of "
+                f"those with a choice ({gold['sentences']:,} sentences)"
+            )
+        shapes = ", ".join(f"{name} {100 * f1:.2f}%" for name, f1 in trees["shapes"].items())
+        lines += [f"against trees of one shape: F1 {shapes}", f"F1: {trees['conventions']}"]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def records(result: FileEvaluation, labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Describe each pair: its labels, probabilities and trees."""
+    evaluation = result.evaluation
+    for row, example in enumerate(result.examples):
+        probabilities = evaluation.probabilities[row]
+        record: dict[str, Any] = {
+            "id": example.identifier,
+            "line": example.line,
+            "gold": example.label,
+            "predicted": labels[int(probabilities.argmax())],
+            "probabilities": {
+                label: round(float(probability), 6)
+                for label, probability in zip(labels, probabilities, strict=True)
+            },
+        }
+        for side, sentence in enumerate((example.premise, example.hypothesis)):
+            name = ("premise", "hypothesis")[side]
+            tree = None if evaluation.trees is None else evaluation.trees[2 * row + side]
+            record[name] = _write_sentence(sentence.words, tree)
+        yield record
+
+
+def _write_sentence(words: list[str], tree: TransitionArray | None) -> str:
+    return " ".join(words) if tree is None else to_brackets(words, tree)
+
+
+def write_records(result: FileEvaluation, labels: tuple[str, ...], path: Path) -> None:
+    """Write one JSON line for each pair; the file appears when it is whole.
+
+    Raises
+    ------
+    SpinnError
+        If it cannot be written.
+
+    """
+    scratch = path.with_name(path.name + ".part")
+    try:
+        with open(scratch, "w", encoding="utf-8") as stream:
+            for record in records(result, labels):
+                stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+        os.replace(scratch, path)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise SpinnError(f"{path}: it cannot be written ({error.strerror}).") from error
