@@ -1,0 +1,311 @@
+"""The commands as a person calls them: what they print, what they write, how they refuse."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spinn.commands.main import main
+from spinn.transitions import from_brackets
+
+LABELS = ("entailment", "neutral", "contradiction")
+ROOT = Path(__file__).parents[2]
+
+
+def row(label: str, premise: str, hypothesis: str, **changes: object) -> dict[str, object]:
+    def text(brackets: str) -> str:
+        return brackets.replace("( ", "").replace(" )", "")
+
+    return {
+        "gold_label": label,
+        "sentence1": text(premise),
+        "sentence2": text(hypothesis),
+        "sentence1_binary_parse": premise,
+        "sentence2_binary_parse": hypothesis,
+        "pairID": "p1",
+    } | changes
+
+
+ROWS = [
+    row("entailment", "( ( a dog ) runs )", "( something moves )"),
+    row("neutral", "( ( a dog ) runs )", "( ( a dog ) ( runs fast ) )"),
+    row("contradiction", "( ( a dog ) runs )", "( nothing moves )"),
+    row("entailment", "( a ( small cat ) )", "cat"),
+]
+
+
+def write_rows(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    for split in ("train", "dev", "test"):
+        write_rows(folder / f"{split}.jsonl", ROWS * 4)
+    return folder
+
+
+SMALL = [
+    *("--hidden-size", "8", "--embedding-size", "6", "--classifier-width", "8", "--epochs", "1"),
+    *("--batch-size", "4", "--threads", "1", "--no-tensorboard", "--no-cache"),
+]
+TRACKER = ["--tracker", "--tracker-size", "4"]
+
+
+def train(corpus: Path, output: Path, *flags: str) -> int:
+    return main(["train", "--data", str(corpus), "--output", str(output), *SMALL, *flags])
+
+
+@pytest.fixture(scope="module")
+def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained model whose tracker learned to parse."""
+    output = tmp_path_factory.mktemp("runs") / "spinn"
+    assert train(corpus, output, *TRACKER, "--predict") == 0
+    return output
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        [],
+        TRACKER,
+        [*TRACKER, "--predict"],
+        [*TRACKER, "--rl"],
+        [*TRACKER, "--rl", "--samples", "2", "--baseline", "leave-one-out", "--reward", "correct"],
+        ["--encoder", "lstm"],
+        ["--encoder", "bow", "--optimizer", "sgd", "--momentum", "0.5"],
+        ["--trees", "random-shift", "--token-budget", "64"],
+    ],
+)
+def test_train_leaves_a_whole_run(corpus, tmp_path, capsys, flags):
+    assert train(corpus, tmp_path / "run", *flags) == 0
+    told = capsys.readouterr().err
+    assert "test: accuracy" in told
+    assert str(tmp_path / "run") in told
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert 0 <= results["test"]["accuracy"] <= 1
+    assert results["test"]["majority"] == 0.5
+    for name in ("config.json", "vocabulary.json", "checkpoints.json", "learning_curve.png"):
+        assert (tmp_path / "run" / name).stat().st_size > 0
+    kinds = [json.loads(line)["kind"] for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    assert set(kinds) == {"train", "dev"}
+
+
+def test_flags_win_over_file_and_file_over_preset(corpus, tmp_path):
+    options = tmp_path / "options.toml"
+    options.write_text("[training]\nlearning_rate = 0.5\nbatch_size = 3\n")
+    flags = ["--preset", "logic", "--config", str(options), "--learning-rate", "0.25"]
+    assert main(["train", "--data", str(corpus), "--output", str(tmp_path / "r"), *flags,
+                 "--epochs", "1", "--no-tensorboard", "--no-cache"]) == 0  # fmt: skip
+    resolved = json.loads((tmp_path / "r" / "config.json").read_text())
+    assert resolved["training"]["learning_rate"] == 0.25
+    assert resolved["training"]["batch_size"] == 3
+    assert resolved["model"]["hidden_size"] == 128
+
+
+def test_evaluate_prints_scores_and_writes_a_line_for_each_pair(run, corpus, tmp_path, capsys):
+    output, figures = tmp_path / "pairs.jsonl", tmp_path / "figures.json"
+    arguments = ["--split", "test", "--output", str(output), "--json", str(figures)]
+    assert main(["evaluate", str(run), "--data", str(corpus), *arguments, "--threads", "1"]) == 0
+    printed = capsys.readouterr().out
+    for words in ("accuracy", "precision", "gold \\ predicted", "transition accuracy", "balanced"):
+        assert words in printed
+    assert "mean over sentences" in printed  # the conventions of F1
+    records = [json.loads(line) for line in output.open()]
+    assert len(records) == 16
+    for record, source in zip(records, ROWS * 4, strict=True):
+        assert record["gold"] == source["gold_label"]
+        assert record["predicted"] == max(record["probabilities"], key=record["probabilities"].get)
+        assert sum(record["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        words, _ = from_brackets(record["premise"])
+        assert " ".join(words) == source["sentence1"]
+    accuracy = sum(record["gold"] == record["predicted"] for record in records) / 16
+    assert json.loads(figures.read_text())["accuracy"] == pytest.approx(accuracy)
+
+
+def test_evaluate_follows_other_trees(run, corpus, capsys):
+    assert main(["evaluate", str(run), "--data", str(corpus), "--trees", "gold"]) == 0
+    assert "F1 100.00%, transition accuracy 100.00%" in capsys.readouterr().out
+    assert main(["evaluate", str(run), "--data", str(corpus), "--trees", "left"]) == 0
+    assert "left 100.00%" in capsys.readouterr().out
+
+
+def test_a_tracker_needs_no_parses_when_it_is_evaluated(run, tmp_path, capsys):
+    file = tmp_path / "raw.tsv"
+    file.write_text("label\tpremise\thypothesis\nneutral\tA dog runs.\tIt isn't asleep.\n")
+    assert main(["evaluate", str(run), "--files", str(file)]) == 0
+    assert "pairs 1" in capsys.readouterr().out
+
+
+def test_predict_draws_both_trees(run, capsys):
+    assert main(["predict", str(run), "A dog runs.", "It's ( asleep )."]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(LABELS)
+    assert printed.count("%") == 3
+    for word in ("dog", "'s", "-LRB-", "└"):
+        assert word in printed
+
+
+def test_predict_reads_standard_input(run, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("A dog runs.\tIt moves.\n\n( a dog )\tcat\n"))
+    assert main(["predict", str(run), "--json"]) == 0
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert set(first["probabilities"]) == set(LABELS)
+    assert second["premise"] == "( a dog )"
+    assert second["hypothesis"] == "cat"
+
+
+def test_prepare_then_train_needs_no_texts(corpus, tmp_path):
+    assert main(["prepare", str(tmp_path / "p"), "--data", str(corpus), "--no-cache"]) == 0
+    assert train(tmp_path / "p", tmp_path / "run") == 0
+    arguments = ["train", "--data", str(tmp_path / "p"), "--output", str(tmp_path / "r2"), *SMALL]
+    code = (
+        "import sys; sys.modules['torchtext'] = sys.modules['spacy'] = None; "
+        f"from spinn.commands.main import main; sys.exit(main({arguments!r}))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+
+
+def refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
+    """Run a command that must refuse, and return its one message."""
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    last = captured.err.strip().splitlines()[-1]
+    assert last.startswith("spinn: ")
+    assert "Traceback" not in captured.err
+    return last
+
+
+BAD_FILES = {
+    "missing": (None, "no.jsonl", "there is no"),
+    "empty": (b"", "train.jsonl", "train.jsonl"),
+    "invalid JSON": (b'{"gold_label": "neutral", \n', "train.jsonl, line 1", ""),
+    "truncated gzip": (gzip.compress(b"{}\n" * 9999)[:40], "train.jsonl", ""),
+    "not UTF-8": (b'{"gold_label": "neutral", "sentence1": "\xff"}\n', "line 1", "UTF-8"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_files_that_cannot_be_read(corpus, tmp_path, capsys, name):
+    content, place, cause = BAD_FILES[name]
+    path = tmp_path / ("no.jsonl" if content is None else "train.jsonl")
+    if content is not None:
+        path.write_bytes(content)
+    output = tmp_path / "run"
+    files = ["--train", str(path), "--dev", str(corpus / "dev.jsonl")]
+    message = refused(capsys, ["train", *files, "--output", str(output), *SMALL])
+    assert place in message
+    assert cause in message
+    assert not output.exists()
+
+
+BAD_ROWS = {
+    "unknown label": (row("perhaps", "a", "b"), "perhaps"),
+    "unbalanced": (row("neutral", "( a dog", "b", sentence1="a dog"), "bracket"),
+    "non-binary": (row("neutral", "( a small dog )", "b", sentence1="a small dog"), "3 children"),
+    "empty sentence": (
+        row("neutral", "a", "b", sentence1=" ", sentence1_binary_parse=""),
+        "empty",
+    ),
+    "another tree": (
+        row("neutral", "( a dog )", "b", sentence1="seventeen entirely different words " * 4),
+        "sentence1",
+    ),
+    "no parse": (row("neutral", "a", "b", sentence1_binary_parse=""), "--trees balanced"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ROWS)
+def test_rows_that_cannot_be_used_are_named(corpus, tmp_path, capsys, name):
+    bad, cause = BAD_ROWS[name]
+    path = write_rows(tmp_path / "train.jsonl", [*ROWS, bad])
+    files = ["--train", str(path), "--dev", str(corpus / "dev.jsonl")]
+    message = refused(capsys, ["train", *files, "--output", str(tmp_path / "run"), *SMALL])
+    assert "train.jsonl, line 5" in message
+    assert cause in message or name == "another tree"
+
+
+@pytest.mark.parametrize(
+    ("flags", "cause"),
+    [
+        (["--rl"], "--tracker"),
+        (["--predict"], "--tracker"),
+        (["--tracker", "--rl", "--predict"], "exclude each other"),
+        (["--rl", "--trees", "left"], "exclude each other"),
+        (["--samples", "3"], "--samples does nothing here"),
+        (["--tracker-size", "9"], "add --tracker"),
+        (["--encoder", "lstm", "--trees", "left"], "--trees does nothing here"),
+        (["--learning-rate", "-1"], "at least"),
+        (["--preset", "none"], "choose from"),
+        (["--device", "abacus"], "--device"),
+        (["--vectors", "nowhere.txt"], "nowhere.txt"),
+    ],
+)
+def test_options_that_do_not_go_together(corpus, tmp_path, capsys, flags, cause):
+    arguments = ["train", "--data", str(corpus), "--output", str(tmp_path / "run")]
+    assert cause in refused(capsys, [*arguments, "--no-cache", *flags])
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_earlier_run_is_left_alone(run, corpus, capsys):
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    assert "there is a run here already" in refused(
+        capsys, ["train", "--data", str(corpus), "--output", str(run), *SMALL]
+    )
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_resume_refuses_other_options(run, capsys):
+    message = refused(capsys, ["train", "--resume", str(run), "--epochs", "3"])
+    assert "--epochs" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["evaluate", "nowhere"], "this is no run"),
+        (["predict", "nowhere", "a", "b"], "this is no run"),
+        (["predict", "nowhere", "a"], "a premise and a hypothesis"),
+    ],
+)
+def test_commands_refuse_what_is_not_there(capsys, arguments, cause):
+    assert cause in refused(capsys, arguments)
+
+
+def test_evaluate_refuses_what_the_model_cannot_do(corpus, tmp_path, capsys):
+    assert train(corpus, tmp_path / "nt") == 0
+    evaluate = ["evaluate", str(tmp_path / "nt"), "--data", str(corpus)]
+    assert "--tracker --predict" in refused(capsys, [*evaluate, "--trees", "predicted"])
+    assert "brackets" in refused(capsys, ["predict", str(tmp_path / "nt"), "( a dog", "b"])
+    assert "has no tree" in refused(capsys, ["predict", str(tmp_path / "nt"), "a dog", "b"])
+
+
+def test_interrupting_saves_and_says_how_to_go_on(corpus, tmp_path):
+    command = [sys.executable, "train.py", "--data", str(corpus), "--output", str(tmp_path / "run")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [*command, *SMALL, "--epochs", "5000"],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 2/"):
+            process.send_signal(2)
+            break
+    told = process.stderr.read()
+    assert process.wait(timeout=60) == 130
+    assert f"--resume {tmp_path / 'run'}" in told
+    assert "Traceback" not in told
+    assert (tmp_path / "run" / "checkpoints.json").exists()
