@@ -117,9 +117,11 @@ class Batcher:
         random = np.random.default_rng([self._seed, 0, epoch])
         shuffled = random.permutation(count)
         pool = POOL_BATCHES * self._pairs_in_batch()
+        # A pool of one pair would make a batch of one pair; it joins the pool before it.
+        starts = [start for start in range(pool, count, pool) if start < count - 1]
         batches = []
-        for first in range(0, count, pool):
-            batches += self._split(self._sort(shuffled[first : first + pool]))
+        for rows in np.split(shuffled, starts):
+            batches += self._split(self._sort(rows))
         return [batches[number] for number in random.permutation(len(batches))]
 
     def cut(self, rows: NDArray[np.int64], random: np.random.Generator) -> Batch:

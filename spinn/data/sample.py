@@ -1,22 +1,23 @@
 """The bundled sample corpus: sentence pairs whose labels follow from their meaning.
 
-The corpus is made of *families*: a hypothesis with premises that are rearrangements of one another,
-the same words in another order, or a premise with such hypotheses, and the members of a family have
-different labels. What helps is therefore how the words are put together; which words there are, or
-what the hypothesis looks like, says next to nothing. The language is defined in ``sample_grammar``
-and the labels are decided, exactly, in ``sample_semantics``; here families are drawn and written as
-SNLI's JSON lines. The same seed gives the same bytes on any machine and any version of Python.
+The corpus is made of *families* of two or three pairs with different labels. In most, the premises
+or the hypotheses are rearrangements of one another: the same words in another order. What helps is
+therefore how the words are put together; which words there are says little, and what the hypothesis
+looks like next to nothing. The language is defined in ``sample_grammar`` and labels are decided,
+exactly, in ``sample_semantics``; here families are drawn and written as SNLI's JSON lines. The same
+seed gives the same bytes on any machine and with any version of Python.
 """
 
 from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle
+from enum import Enum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from spinn.data import sample_grammar as grammar
 from spinn.data.sample_grammar import (
@@ -30,10 +31,18 @@ from spinn.data.sample_grammar import (
     Thing,
     VerbPhrase,
 )
-from spinn.data.sample_semantics import CONTRADICTION, ENTAILMENT, LABELS, NEUTRAL, World, label, relate, state
+from spinn.data.sample_semantics import (
+    CONTRADICTION,
+    ENTAILMENT,
+    LABELS,
+    NEUTRAL,
+    World,
+    relate,
+    state,
+)
 
 SEED = 20160315
-SIZES = {"train": 10_000, "dev": 1_000, "test": 1_000}
+SIZES: Mapping[str, int] = {"train": 10_000, "dev": 1_000, "test": 1_000}
 
 Item = TypeVar("Item")
 
@@ -82,6 +91,13 @@ class Scene:
     places: list[Place]
 
 
+# As often as they stand here, for the rarer ones would crowd out what people mostly say.
+QUANTIFIER_URN = (
+    *(("every", "all", "some", "a", "no") * 2),
+    *("not every", "not all", "most", "at least two", "exactly one"),
+)
+
+
 def draw_scene(dice: Dice) -> Scene:
     """Draw a few words, and for most of them a word related in meaning."""
     people = dice.chance(0.5)
@@ -123,30 +139,30 @@ def _relative_content(content: Content, dice: Dice) -> Content:
 
 def draw_sentence(scene: Scene, dice: Dice) -> Sentence:
     """Draw a syntax tree from a scene; it need not be good English yet."""
-    if dice.chance(0.12):
+    if dice.chance(0.06):
         return Coordinated(_connective(dice), _clause(scene, dice), _clause(scene, dice))
     return _clause(scene, dice)
 
 
 def _clause(scene: Scene, dice: Dice) -> Clause:
     subject: NounPhrase | Coordinated[NounPhrase] = _noun_phrase(scene, dice)
-    if dice.chance(0.12):
+    if dice.chance(0.06):
         subject = Coordinated(_connective(dice), subject, _noun_phrase(scene, dice))
     return Clause(subject, _verb_phrase(scene, dice))
 
 
 def _noun_phrase(scene: Scene, dice: Dice) -> NounPhrase:
     return NounPhrase(
-        dice.choice(list(grammar.QUANTIFIERS)),
+        dice.choice(QUANTIFIER_URN),
         dice.choice(scene.nouns),
-        dice.choice(scene.adjectives) if dice.chance(0.25) else None,
-        dice.choice(scene.places) if dice.chance(0.15) else None,
-        _verb_phrase(scene, dice) if dice.chance(0.5) else None,
+        dice.choice(scene.adjectives) if dice.chance(0.2) else None,
+        dice.choice(scene.places) if dice.chance(0.1) else None,
+        _verb_phrase(scene, dice) if dice.chance(0.6) else None,
     )
 
 
 def _verb_phrase(scene: Scene, dice: Dice) -> VerbPhrase:
-    if dice.chance(0.15):
+    if dice.chance(0.1):
         return Coordinated(_connective(dice), _predicate(scene, dice), _predicate(scene, dice))
     return _predicate(scene, dice)
 
@@ -155,9 +171,9 @@ def _predicate(scene: Scene, dice: Dice) -> Predicate:
     content = dice.choice(scene.contents)
     if content.object is not None and dice.chance(0.15):
         content = replace(content, object=replace(content.object, determiner="no"))
-    if content.place is None and dice.chance(0.15):
+    if content.place is None and dice.chance(0.1):
         content = replace(content, place=dice.choice(scene.places))
-    return Predicate(content, negated=dice.chance(0.3))
+    return Predicate(content, negated=dice.chance(0.4))
 
 
 def _connective(dice: Dice) -> str:
@@ -179,20 +195,71 @@ def rearrangements(sentence: Sentence, dice: Dice, attempts: int) -> list[Senten
     return found
 
 
+def alter(sentence: Sentence, scene: Scene, dice: Dice) -> Sentence:
+    """Change a sentence in one to three places; the result need not be good English yet."""
+    for _ in range(1 + dice.below(3)):
+        if isinstance(sentence, Coordinated) and dice.chance(0.7):
+            sentence = dice.choice(grammar.parts(sentence))
+        kind = dice.choice(grammar.KINDS)
+        values = grammar.fillers(sentence, kind)
+        if values:
+            place = dice.below(len(values))
+            values[place] = _alternative(kind, values[place], scene, dice)
+            sentence = grammar.refill(sentence, kind, iter(values))
+    return sentence
+
+
+def _alternative(kind: str, value: Any, scene: Scene, dice: Dice) -> Any:
+    """Draw another filler for a slot: a related word, or nothing for an optional one."""
+    if kind in ("noun", "thing"):
+        return dice.choice(grammar.relatives(value) or [value])
+    if kind == "negation":
+        return not value
+    if kind == "connective":
+        return "and" if value == "or" else "or"
+    if kind == "quantifier":
+        return dice.choice(QUANTIFIER_URN)
+    if kind == "content":
+        return dice.choice(scene.contents)
+    if value is not None:
+        return None
+    if kind == "adjective":
+        return dice.choice(scene.adjectives)
+    return dice.choice(scene.places) if kind == "place" else _verb_phrase(scene, dice)
+
+
 # Families.
 
-PATTERNS = (
-    LABELS,
-    (ENTAILMENT, NEUTRAL),
-    LABELS,
-    (NEUTRAL, CONTRADICTION),
-    LABELS,
-    (CONTRADICTION, ENTAILMENT),
+
+class Shared(Enum):
+    """What the pairs of a family have in common, and how they differ."""
+
+    PREMISE = "one premise; the hypotheses are rearrangements of one another"
+    HYPOTHESIS = "one hypothesis; the premises are rearrangements of one another"
+    TOPIC = "one hypothesis; the premises are about the same things"
+
+
+class Kind(NamedTuple):
+    """A sort of family: what is shared, and which labels its pairs have."""
+
+    shared: Shared
+    labels: tuple[str, ...]
+
+
+# The corpus has families in these proportions, so that labels are balanced for each of the three.
+ROUND = Counter(
+    {
+        Kind(Shared.PREMISE, LABELS): 3,
+        Kind(Shared.TOPIC, LABELS): 3,
+        Kind(Shared.HYPOTHESIS, (ENTAILMENT, NEUTRAL)): 1,
+        Kind(Shared.HYPOTHESIS, (NEUTRAL, CONTRADICTION)): 1,
+        Kind(Shared.PREMISE, (ENTAILMENT, CONTRADICTION)): 1,
+    }
 )
+LONGEST = 20  # words, not counting the full stop
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """A premise, a hypothesis and how they relate."""
 
     premise: Sentence
@@ -200,81 +267,120 @@ class Pair:
     label: str
 
 
-def draw_families(dice: Dice) -> Iterator[list[Pair]]:
-    """Draw families without end: their labels follow :data:`PATTERNS` in turn.
+Family = list[Pair]
 
-    In every other one the hypothesis is shared and the premises are rearrangements of one another,
-    then the other way round. No sentence is the premise of two families.
+
+def draw_families(wanted: Counter[Kind], used: set[Sentence], dice: Dice) -> Iterator[Family]:
+    """Draw as many families of each kind as are wanted.
+
+    Parameters
+    ----------
+    wanted
+        How many of each kind.
+    used
+        Premises that must not occur; those of the new families are added, so that no sentence is
+        the premise of two families.
+    dice
+        The source of randomness.
+
     """
-    used: set[Sentence] = set()
-    for pattern, share_hypothesis in zip(cycle(PATTERNS), cycle((True,) * 6 + (False,) * 6)):
-        family = None
-        while family is None:
-            family = _draw_family(pattern, share_hypothesis, dice)
-            if family is not None and not used.isdisjoint(pair.premise for pair in family):
-                family = None
-        used.update(pair.premise for pair in family)
-        yield family
+    missing = +wanted
+    while missing:
+        scene = draw_scene(dice)
+        for shared, groups in _draw_groups(scene, dice):
+            kinds = [kind for kind in missing if kind.shared is shared]
+            family = _choose_family(groups, kinds, used, dice)
+            if family is not None:
+                labels = {pair.label for pair in family}
+                kind = next(kind for kind in kinds if set(kind.labels) == labels)
+                missing = missing - Counter([kind])
+                used.update(pair.premise for pair in family)
+                yield family
 
 
-def _draw_family(
-    pattern: Sequence[str], share_hypothesis: bool, dice: Dice
-) -> list[Pair] | None:
-    """Try to find one family in a new scene."""
-    scene = draw_scene(dice)
-    varied = draw_sentence(scene, dice)
-    if not _is_fit(varied):
-        return None
-    variants = rearrangements(varied, dice, attempts=40)
-    if len(variants) < len(pattern):
-        return None
-    others = [draw_sentence(scene, dice) if dice.chance(0.3) else _alter(dice.choice(variants), scene, dice) for _ in range(16)]
-    others = [other for other in others if _is_fit(other)]
+def _draw_groups(scene: Scene, dice: Dice) -> Iterator[tuple[Shared, list[list[Pair]]]]:
+    """Draw pairs from a scene: rearrangements of one sentence against other sentences.
+
+    Yields groups of pairs that share a sentence, from which families can be chosen.
+    """
+    sentence = draw_sentence(scene, dice)
+    if not _is_fit(sentence):
+        return
+    variants = rearrangements(sentence, dice, attempts=30)
+    if len(variants) < 2:
+        return
+    others = [alter(dice.choice(variants), scene, dice) for _ in range(12)]
+    others = [other for other in dict.fromkeys(others) if _is_fit(other)]
     world = World([*variants, *others])
-    first = [state(v, world) for v in variants]
-    variants = [v for v, st in zip(variants, first) if st.is_contingent()]
-    first = [st for st in first if st.is_contingent()]
-    if len(variants) < len(pattern):
+    upwards = [
+        [pair for variant in variants if (pair := _relate(variant, other, world))]
+        for other in others
+    ]
+    yield Shared.HYPOTHESIS, upwards
+    downwards = [
+        [pair for variant in variants if (pair := _relate(other, variant, world))]
+        for other in others
+    ]
+    yield Shared.PREMISE, downwards
+    yield (
+        Shared.TOPIC,
+        [
+            [pair for group in downwards for pair in group if pair.hypothesis == variant]
+            for variant in variants
+        ],
+    )
+
+
+def _is_fit(sentence: Sentence) -> bool:
+    return grammar.is_english(sentence) and len(grammar.words(sentence)) <= LONGEST + 1
+
+
+def _relate(premise: Sentence, hypothesis: Sentence, world: World) -> Pair | None:
+    first = state(premise, world)
+    second = state(hypothesis, world, first_clause=len(first.regions))
+    if premise == hypothesis or not first.is_contingent() or not second.is_contingent():
         return None
-    for other in others:
-        stother = state(other, world)
-        if not stother.is_contingent(): continue
+    label = relate(first, second, world)
+    return None if label is None else Pair(premise, hypothesis, label)
+
+
+def _choose_family(
+    groups: Sequence[Sequence[Pair]], kinds: Sequence[Kind], used: set[Sentence], dice: Dice
+) -> Family | None:
+    """Choose a family of one of the kinds from one of the groups, if there is any."""
+    families = []
+    for group in groups:
         by_label: dict[str, list[Pair]] = {}
-        for variant, st in zip(variants, first):
-            premise, hypothesis = (variant, other) if share_hypothesis else (other, variant)
-            a, b = (st, stother) if share_hypothesis else (stother, st)
-            found = relate(a, b.renumbered(len(a.regions)), world)
-            if found is not None and premise != hypothesis:
-                by_label.setdefault(found, []).append(Pair(premise, hypothesis, found))
-        if all(name in by_label for name in pattern):
-            return dice.shuffled([dice.choice(by_label[name]) for name in pattern])
-    return None
+        for pair in group:
+            if pair.premise not in used:
+                by_label.setdefault(pair.label, []).append(pair)
+        families += [
+            [dice.choice(by_label[label]) for label in kind.labels]
+            for kind in kinds
+            if by_label.keys() >= set(kind.labels)
+        ]
+    return dice.choice(families) if families else None
 
-def _is_fit(s): return grammar.is_english(s) and len(grammar.words(s)) <= 21
 
-def _alter(sentence, scene, dice):
-    for _ in range(1 + dice.below(3)):
-        if isinstance(sentence, Coordinated) and dice.chance(0.7):
-            sentence = dice.choice([sentence.left, sentence.right])
-        kind = dice.choice(grammar.KINDS)
-        values = grammar.fillers(sentence, kind)
-        if values:
-            k = dice.below(len(values))
-            values[k] = _alternative(kind, values[k], scene, dice)
-            sentence = grammar.refill(sentence, kind, iter(values))
-    return sentence
+# Files.
 
-def _alternative(kind, value, scene, dice):
-    if kind == "quantifier":
-        return dice.choice(list(grammar.QUANTIFIERS))
-    if kind in ("noun", "thing"):
-        return dice.choice(grammar.relatives(value) or [value])
-    if kind == "adjective":
-        return None if value else dice.choice(scene.adjectives)
-    if kind == "place":
-        return None if value else dice.choice(scene.places)
-    if kind == "negation": return not value
-    if kind == "relative": return None if value else _predicate(scene, dice)
-    if kind == "content": return dice.choice(scene.contents)
-    if kind == "connective": return "and" if value == "or" else "or"
-    raise ValueError(kind)
+
+def rows(size: int, used: set[Sentence], dice: Dice) -> list[dict[str, Any]]:
+    """Draw the pairs of one split in SNLI's fields; see :func:`draw_families` for ``used``."""
+    rounds = -(-size // sum(len(kind.labels) * count for kind, count in ROUND.items()))
+    wanted = Counter({kind: count * rounds for kind, count in ROUND.items()})
+    families = draw_families(wanted, used, dice)
+    pairs = [(pair, number) for number, family in enumerate(families) for pair in family]
+    return [_row(pair, number) for pair, number in dice.shuffled(pairs)[:size]]
+
+
+def _row(pair: Pair, family: int) -> dict[str, Any]:
+    premise, hypothesis = grammar.to_tree(pair.premise), grammar.to_tree(pair.hypothesis)
+    return {
+        "gold_label": pair.label,
+        "sentence1_binary_parse": grammar.to_binary_brackets(premise),
+        "sentence2_binary_parse": grammar.to_binary_brackets(hypothesis),
+        "sentence1": grammar.to_text(premise),
+        "sentence2": grammar.to_text(hypothesis),
+        "captionID": str(family),
+    }

@@ -1,11 +1,10 @@
-"""The English of the sample corpus: its words, its sentences and how they are written with trees.
+"""The English of the sample corpus: its sentences, and how they are written with trees.
 
 A sentence is a small syntax tree of frozen dataclasses (:class:`Clause`, :class:`NounPhrase`,
-:class:`Predicate` ...). This module holds the lexicon with its meaning relations (a puppy is a dog,
-nothing is wet and dry), says which syntax trees are good English, writes them as labelled and as
-binary trees, and exchanges fillers between slots of one kind, which is how the corpus finds
-sentences of the same words and another meaning. What sentences mean is the subject of
-``sample_semantics``; which sentences become pairs is that of ``sample``.
+:class:`Predicate` ...) over the words of ``sample_lexicon``. This module says which syntax trees
+are good English, writes them as labelled and as binary trees, and exchanges fillers between slots
+of one kind, which is how the corpus finds sentences of the same words and another meaning. What
+sentences mean is the subject of ``sample_semantics``; which make pairs is that of ``sample``.
 """
 
 from __future__ import annotations
@@ -15,108 +14,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, Union
 
-# The lexicon. A word implies its entry in IMPLIES, and at most one word of an EXCLUSIVE set holds
-# of anything. Words were chosen so that whatever is not stated here is open in the world, too:
-# there is no "sleep", for instance, because a sleeper is not running, talking or eating either.
-
-PEOPLE = ("person", "man", "woman", "child", "boy", "girl", "teacher", "student")
-ANIMALS = ("animal", "dog", "puppy", "cat", "kitten", "bird", "duck")
-IRREGULAR_PLURALS = {
-    "person": "people",
-    "man": "men",
-    "woman": "women",
-    "child": "children",
-    "puppy": "puppies",
-}
-ACTIVITIES = ("moving", "running", "walking", "eating", "playing")
-SPEECH = ("talking", "shouting", "whispering", "smiling")  # of people only
-STATES = ("happy", "sad", "wet", "dry", "clean", "dirty", "hungry", "tired")
-ANIMAL_COLOURS = ("black", "white", "brown")
-HANDLING = ("holding", "washing", "pulling")
-STATIVES = {"own": "owns", "see": "sees"}  # verbs without a progressive: base form, third person
-THINGS = (
-    *("toy", "ball", "kite", "doll"),
-    *("fruit", "apple", "orange", "pear"),
-    *("flower", "rose", "tulip"),
+from spinn.data.sample_lexicon import (
+    ACTIVITIES,
+    ANIMAL_COLOURS,
+    HANDLING,
+    IRREGULAR_PLURALS,
+    NATURAL_THINGS,
+    NEGATIVE_QUANTIFIERS,
+    PEOPLE,
+    PLACES,
+    PRIVATIVE,
+    QUANTIFIERS,
+    SPEECH,
+    STATES,
+    STATIVES,
+    THING_ADJECTIVES,
+    THINGS,
+    Quantifier,
 )
-PLACES = ("tree", "house", "bench", "vehicle", "car", "bus")
-THING_ADJECTIVES = ("wet", "dry", "clean", "dirty", "red", "blue", "black", "white")
-PRIVATIVE = "fake"  # a fake rose is no rose
-NATURAL_THINGS = ("fruit", "apple", "orange", "pear", "flower", "rose", "tulip")
-PREPOSITIONS = ("near", "beside", "behind")
-
-IMPLIES = {
-    **dict.fromkeys(("man", "woman", "child", "teacher", "student"), "person"),
-    **dict.fromkeys(("boy", "girl"), "child"),
-    **dict.fromkeys(("dog", "cat", "bird"), "animal"),
-    **{"puppy": "dog", "kitten": "cat", "duck": "bird"},
-    **dict.fromkeys(("running", "walking"), "moving"),
-    **dict.fromkeys(("shouting", "whispering"), "talking"),
-    **dict.fromkeys(("ball", "kite", "doll"), "toy"),
-    **dict.fromkeys(("apple", "orange", "pear"), "fruit"),
-    **dict.fromkeys(("rose", "tulip"), "flower"),
-    **dict.fromkeys(("car", "bus"), "vehicle"),
-    "beside": "near",
-}
-EXCLUSIVE = (
-    ("man", "woman", "child"),
-    ("boy", "girl"),
-    ("dog", "cat", "bird"),
-    ("running", "walking"),
-    ("shouting", "whispering"),
-    ("happy", "sad"),
-    ("wet", "dry"),
-    ("clean", "dirty"),
-    ("black", "white", "brown", "red", "blue"),
-)
-
-
-def ancestors(word: str) -> list[str]:
-    """List the word and all that it implies, nearest first."""
-    chain = [word]
-    while chain[-1] in IMPLIES:
-        chain.append(IMPLIES[chain[-1]])
-    return chain
-
-
-def rivals(word: str) -> list[str]:
-    """List the words that are declared exclusive with this one."""
-    return [other for group in EXCLUSIVE if word in group for other in group if other != word]
-
-
-def relatives(word: str) -> list[str]:
-    """List the words one step away in meaning: above, below, or exclusive."""
-    above = [IMPLIES[word]] if word in IMPLIES else []
-    below = [other for other, parent in IMPLIES.items() if parent == word]
-    return above + below + rivals(word)
-
-
-@dataclass(frozen=True)
-class Quantifier:
-    """How a quantifier is written; ``strong`` ones presuppose that their noun applies to some."""
-
-    words: tuple[str, ...]
-    plural: bool = False
-    strong: bool = False
-
-
-QUANTIFIERS = {
-    " ".join(quantifier.words): quantifier
-    for quantifier in (
-        Quantifier(("every",), strong=True),
-        Quantifier(("all",), plural=True, strong=True),
-        Quantifier(("not", "every"), strong=True),
-        Quantifier(("not", "all"), plural=True, strong=True),
-        Quantifier(("most",), plural=True, strong=True),
-        Quantifier(("some",)),
-        Quantifier(("a",)),
-        Quantifier(("no",)),
-        Quantifier(("at", "least", "two"), plural=True),
-        Quantifier(("exactly", "one")),
-    )
-}
-NEGATIVE_QUANTIFIERS = ("no", "not every", "not all")
-
 
 # Syntax.
 
@@ -231,15 +146,15 @@ def fillers(node: Any, kind: str) -> list[Any]:
 def refill(node: Part, kind: str, values: Iterator[Any]) -> Part:
     """Fill the slots of one kind anew, taking the values in the order of :func:`fillers`."""
     slots = SLOT_KINDS[type(node)]
-    filled: dict[str, Any] = {}
+    filled = []
     for name, value in vars(node).items():
         if slots.get(name) == kind:
-            filled[name] = next(values)
+            filled.append(next(values))
         elif type(value) in SLOT_KINDS:
-            filled[name] = refill(value, kind, values)
+            filled.append(refill(value, kind, values))
         else:
-            filled[name] = value
-    return type(node)(**filled)
+            filled.append(value)
+    return type(node)(*filled)
 
 
 def nodes(node: Any) -> Iterator[Any]:

@@ -33,8 +33,6 @@ from itertools import combinations, product
 from typing import Any, NamedTuple
 
 from spinn.data.sample_grammar import (
-    PRIVATIVE,
-    QUANTIFIERS,
     Content,
     Coordinated,
     NounPhrase,
@@ -42,11 +40,10 @@ from spinn.data.sample_grammar import (
     Sentence,
     Thing,
     VerbPhrase,
-    ancestors,
     nodes,
     parts,
-    rivals,
 )
+from spinn.data.sample_lexicon import PRIVATIVE, QUANTIFIERS, ancestors, rivals
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = LABELS = ("entailment", "neutral", "contradiction")
 
@@ -225,8 +222,15 @@ class Statement(NamedTuple):
         return all(r & scope and r & ~scope for r, scope in self.regions)
 
     def renumbered(self, by):
-        def f(rows): return tuple(Inequality(r.clause+by, r.both, r.only, r.bound) for r in rows)
-        return Statement(tuple(f(s) for s in self.true), tuple(f(s) for s in self.false), f(self.presupposed), self.regions)
+        def f(rows):
+            return tuple(Inequality(r.clause + by, r.both, r.only, r.bound) for r in rows)
+
+        return Statement(
+            tuple(f(s) for s in self.true),
+            tuple(f(s) for s in self.false),
+            f(self.presupposed),
+            self.regions,
+        )
 
 
 def state(sentence: Sentence, world: World, first_clause: int = 0) -> Statement:

@@ -93,7 +93,7 @@ class VectorTable:
             raise DataError(path, "there is no such vector file", remedy="Check the path given")
         try:
             table = _load(path, cache)
-        except (RuntimeError, ValueError, EOFError, OSError, UnicodeDecodeError) as error:
+        except (RuntimeError, ValueError, TypeError, EOFError, OSError) as error:
             raise _explain(path, error) from error
         if table.dim is None or len(table.stoi) == 0:
             raise DataError(path, "no word vectors are in it", remedy="Give a GloVe text file")
@@ -183,4 +183,6 @@ def _explain(path: Path, error: Exception) -> DataError:
                         return DataError(path, f"{cell!r} is no number", line=line, remedy=remedy)
     except (EOFError, OSError, UnicodeDecodeError) as second:
         return DataError(path, f"it cannot be read ({second})", remedy=remedy)
+    if dimension is None:
+        return DataError(path, "no word vectors are in it", remedy="Give a GloVe text file")
     return DataError(path, f"it cannot be read ({error})", remedy=remedy)

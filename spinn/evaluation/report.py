@@ -63,7 +63,7 @@ def choose_source(trained: TrainedModel, trees: str | None) -> TreeSource | None
         return own
     if own is None:
         raise ConfigurationError(
-            f"--trees does nothing here: the model is a {trained.configuration.form}, which has none."
+            f"--trees does nothing here: {trained.configuration.form} is a model without trees."
         )
     chosen = tree_source(trees)
     if chosen.chosen_by_model and not trained.configuration.predicts:
@@ -140,8 +140,8 @@ def format_scores(scores: dict[str, Any], evaluation: Evaluation) -> str:
             gold = trees["gold"]
             lines.append(
                 f"against the parser's trees: F1 {100 * gold['f1']:.2f}%, transition accuracy "
-                f"{100 * gold['accuracy']:.2f}% of all steps, {100 * gold['free_accuracy']:.2f}% of "
-                f"those with a choice ({gold['sentences']:,} sentences)"
+                f"{100 * gold['accuracy']:.2f}% of all steps, {100 * gold['free_accuracy']:.2f}% "
+                f"of those with a choice ({gold['sentences']:,} sentences)"
             )
         shapes = ", ".join(f"{name} {100 * f1:.2f}%" for name, f1 in trees["shapes"].items())
         lines += [f"against trees of one shape: F1 {shapes}", f"F1: {trees['conventions']}"]

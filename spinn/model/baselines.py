@@ -33,8 +33,9 @@ class SequenceLSTM(nn.Module):
 
     def __init__(self, hidden_size: int, *, bidirectional: bool = False) -> None:
         super().__init__()
-        self.output_size = self.leaf_size = hidden_size
+        self.leaf_size = hidden_size
         width = hidden_size // 2 if bidirectional else hidden_size
+        self.output_size = 2 * width if bidirectional else width
         self.lstm = nn.LSTM(hidden_size, width, bidirectional=bidirectional)
 
     def forward(self, leaves: Leaves) -> Encoding:

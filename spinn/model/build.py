@@ -76,6 +76,7 @@ def build_model(
         embedding,
         encoder.leaf_size,
         context=options.leaf_context,
+        context_width=options.hidden_size,
         norm=options.leaf_norm,
         embedding_dropout=options.embedding_dropout,
         dropout=options.leaf_dropout,

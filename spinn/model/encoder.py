@@ -84,7 +84,7 @@ class Encoding:
             None if self.transitions is None else self.transitions[:, order],
             None
             if policy is None
-            else TransitionPolicy(policy.log_probabilities[:, order], policy.legal[:, order]),
+            else TransitionPolicy(policy.scores[:, order], policy.legal[:, order]),
             None if self.tracker is None else self.tracker[:, order],
         )
 
@@ -148,6 +148,10 @@ class Machine:
     def push_parent(self, sentences: Tensor, rows: Tensor) -> None:
         """Put composed nodes ``[n]`` on the stacks of these sentences."""
         self._push(sentences, rows)
+
+    def renumber(self, rows: Tensor) -> None:
+        """Replace every row number by its entry in ``rows``."""
+        self._stack = rows[self._stack]
 
     def roots(self) -> Tensor:
         """Rows ``[B]`` of the items on top of the stacks."""
@@ -216,6 +220,9 @@ class SPINN(nn.Module):
         # How many sentences are not over yet, at each step.
         steps = torch.arange(2 * int(lengths[0]) - 1)
         running = ((2 * lengths - 1) > steps[:, None]).sum(dim=1).tolist()
+        if self.tracker is None and choice is Choice.GIVEN and given is not None:
+            self._compose_by_height(given, running, machine, nodes)
+            return Encoding(nodes.read(machine.roots(), self.output_size), given)
         state = self.tracker.initial_state(leaves.states, len(lengths)) if self.tracker else None
         trace = _Trace(len(lengths))
         for time, active in enumerate(running):
@@ -260,15 +267,53 @@ class SPINN(nn.Module):
         parents = self.composition(nodes.read(left), nodes.read(right), watched)
         machine.push_parent(reducing, nodes.write(parents))
 
+    def _compose_by_height(
+        self, given: Tensor, running: list[int], machine: Machine, nodes: NodeTable
+    ) -> None:
+        """Compose given trees level by level, all nodes of one height in the batch together.
+
+        Without a tracker a node depends on its children alone. The machine first runs through all
+        transitions on numbers; the compositions follow in as many calls as the deepest tree has
+        levels, not as many as the longest sentence has steps.
+        """
+        first = nodes.used
+        lefts: list[Tensor] = []
+        rights: list[Tensor] = []
+        height = torch.zeros(first + int((given == Transition.REDUCE).sum()), dtype=torch.long)
+        height = height.to(given.device)
+        made = first
+        for time, active in enumerate(running):
+            taken = given[time, :active]
+            machine.shift((taken == Transition.SHIFT).nonzero().squeeze(1))
+            reducing = (taken == Transition.REDUCE).nonzero().squeeze(1)
+            left, right = machine.pop_children(reducing)
+            parents = torch.arange(made, made + len(reducing), device=given.device)
+            height[parents] = torch.maximum(height[left], height[right]) + 1
+            machine.push_parent(reducing, parents)
+            made += len(reducing)
+            lefts.append(left)
+            rights.append(right)
+        order = height[first:].argsort(stable=True)
+        # Nodes were numbered as they were reduced; in the table they stand by height.
+        row = torch.arange(made, device=given.device)
+        row[first + order] = torch.arange(first, made, device=given.device)
+        left, right = row[torch.cat(lefts)[order]], row[torch.cat(rights)[order]]
+        levels = height[first:].bincount()[1:].tolist()
+        for below, above in zip(left.split(levels), right.split(levels), strict=True):
+            nodes.write(self.composition(nodes.read(below), nodes.read(above)))
+        machine.renumber(row)
+
     def _load(self, nodes: NodeTable, leaves: Leaves, lengths: Tensor, copies: int) -> Machine:
         """Write the leaves and the empty row, and set up all buffers and stacks."""
         nodes.write(leaves.states)
-        empty = nodes.write(leaves.states.new_zeros(1, self.leaf_size))
+        empty = int(nodes.write(leaves.states.new_zeros(1, self.leaf_size)))
         sizes = leaves.batch_sizes
         starts = sizes.cumsum(0) - sizes
         rows = starts[:, None] + torch.arange(len(leaves.lengths))
+        # Behind the last word of a sentence stands the empty row, not the word of another one.
+        rows = rows.masked_fill(torch.arange(len(sizes))[:, None] >= leaves.lengths, empty)
         rows = rows.repeat_interleave(copies, dim=1).to(leaves.states.device)
-        return Machine(rows, lengths, int(empty))
+        return Machine(rows, lengths, empty)
 
 
 class _Trace:
@@ -291,7 +336,7 @@ class _Trace:
         policy = None
         if self._policies:
             policy = TransitionPolicy(
-                self._stack([policy.log_probabilities for policy in self._policies], 0),
+                self._stack([policy.scores for policy in self._policies], 0),
                 self._stack([policy.legal for policy in self._policies], 0),
             )
         tracker = self._stack(self._states, 0) if self._states else None

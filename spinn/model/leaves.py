@@ -68,6 +68,8 @@ class LeafLayer(nn.Module):
     context
         ``"none"``; or ``"lstm"`` or ``"bilstm"``, an LSTM over the words below the projection, so
         that each leaf knows its left (and right) neighbours.
+    context_width
+        The width of that LSTM, of each direction where there are two.
     norm
         ``"none"``, ``"batch"`` or ``"layer"``, after the projection.
     embedding_dropout, dropout
@@ -81,6 +83,7 @@ class LeafLayer(nn.Module):
         width: int,
         *,
         context: str = "none",
+        context_width: int = 0,
         norm: str = "none",
         embedding_dropout: float = 0.0,
         dropout: float = 0.0,
@@ -92,8 +95,8 @@ class LeafLayer(nn.Module):
         size = embedding.size
         if context != "none":
             directions = 2 if context == "bilstm" else 1
-            self.context = nn.LSTM(size, width // 2 // directions, bidirectional=directions == 2)
-            size = width // 2 // directions * directions
+            self.context = nn.LSTM(size, context_width, bidirectional=directions == 2)
+            size = context_width * directions
         self.projection = nn.Linear(size, width)
         self.norm = make_norm(norm, width)
         self.dropout = nn.Dropout(dropout)

@@ -6,6 +6,8 @@ probabilities and entropy all speak of one distribution, in training and in eval
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -30,9 +32,14 @@ class TransitionPolicy:
 
     def __init__(self, scores: Tensor, legal: Tensor) -> None:
         self.legal = legal
+        self.scores = scores
+
+    @cached_property
+    def log_probabilities(self) -> Tensor:
+        """``[..., 2]``, computed when first asked for: choosing a transition can do without."""
         # Half the lowest number: differences of masked scores stay finite, and so do gradients.
-        lowest = torch.finfo(scores.dtype).min / 2
-        self.log_probabilities = scores.masked_fill(~legal, lowest).log_softmax(dim=-1)
+        lowest = torch.finfo(self.scores.dtype).min / 2
+        return self.scores.masked_fill(~self.legal, lowest).log_softmax(dim=-1)
 
     @property
     def running(self) -> Tensor:
@@ -50,13 +57,17 @@ class TransitionPolicy:
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """Draw transitions ``[...]``."""
-        reduce = self.log_probabilities[..., 0].exp()
-        coin = torch.rand(reduce.shape, generator=generator, dtype=reduce.dtype)
-        return self._from_column((coin.to(reduce.device) >= reduce).long())
+        scores = self.scores.detach()
+        reduce = (scores[..., 0] - scores[..., 1]).sigmoid()
+        coin = torch.rand(
+            reduce.shape, generator=generator, dtype=reduce.dtype, device=reduce.device
+        )
+        return self._choose(coin >= reduce)
 
     def argmax(self) -> Tensor:
-        """Choose the most probable transitions ``[...]``."""
-        return self._from_column(self.log_probabilities.argmax(dim=-1))
+        """Choose the most probable transitions ``[...]``; REDUCE where both are as probable."""
+        scores = self.scores.detach()
+        return self._choose(scores[..., 1] > scores[..., 0])
 
     def log_probability(self, transitions: Tensor) -> Tensor:
         """Give the log-probability of ``transitions`` ``[...]``; 0 where the sentence is over."""
@@ -72,5 +83,9 @@ class TransitionPolicy:
     def _column(transitions: Tensor) -> Tensor:
         return (transitions.long() - FIRST_COLUMN).clamp(min=0).unsqueeze(-1)
 
-    def _from_column(self, column: Tensor) -> Tensor:
-        return (column + FIRST_COLUMN).masked_fill(~self.running, int(Transition.PAD))
+    def _choose(self, shift: Tensor) -> Tensor:
+        """Turn a preference ``[...]`` for SHIFT into transitions, within what is legal."""
+        may_reduce, may_shift = self.legal.unbind(dim=-1)
+        taken = may_shift & (shift | ~may_reduce)
+        chosen = torch.where(taken, int(Transition.SHIFT), int(Transition.REDUCE))
+        return chosen.masked_fill(~self.running, int(Transition.PAD))

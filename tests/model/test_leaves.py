@@ -1,0 +1,172 @@
+"""From words to leaves: which vectors are trained, contexts and norms, and no padding anywhere."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spinn.model.leaves import LeafLayer, WordEmbedding, make_norm
+
+FIXED = torch.tensor([False, False, True, True, False, True])
+NONE_FIXED, ALL_FIXED = torch.zeros_like(FIXED), torch.ones_like(FIXED)
+LENGTHS = torch.tensor([4, 2, 1])
+# Time first, longest first, padded with 1.
+WORDS = torch.tensor([[2, 4, 5], [3, 2, 1], [0, 1, 1], [4, 1, 1]])
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def sentences_of(words: Tensor, lengths: Tensor) -> list[Tensor]:
+    return [words[:length, b] for b, length in enumerate(lengths.tolist())]
+
+
+def unpacked(states: Tensor, lengths: Tensor) -> list[Tensor]:
+    """Take packed rows apart into sentences ``[N, width]``."""
+    result: list[list[Tensor]] = [[] for _ in lengths]
+    rows = iter(states)
+    for time in range(int(lengths.max())):
+        for sentence, length in enumerate(lengths.tolist()):
+            if time < length:
+                result[sentence].append(next(rows))
+    assert next(rows, None) is None
+    return [torch.stack(sentence) for sentence in result]
+
+
+# Word vectors.
+
+
+@pytest.mark.parametrize("fixed", [FIXED, NONE_FIXED, ALL_FIXED], ids=["some", "none", "all"])
+def test_every_word_gets_its_vector(fixed):
+    vectors = drawn(6, 3)
+    words = torch.tensor([5, 0, 1, 1, 4, 2, 3])
+    assert torch.equal(WordEmbedding(vectors, fixed)(words), vectors[words])
+
+
+@pytest.mark.parametrize("fixed", [FIXED, NONE_FIXED, ALL_FIXED], ids=["some", "none", "all"])
+def test_only_vectors_that_are_not_fixed_have_a_gradient(fixed):
+    embedding = WordEmbedding(drawn(6, 3), fixed)
+    assert embedding.trained.shape == (int((~fixed).sum()), 3)
+    words = torch.tensor([0, 2, 4, 4, 5])
+    weights = drawn(5, 3)
+    total = (embedding(words) * weights).sum()
+    if fixed.all():
+        assert not embedding.trained.numel()
+        return
+    total.backward()
+    expected = torch.zeros(6, 3).index_add(0, words, weights)[~fixed]
+    torch.testing.assert_close(embedding.trained.grad, expected)
+
+
+def test_fixed_vectors_stay_and_the_others_move_under_an_optimiser():
+    vectors = drawn(6, 3)
+    embedding = WordEmbedding(vectors, FIXED)
+    optimizer = torch.optim.AdamW(embedding.parameters(), lr=0.1, weight_decay=0.1)
+    everything = torch.arange(6)
+    for _ in range(3):
+        optimizer.zero_grad()
+        embedding(everything).square().sum().backward()
+        optimizer.step()
+    after = embedding(everything)
+    assert torch.equal(after[FIXED], vectors[FIXED])
+    assert ((after[~FIXED] - vectors[~FIXED]).abs() > 0.01).all()
+
+
+@pytest.mark.parametrize("fixed", [FIXED, NONE_FIXED, ALL_FIXED], ids=["some", "none", "all"])
+def test_shaped_like_makes_room_for_stored_weights(fixed):
+    stored = WordEmbedding(drawn(6, 3), fixed)
+    weights = {f"leaves.embedding.{name}": value for name, value in stored.state_dict().items()}
+    fresh = WordEmbedding.shaped_like(weights, "leaves.embedding.")
+    fresh.load_state_dict(stored.state_dict())
+    words = torch.arange(6)
+    assert torch.equal(fresh(words), stored(words))
+    assert fresh.size == 3
+
+
+def test_looking_up_does_not_write_into_the_fixed_vectors():
+    embedding = WordEmbedding(drawn(6, 3), FIXED)
+    before = embedding.fixed_vectors.clone()
+    embedding(torch.arange(6)).sum().backward()
+    assert torch.equal(embedding.fixed_vectors, before)
+
+
+# Leaves.
+
+
+def test_leaves_are_projected_words_in_packed_order():
+    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), 8).eval()
+    leaves = layer(WORDS, LENGTHS)
+    assert leaves.states.shape == (7, 8)
+    assert leaves.batch_sizes.tolist() == [3, 2, 1, 1]
+    packed = torch.tensor([2, 4, 5, 3, 2, 0, 4])
+    torch.testing.assert_close(leaves.states, layer.projection(layer.embedding(packed)))
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
+@pytest.mark.parametrize("context", ["none", "lstm", "bilstm"])
+def test_each_sentence_has_the_leaves_it_has_alone(context, norm):
+    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), 8, context=context, norm=norm)
+    layer.double().eval()
+    together = unpacked(layer(WORDS, LENGTHS).states, LENGTHS)
+    for sentence, words in zip(together, sentences_of(WORDS, LENGTHS), strict=True):
+        alone = layer(words[:, None], torch.tensor([len(words)]))
+        torch.testing.assert_close(sentence, alone.states)
+
+
+@pytest.mark.parametrize(
+    ("context", "knows"), [("none", [2]), ("lstm", [2, 3]), ("bilstm", [0, 1, 2, 3])]
+)
+def test_context_decides_which_leaves_know_of_a_word(context, knows):
+    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), 8, context=context).eval()
+    before = layer(torch.tensor([[2], [3], [0], [4]]), torch.tensor([4])).states
+    after = layer(torch.tensor([[2], [3], [5], [4]]), torch.tensor([4])).states
+    assert (before != after).any(dim=1).nonzero().flatten().tolist() == knows
+
+
+@pytest.mark.parametrize("context", ["none", "lstm", "bilstm"])
+@pytest.mark.parametrize("width", [8, 6, 5])
+def test_leaves_are_as_wide_as_the_encoder_wants(context, width):
+    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), width, context=context)
+    assert layer(WORDS, LENGTHS).states.shape == (7, width)
+
+
+def test_norms():
+    rows = 3 * drawn(50, 4) + 2
+    assert torch.equal(make_norm("none", 4)(rows), rows)
+    by_row = make_norm("layer", 4)(rows)
+    torch.testing.assert_close(by_row.mean(dim=1), torch.zeros(50), atol=1e-5, rtol=0)
+    by_column = make_norm("batch", 4).train()(rows)
+    torch.testing.assert_close(by_column.mean(dim=0), torch.zeros(4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(by_column.var(dim=0, correction=0), torch.ones(4), atol=1e-3, rtol=0)
+
+
+def test_batch_statistics_are_those_of_the_words_without_padding():
+    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), 4, norm="batch").train()
+    with torch.no_grad():
+        words = torch.cat(sentences_of(WORDS, LENGTHS))
+        projected = layer.projection(layer.embedding(words))
+    layer(WORDS, LENGTHS)
+    torch.testing.assert_close(layer.norm.running_mean, 0.1 * projected.mean(dim=0))
+    torch.testing.assert_close(layer.norm.running_var, 0.9 + 0.1 * projected.var(dim=0))
+
+
+def test_dropout_is_of_training_only():
+    embedding = WordEmbedding(torch.ones(6, 50), NONE_FIXED)
+    layer = LeafLayer(embedding, 400, embedding_dropout=0.5, dropout=0.25)
+    nn.init.constant_(layer.projection.weight, 0.02)
+    nn.init.constant_(layer.projection.bias, 0.0)
+    torch.manual_seed(0)
+    trained = layer.train()(WORDS, LENGTHS).states
+    assert abs((trained == 0).double().mean().item() - 0.25) < 0.05
+    assert trained.std() > 0.1
+    torch.testing.assert_close(layer.eval()(WORDS, LENGTHS).states, torch.ones(7, 400))
+
+
+def test_gradients_reach_every_weight():
+    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), 8, context="bilstm", norm="layer")
+    layer(WORDS, LENGTHS).states.pow(3).sum().backward()
+    for name, weight in layer.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.any(), name

@@ -1,0 +1,245 @@
+"""The pair model: nothing but its own words changes what becomes of a sentence pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from spinn.model.build import ModelOptions, build_embedding, build_model
+from spinn.model.encoder import Choice
+from spinn.model.pair import PairModel, PairOutput, SortedSentences
+from spinn.transitions import Transition, check, random_uniform
+
+WORDS, LABELS, PADDING = 11, 3, 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """Options of a model, and who chooses its transitions."""
+
+    options: ModelOptions
+    choice: Choice = Choice.GIVEN
+    predicts: bool = False
+
+
+def options(encoder: str = "spinn", norm: str = "layer", **others: object) -> ModelOptions:
+    small = {"hidden_size": 6, "tracker_size": 5, "embedding_size": 4, "classifier_width": 7}
+    norms = {"leaf_norm": norm, "classifier_norm": norm}
+    return ModelOptions(encoder=encoder, **(small | norms | others))  # type: ignore[arg-type]
+
+
+CASES = {
+    "trees given": Case(options()),
+    "tracker": Case(options(norm="batch", tracker=True)),
+    "taught": Case(options(tracker=True), predicts=True),
+    "predicting": Case(options(norm="batch", tracker=True), Choice.GREEDY, True),
+    "predicting, leaf LSTM": Case(options(tracker=True, leaf_context="lstm"), Choice.GREEDY, True),
+    "trees given, leaf BiLSTM": Case(options(norm="batch", leaf_context="bilstm")),
+    "no norms": Case(options(norm="none")),
+    "LSTM": Case(options("lstm")),
+    "BiLSTM": Case(options("bilstm", norm="batch")),
+    "bag of words": Case(options("bow", norm="batch", leaf_context="bilstm")),
+}
+by_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+def make_model(case: Case, seed: int = 0) -> PairModel:
+    """Make a model in float64 and evaluation, with weights and statistics that all matter."""
+    embedding = build_embedding(case.options, WORDS)
+    model = build_model(case.options, embedding, LABELS, predicts=case.predicts).double().eval()
+    generator = torch.Generator().manual_seed(seed)
+    for weight in model.parameters():
+        nn.init.normal_(weight, std=0.6, generator=generator)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            nn.init.normal_(module.running_mean, generator=generator)
+            nn.init.uniform_(module.running_var, 0.5, 2.0, generator=generator)
+    return model
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A batch as the model takes it."""
+
+    words: Tensor
+    lengths: Tensor
+    transitions: Tensor
+
+    @classmethod
+    def drawn(cls, lengths: list[int], seed: int) -> Pairs:
+        random = np.random.default_rng(seed)
+        sizes = np.array(lengths)
+        words = random.integers(2, WORDS, (sizes.max(), len(sizes)))
+        words[np.arange(sizes.max())[:, None] >= sizes] = PADDING
+        trees = random_uniform(sizes, random)
+        return cls(torch.tensor(words), torch.tensor(sizes), torch.tensor(trees).long())
+
+    def take(self, pairs: list[int]) -> Pairs:
+        """Make a batch of some of the pairs, with no more padding than that needs."""
+        count = len(self.lengths) // 2
+        columns = [*pairs, *(pair + count for pair in pairs)]
+        lengths = self.lengths[columns]
+        longest = int(lengths.max())
+        return Pairs(
+            self.words[:longest, columns], lengths, self.transitions[: 2 * longest - 1, columns]
+        )
+
+    def pad(self, more: int) -> Pairs:
+        """Put rows of padding below."""
+        words = nn.functional.pad(self.words, (0, 0, 0, more), value=PADDING)
+        steps = nn.functional.pad(self.transitions, (0, 0, 0, 2 * more), value=int(Transition.PAD))
+        return Pairs(words, self.lengths, steps)
+
+    def run(self, model: PairModel, choice: Choice) -> PairOutput:
+        return model(self.words, self.lengths, self.transitions, choice)
+
+
+def assert_same(actual: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
+
+
+two_to_ten = st.integers(1, 5).flatmap(
+    lambda pairs: st.lists(st.integers(1, 8), min_size=2 * pairs, max_size=2 * pairs)
+)
+
+
+@by_case
+@given(lengths=two_to_ten, seed=st.integers(0, 1000))
+@settings(max_examples=12)
+def test_a_pair_is_scored_the_same_alone_and_in_any_company(case, lengths, seed):
+    model = make_model(case)
+    batch = Pairs.drawn(lengths, seed)
+    count = len(lengths) // 2
+    together = batch.run(model, case.choice)
+    assert together.scores.shape == (count, LABELS)
+    for pair in range(count):
+        alone = batch.take([pair]).run(model, case.choice)
+        assert_same(together.scores[pair], alone.scores[0])
+        for role in range(2):
+            column = role * count + pair
+            assert_same(together.encoding.sentences[column], alone.encoding.sentences[role])
+            if together.encoding.transitions is not None:
+                steps = 2 * int(batch.lengths[column]) - 1
+                taken = together.encoding.transitions[:steps, column]
+                assert torch.equal(taken, alone.encoding.transitions[:steps, role])
+    backwards = list(range(count))[::-1]
+    assert_same(batch.take(backwards).run(model, case.choice).scores, together.scores.flip(0))
+
+
+@by_case
+def test_padding_changes_nothing(case):
+    model = make_model(case)
+    batch = Pairs.drawn([5, 2, 1, 3, 8, 1], 0)
+    assert_same(batch.pad(4).run(model, case.choice).scores, batch.run(model, case.choice).scores)
+
+
+@by_case
+def test_training_sees_no_padding_either(case):
+    """Statistics of batch normalisation and all gradients are those of the batch without it."""
+    found = []
+    for more in (0, 5):
+        still = ModelOptions(
+            **{
+                **vars(case.options),
+                "embedding_dropout": 0.0,
+                "leaf_dropout": 0.0,
+                "classifier_dropout": 0.0,
+            }
+        )
+        model = make_model(Case(still, case.choice, case.predicts)).train()
+        batch = Pairs.drawn([5, 2, 1, 3, 8, 1], 0).pad(more)
+        batch.run(model, case.choice).scores.square().sum().backward()
+        gradients = {
+            name: torch.zeros_like(weight) if weight.grad is None else weight.grad
+            for name, weight in model.named_parameters()
+        }
+        found.append((gradients, {name: value.clone() for name, value in model.named_buffers()}))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-9, atol=1e-9)
+    # And the padding's own vector has learned nothing.
+    assert not found[1][0]["leaves.embedding.trained"][PADDING].any()
+
+
+def test_batch_norm_statistics_are_those_of_the_words():
+    case = CASES["trees given, leaf BiLSTM"]
+    model = make_model(case).train()
+    batch = Pairs.drawn([5, 2, 1, 3, 8, 1], 0)
+    rows = []
+    model.leaves.norm.register_forward_hook(lambda module, inputs, output: rows.append(inputs[0]))
+    batch.run(model, case.choice)
+    assert [len(inputs) for inputs in rows] == [int(batch.lengths.sum())]
+
+
+# Premise and hypothesis.
+
+
+def test_premises_come_before_hypotheses():
+    case = CASES["trees given"]
+    model = make_model(case)
+    batch = Pairs.drawn([5, 2, 1, 3, 8, 1], 0)
+    output = batch.run(model, case.choice)
+    premise, hypothesis = output.encoding.sentences[:3], output.encoding.sentences[3:]
+    assert_same(output.scores, model.classifier(premise, hypothesis))
+
+
+def test_encoding_comes_back_in_the_order_of_the_batch():
+    model = make_model(CASES["predicting"])
+    batch = Pairs.drawn([1, 6, 3, 2, 7, 1], 3)
+    encoding = batch.run(model, Choice.GREEDY).encoding
+    for column, length in enumerate(batch.lengths.tolist()):
+        check(encoding.transitions[: 2 * length - 1, column].numpy(), length)
+        assert encoding.policy.running[:, column].sum() == 2 * length - 1
+        assert (encoding.tracker[:, column] != 0).any(dim=1).sum() == 2 * length - 1
+
+
+@pytest.mark.parametrize("choice", list(Choice))
+def test_copies_of_a_pair_lie_side_by_side(choice):
+    model = make_model(CASES["taught"])
+    batch = Pairs.drawn([1, 6, 3, 2, 7, 1], 3)
+    sentences = SortedSentences.of(batch.words, batch.lengths, batch.transitions)
+    leaves = model.leaves(sentences.words, sentences.lengths)
+    torch.manual_seed(0)
+    output = model.classify(sentences, leaves, choice, copies=4)
+    assert output.scores.shape == (12, LABELS)
+    encoding = output.encoding
+    repeated = Pairs(
+        batch.words.repeat_interleave(4, dim=1),
+        batch.lengths.repeat_interleave(4),
+        encoding.transitions,
+    )
+    again = repeated.run(model, Choice.GIVEN)  # the same trees, without the machinery of copies
+    assert_same(output.scores, again.scores)
+    assert_same(encoding.sentences, again.encoding.sentences)
+    assert_same(
+        encoding.policy.log_probability(encoding.transitions),
+        again.encoding.policy.log_probability(encoding.transitions),
+    )
+
+
+def test_given_transitions_are_left_alone_where_the_model_chooses():
+    model = make_model(CASES["predicting"])
+    batch = Pairs.drawn([5, 2, 1, 3, 8, 1], 0)
+    without = model(batch.words, batch.lengths, None, Choice.GREEDY)
+    assert_same(batch.run(model, Choice.GREEDY).scores, without.scores)
+
+
+def test_missing_transitions_are_an_error():
+    batch = Pairs.drawn([3, 2], 0)
+    with pytest.raises(ValueError, match="given transitions"):
+        make_model(CASES["trees given"])(batch.words, batch.lengths)
+
+
+def test_sorting_is_undone_by_back():
+    lengths = torch.tensor([2, 5, 2, 1, 5])
+    words = torch.arange(25).view(5, 5)
+    steps = torch.arange(45).view(9, 5)
+    sentences = SortedSentences.of(words, lengths, steps)
+    assert sentences.lengths.tolist() == [5, 5, 2, 2, 1]
+    assert torch.equal(sentences.words[:, sentences.back], words)
+    assert torch.equal(sentences.transitions[:, sentences.back], steps)
+    assert torch.equal(sentences.lengths[sentences.back], lengths)

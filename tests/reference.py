@@ -1,0 +1,120 @@
+"""A plain SPINN, the oracle of the encoder's tests.
+
+One sentence at a time, Python lists for buffer and stack, plain autograd, and every equation
+written out. It reads the weights of a real encoder and calls nothing else of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from spinn.model.cells import Tracker, TreeLSTM
+from spinn.model.encoder import SPINN
+from spinn.transitions import Transition
+
+Node = tuple[Tensor, Tensor]
+"""Hidden state and memory cell, ``[H]`` each."""
+
+
+@dataclass
+class PlainEncoding:
+    """What became of one sentence of N words.
+
+    Attributes
+    ----------
+    sentence
+        ``[H]``.
+    transitions
+        The 2N - 1 transitions taken.
+    log_probabilities
+        Of each transition taken, scalars; empty where no tracker predicts.
+    states
+        The tracker's hidden state ``[K]`` before each transition; empty without a tracker.
+
+    """
+
+    sentence: Tensor
+    transitions: list[int] = field(default_factory=list)
+    log_probabilities: list[Tensor] = field(default_factory=list)
+    states: list[Tensor] = field(default_factory=list)
+
+
+def encode(encoder: SPINN, leaves: Sequence[Tensor], given: Sequence[int] | None) -> PlainEncoding:
+    """Encode one sentence of leaves ``[2H]``; with the tracker's best transitions if none given."""
+    size = encoder.output_size
+    buffer: list[Node] = [(leaf[:size], leaf[size:]) for leaf in leaves]
+    stack: list[Node] = []
+    nothing = leaves[0].new_zeros(size)
+    result = PlainEncoding(nothing)
+    tracker = encoder.tracker
+    watched: Node | None = None
+    if tracker is not None:
+        zero = leaves[0].new_zeros(tracker.size)
+        watched = zero, zero
+    for time in range(2 * len(leaves) - 1):
+        scores = None
+        if tracker is not None and watched is not None:
+            view = [
+                buffer[0][0] if buffer else nothing,
+                stack[-1][0] if stack else nothing,
+                stack[-2][0] if len(stack) > 1 else nothing,
+            ]
+            watched = lstm_step(tracker, torch.cat(view), watched)
+            result.states.append(watched[0])
+            if tracker.score is not None:
+                scores = tracker.score.weight @ watched[0] + tracker.score.bias
+        if given is not None:
+            transition = given[time]
+        else:
+            assert scores is not None
+            transition = best(scores, can_reduce=len(stack) > 1, can_shift=bool(buffer))
+        if scores is not None:
+            free = len(stack) > 1 and bool(buffer)
+            result.log_probabilities.append(log_probability(scores, transition, free=free))
+        result.transitions.append(transition)
+        if transition == Transition.SHIFT:
+            stack.append(buffer.pop(0))
+        else:
+            right, left = stack.pop(), stack.pop()
+            stack.append(compose(encoder.composition, left, right, watched))
+    assert not buffer
+    ((result.sentence, _),) = stack
+    return result
+
+
+def best(scores: Tensor, *, can_reduce: bool, can_shift: bool) -> int:
+    """Choose the legal transition with the higher of the scores ``[2]`` of REDUCE and SHIFT."""
+    if can_reduce and (not can_shift or scores[0] >= scores[1]):
+        return Transition.REDUCE
+    return Transition.SHIFT
+
+
+def log_probability(scores: Tensor, transition: int, *, free: bool) -> Tensor:
+    """Give the log-probability of a transition: that of a softmax, or of certainty."""
+    if not free:
+        return scores.new_zeros(())
+    chosen = scores[0] if transition == Transition.REDUCE else scores[1]
+    return chosen - (scores[0].exp() + scores[1].exp()).log()
+
+
+def compose(cell: TreeLSTM, left: Node, right: Node, tracker: Node | None) -> Node:
+    """Apply the tree-LSTM: one input gate, two forget gates, one output gate, one candidate."""
+    inputs = torch.cat([left[0], right[0]] + ([] if tracker is None else [tracker[0]]))
+    weights, biases = cell.gates.weight.chunk(5), cell.gates.bias.chunk(5)
+    i, f_left, f_right, o, g = (w @ inputs + b for w, b in zip(weights, biases, strict=True))
+    c = torch.sigmoid(i) * torch.tanh(g)
+    c = c + torch.sigmoid(f_left) * left[1] + torch.sigmoid(f_right) * right[1]
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def lstm_step(tracker: Tracker, view: Tensor, state: Node) -> Node:
+    """Apply an LSTM cell, with the weights in torch's order: input, forget, candidate, output."""
+    cell = tracker.cell
+    gates = cell.weight_ih @ view + cell.bias_ih + cell.weight_hh @ state[0] + cell.bias_hh
+    i, f, g, o = gates.chunk(4)
+    c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
