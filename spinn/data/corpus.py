@@ -153,18 +153,18 @@ class Corpus:
             vectors = (
                 WordVectors(tensors["vectors"], tensors["known"]) if "known" in tensors else None
             )
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            return cls(
+                Vocabulary(**description["vocabulary"]),
+                vectors,
+                tuple(description["labels"]),
+                sets,
+                description["unparsed"],
+                description["notes"],
+            )
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise DataError(
                 directory, f"it is no prepared corpus ({error})", remedy=remedy
             ) from error
-        return cls(
-            Vocabulary(**description["vocabulary"]),
-            vectors,
-            tuple(description["labels"]),
-            sets,
-            description["unparsed"],
-            description["notes"],
-        )
 
 
 def vocabulary_as_dict(vocabulary: Vocabulary) -> dict[str, Any]:

@@ -6,8 +6,6 @@ probabilities and entropy all speak of one distribution, in training and in eval
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import torch
 from torch import Tensor
 
@@ -34,9 +32,9 @@ class TransitionPolicy:
         self.legal = legal
         self.scores = scores
 
-    @cached_property
+    @property
     def log_probabilities(self) -> Tensor:
-        """``[..., 2]``, computed when first asked for: choosing a transition can do without."""
+        """``[..., 2]``, computed when asked for: choosing a transition can do without."""
         # Half the lowest number: differences of masked scores stay finite, and so do gradients.
         lowest = torch.finfo(self.scores.dtype).min / 2
         return self.scores.masked_fill(~self.legal, lowest).log_softmax(dim=-1)

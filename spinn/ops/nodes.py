@@ -7,6 +7,9 @@ write costs what it writes and a read what it reads, forwards and backwards: the
 rows gather in one array, and a write hands back the rows it made. A scalar token that runs through
 all writes keeps the order: autograd reaches a write only after everything that could read it.
 
+A backward pass must reach every write that it has gradients for, as one from a loss to all weights
+does; asking for the gradient of a single weight alone may leave some behind for the next pass.
+
 The plain twin, for tests, concatenates and indexes (``tests/ops/test_nodes.py``).
 """
 

@@ -320,13 +320,14 @@ def test_own_share_means_nothing_to_a_tracker_that_does_not_predict():
     assert taken_by(encoder(leaves, padded(batch), own_share=1.0), [3]) == batch
 
 
-def test_transitions_may_be_left_in_their_small_type():
-    encoder = make_encoder(0)
+@pytest.mark.parametrize("tracker", [0, TRACKER])
+def test_transitions_may_be_left_in_their_small_type(tracker):
+    encoder = make_encoder(0, tracker)
     leaves = make_leaves([3, 1], 0)
     batch = padded([[S, S, S, R, R], [S]])
     encoding = encoder(leaves, batch.to(torch.int8))
     assert_same(encoding.sentences, encoder(leaves, batch).sentences)
-    assert torch.equal(encoding.transitions, batch)
+    assert torch.equal(encoding.transitions.long(), batch)
 
 
 # Errors.

@@ -107,7 +107,9 @@ def test_leaves_are_projected_words_in_packed_order():
 @pytest.mark.parametrize("norm", ["none", "batch", "layer"])
 @pytest.mark.parametrize("context", ["none", "lstm", "bilstm"])
 def test_each_sentence_has_the_leaves_it_has_alone(context, norm):
-    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), 8, context=context, norm=norm)
+    layer = LeafLayer(
+        WordEmbedding(drawn(6, 3), FIXED), 8, context=context, context_width=5, norm=norm
+    )
     layer.double().eval()
     together = unpacked(layer(WORDS, LENGTHS).states, LENGTHS)
     for sentence, words in zip(together, sentences_of(WORDS, LENGTHS), strict=True):
@@ -119,17 +121,20 @@ def test_each_sentence_has_the_leaves_it_has_alone(context, norm):
     ("context", "knows"), [("none", [2]), ("lstm", [2, 3]), ("bilstm", [0, 1, 2, 3])]
 )
 def test_context_decides_which_leaves_know_of_a_word(context, knows):
-    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), 8, context=context).eval()
+    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), 8, context=context, context_width=5).eval()
     before = layer(torch.tensor([[2], [3], [0], [4]]), torch.tensor([4])).states
     after = layer(torch.tensor([[2], [3], [5], [4]]), torch.tensor([4])).states
     assert (before != after).any(dim=1).nonzero().flatten().tolist() == knows
 
 
 @pytest.mark.parametrize("context", ["none", "lstm", "bilstm"])
-@pytest.mark.parametrize("width", [8, 6, 5])
+@pytest.mark.parametrize("width", [8, 5])
 def test_leaves_are_as_wide_as_the_encoder_wants(context, width):
-    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), width, context=context)
+    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), width, context=context, context_width=6)
     assert layer(WORDS, LENGTHS).states.shape == (7, width)
+    if layer.context is not None:
+        assert layer.context.hidden_size == 6
+        assert layer.projection.in_features == (12 if context == "bilstm" else 6)
 
 
 def test_norms():
@@ -165,7 +170,9 @@ def test_dropout_is_of_training_only():
 
 
 def test_gradients_reach_every_weight():
-    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), 8, context="bilstm", norm="layer")
+    layer = LeafLayer(
+        WordEmbedding(drawn(6, 3), FIXED), 8, context="bilstm", context_width=5, norm="layer"
+    )
     layer(WORDS, LENGTHS).states.pow(3).sum().backward()
     for name, weight in layer.named_parameters():
         assert weight.grad is not None, name

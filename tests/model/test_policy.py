@@ -134,7 +134,7 @@ def test_gradient_of_a_log_probability_is_chosen_minus_probable():
     torch.testing.assert_close(found, chosen - values.softmax(dim=1))
 
 
-@pytest.mark.parametrize("size", [0.0, 1.0, 1e4, 1e30])
+@pytest.mark.parametrize("size", [0.0, 1.0, 1e4, 1e38])
 @pytest.mark.parametrize("type", [torch.float32, torch.bfloat16])
 def test_gradients_are_finite_and_do_not_reach_masked_scores(size, type):
     values = torch.tensor([[size, -size]] * 4, dtype=type, requires_grad=True)

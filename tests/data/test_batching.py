@@ -1,0 +1,279 @@
+"""Batches: like lengths together, every pair once, an order that can be repeated and resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spinn.data.batching import POOL_BATCHES, Batch, Batcher
+from spinn.data.corpus import CorpusOptions, load_corpus
+from spinn.data.dataset import PairDataset
+from spinn.data.vocabulary import PADDING
+from spinn.transitions import Transition, check, random_uniform
+from spinn.trees import TREE_SOURCES
+
+PAD = int(Transition.PAD)
+
+
+def make_dataset(count: int, seed: int = 0, longest: int = 40) -> PairDataset:
+    """Draw pairs with parses: premises up to ``longest`` words, hypotheses half as long."""
+    random = np.random.default_rng(seed)
+    premises = random.integers(1, longest + 1, count)
+    hypotheses = random.integers(1, longest // 2 + 1, count)
+    lengths = np.stack([premises, hypotheses], axis=1).ravel()
+    offsets = np.concatenate([[0], lengths.cumsum()])
+    trees = random_uniform(lengths, random).T
+    return PairDataset(
+        random.integers(2, 1000, offsets[-1]).astype(np.int32),
+        offsets,
+        trees[trees != PAD],
+        random.integers(0, 3, count),
+    )
+
+
+def make_batcher(dataset: PairDataset, trees: str | None = "gold", **options: object) -> Batcher:
+    source = None if trees is None else TREE_SOURCES[trees]
+    return Batcher(dataset, source, **({"batch_size": 8} | options))  # type: ignore[arg-type]
+
+
+def rows_of(batcher: Batcher, epoch: int = 0) -> list[list[int]]:
+    return [batch.rows.tolist() for batch in batcher.batches(epoch)]
+
+
+def assert_equal(first: Batch, second: Batch) -> None:
+    for name, value in vars(first).items():
+        assert torch.equal(value, getattr(second, name)), name
+
+
+# What a batch holds.
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_batch_holds_the_words_parses_and_labels_of_its_rows(shuffle):
+    dataset = make_dataset(50)
+    for batch in make_batcher(dataset, shuffle=shuffle).batches():
+        count = len(batch)
+        longest = int(batch.lengths.max())
+        assert batch.words.shape == (longest, 2 * count)
+        assert batch.transitions.shape == (2 * longest - 1, 2 * count)
+        assert batch.words.dtype == batch.transitions.dtype == batch.labels.dtype == torch.int64
+        assert np.array_equal(batch.labels.numpy(), dataset.labels[batch.rows.numpy()])
+        for place, row in enumerate(batch.rows.tolist()):
+            for role in range(2):
+                column, sentence = place + role * count, 2 * row + role
+                begin, end = dataset.offsets[sentence : sentence + 2]
+                length = end - begin
+                assert batch.lengths[column] == length
+                words = batch.words[:, column].numpy()
+                assert np.array_equal(words[:length], dataset.words[begin:end])
+                assert (words[length:] == PADDING).all()
+                steps = batch.transitions[:, column].numpy()
+                begin = dataset.transition_offsets[sentence]
+                parse = dataset.transitions[begin : begin + 2 * length - 1]
+                assert np.array_equal(steps[: 2 * length - 1], parse)
+                assert (steps[2 * length - 1 :] == PAD).all()
+
+
+@pytest.mark.parametrize("trees", [None, "predicted", "sampled"])
+def test_no_transitions_where_nobody_hands_them_over(trees):
+    for batch in make_batcher(make_dataset(20), trees).batches():
+        assert batch.transitions is None
+
+
+@pytest.mark.parametrize("trees", ["left", "right", "balanced", "random", "random-shift"])
+def test_other_trees_need_no_parse(trees):
+    parsed = make_dataset(30)
+    unparsed = PairDataset(
+        parsed.words, parsed.offsets, np.full_like(parsed.transitions, PAD), parsed.labels
+    )
+    for batch in make_batcher(unparsed, trees).batches():
+        for column, length in enumerate(batch.lengths.tolist()):
+            check(batch.transitions[: 2 * length - 1, column].numpy(), length)
+
+
+def test_moving_to_the_processor_changes_nothing():
+    (batch,) = make_batcher(make_dataset(5)).batches()
+    assert batch.to(torch.device("cpu")) is batch
+
+
+# Which pairs, in what order.
+
+
+@given(
+    count=st.integers(1, 70),
+    size=st.integers(2, 9),
+    budget=st.none() | st.integers(2, 400),
+    shuffle=st.booleans(),
+    epoch=st.integers(0, 3),
+)
+def test_every_pair_comes_exactly_once(count, size, budget, shuffle, epoch):
+    batcher = make_batcher(
+        make_dataset(count), batch_size=size, token_budget=budget, shuffle=shuffle
+    )
+    rows = np.concatenate(batcher.order(epoch))
+    assert sorted(rows.tolist()) == list(range(count))
+
+
+def test_order_depends_on_seed_and_epoch_only():
+    dataset = make_dataset(100)
+    first = rows_of(make_batcher(dataset, seed=1), epoch=2)
+    assert first == rows_of(make_batcher(dataset, seed=1), epoch=2)
+    assert first == rows_of(make_batcher(dataset, "balanced", seed=1), epoch=2)
+    assert first != rows_of(make_batcher(dataset, seed=1), epoch=3)
+    assert first != rows_of(make_batcher(dataset, seed=2), epoch=2)
+    batcher = make_batcher(dataset, seed=1)
+    rows_of(batcher, epoch=0)  # what was asked before plays no part
+    assert first == rows_of(batcher, epoch=2)
+
+
+@pytest.mark.parametrize("trees", ["gold", "random"])
+def test_an_epoch_can_be_resumed_at_any_batch(trees):
+    batcher = make_batcher(make_dataset(100), trees)
+    whole = list(batcher.batches(1))
+    for start, stop in ((0, None), (5, None), (3, 7), (len(whole) - 1, None), (len(whole), None)):
+        part = list(batcher.batches(1, start, stop))
+        assert len(part) == len(whole[start:stop])
+        for first, second in zip(part, whole[start:stop], strict=True):
+            assert_equal(first, second)
+
+
+def test_random_trees_are_fresh_in_every_epoch_and_can_be_repeated():
+    def trees(seed: int, epoch: int) -> dict[int, list[int]]:
+        found = {}
+        for batch in make_batcher(make_dataset(40), "random", seed=seed).batches(epoch):
+            for place, row in enumerate(batch.rows.tolist()):
+                steps = batch.transitions[: 2 * batch.lengths[place] - 1, place]
+                found[row] = steps.tolist()
+        return found
+
+    first = trees(0, 0)
+    assert first == trees(0, 0)
+    for other in (trees(0, 1), trees(1, 0)):
+        different = [row for row in first if first[row] != other[row] and len(first[row]) > 9]
+        long = [row for row in first if len(first[row]) > 9]
+        assert len(different) > 0.9 * len(long)
+
+
+# Sizes.
+
+
+@pytest.mark.parametrize("size", [2, 8, 30])
+def test_batches_are_of_the_size_asked_for(size):
+    sizes = [len(rows) for rows in make_batcher(make_dataset(95), batch_size=size).order(0)]
+    assert set(sizes) <= {size, 95 % size, size + 1}
+    assert sizes.count(size) >= 95 // size - 1
+
+
+@given(count=st.integers(2, 60), size=st.integers(2, 7), epoch=st.integers(0, 2))
+def test_no_batch_of_a_single_pair_when_shuffling(count, size, epoch):
+    batcher = make_batcher(make_dataset(count), batch_size=size)
+    assert min(len(rows) for rows in batcher.order(epoch)) > 1
+
+
+@pytest.mark.parametrize("pools", [1, 3])
+def test_no_batch_of_a_single_pair_when_only_one_is_left_for_the_last_pool(pools):
+    count = pools * POOL_BATCHES * 2 + 1
+    order = make_batcher(make_dataset(count), batch_size=2).order(0)
+    assert sorted(len(rows) for rows in order) == [2] * (count // 2 - 1) + [3]
+    assert sorted(np.concatenate(order).tolist()) == list(range(count))
+
+
+def test_a_single_pair_is_still_a_batch():
+    (batch,) = make_batcher(make_dataset(1)).batches()
+    assert batch.rows.tolist() == [0]
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_token_budget_is_kept_and_used(shuffle):
+    dataset, budget = make_dataset(500), 600
+    longest = dataset.lengths.reshape(-1, 2).max(axis=1)
+    order = make_batcher(dataset, token_budget=budget, shuffle=shuffle).order(0)
+    used = [2 * len(rows) * longest[rows].max() for rows in order]
+    # A single pair left over at the end of a pool joins the batch before it.
+    over = [(rows, tokens) for rows, tokens in zip(order, used, strict=True) if tokens > budget]
+    assert len(over) <= (1 if shuffle else 0)
+    for rows, _ in over:
+        assert 2 * (len(rows) - 1) * np.sort(longest[rows])[-2] <= budget
+    assert np.median(used) > 0.8 * budget
+
+
+def test_a_pair_longer_than_the_token_budget_stands_alone():
+    order = make_batcher(make_dataset(30), token_budget=2, shuffle=False).order(0)
+    longest = make_dataset(30).lengths.reshape(-1, 2).max(axis=1)
+    assert all(len(rows) == 1 or longest[rows].max() == 1 for rows in order)
+
+
+# Bucketing.
+
+
+def share_of_padding(dataset: PairDataset, order: list[np.ndarray]) -> float:
+    """Give the share of padding if premises and hypotheses were each padded to their longest."""
+    lengths = dataset.lengths.reshape(-1, 2)
+    cells = sum(len(rows) * lengths[rows].max(axis=0).sum() for rows in order)
+    return 1 - lengths.sum() / cells
+
+
+def shuffled(dataset: PairDataset, size: int) -> list[np.ndarray]:
+    rows = np.random.default_rng(0).permutation(len(dataset))
+    return np.split(rows, range(size, len(rows), size))
+
+
+def test_pools_put_like_lengths_together():
+    dataset = make_dataset(4000)
+    order = make_batcher(dataset, batch_size=16).order(0)
+    assert share_of_padding(dataset, order) < 0.4 * share_of_padding(dataset, shuffled(dataset, 16))
+    premises = dataset.lengths[::2]
+    spread = [np.ptp(premises[rows]) for rows in order]
+    assert np.mean(spread) < 2
+    # But short and long batches alternate: the order is not one of lengths.
+    means = [premises[rows].mean() for rows in order]
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.2
+
+
+def test_bucketing_changes_from_epoch_to_epoch():
+    batcher = make_batcher(make_dataset(4000), batch_size=16)
+    first, second = (
+        {frozenset(rows.tolist()) for rows in batcher.order(epoch)} for epoch in (0, 1)
+    )
+    assert len(first & second) < 0.1 * len(first)
+
+
+def test_evaluation_goes_by_length_and_leaves_nothing_out():
+    dataset = make_dataset(101)
+    order = make_batcher(dataset, shuffle=False).order(0)
+    assert [len(rows) for rows in order] == [8] * 12 + [5]
+    lengths = [tuple(pair) for pair in dataset.lengths.reshape(-1, 2)[np.concatenate(order)]]
+    assert lengths == sorted(lengths)
+    later = make_batcher(dataset, shuffle=False, seed=5).order(3)
+    assert [rows.tolist() for rows in order] == [rows.tolist() for rows in later]
+
+
+def test_an_evaluation_of_nine_pairs_keeps_the_ninth_alone():
+    order = make_batcher(make_dataset(9), shuffle=False).order(0)
+    assert [len(rows) for rows in order] == [8, 1]
+
+
+def test_ties_keep_the_order_of_the_file():
+    dataset = make_dataset(200, longest=2)
+    rows = np.concatenate(make_batcher(dataset, shuffle=False).order(0))
+    lengths = dataset.lengths.reshape(-1, 2)[rows]
+    same = (lengths[1:] == lengths[:-1]).all(axis=1)
+    assert same.sum() > 100
+    assert (np.diff(rows)[same] > 0).all()
+
+
+def test_real_sentences_are_bucketed(real_data: Path, tmp_path: Path):
+    options = CorpusOptions(
+        train=[str(real_data / "sick/SICK_train_parsed.txt.gz")],
+        data_directory=str(tmp_path),
+        cache=False,
+    )
+    dataset = load_corpus(options).sets["train"]
+    assert len(dataset) == 4500
+    order = make_batcher(dataset, batch_size=16).order(0)
+    assert share_of_padding(dataset, order) < 0.3 * share_of_padding(dataset, shuffled(dataset, 16))

@@ -1,0 +1,450 @@
+"""The corpus: finding files, caching what was read, and saying what is missing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from spinn.data import readers
+from spinn.data.corpus import Corpus, CorpusOptions, data_directory, find_files, load_corpus
+from spinn.data.readers import INFERENCE_LABELS
+from spinn.errors import ConfigurationError, DataError, SpinnError
+
+ROOT = Path(__file__).parents[2]
+GLOVE = "a 1 2 3\ndog 4 5 6\nunicorn 7 8 9\n"
+
+
+def row(label: str, premise: str, hypothesis: str, parsed: bool = True) -> str:
+    """Write a line of SNLI from two bracketed trees."""
+    fields = {"gold_label": label}
+    for number, tree in ((1, premise), (2, hypothesis)):
+        fields[f"sentence{number}"] = " ".join(tree.replace("(", "").replace(")", "").split())
+        if parsed:
+            fields[f"sentence{number}_binary_parse"] = tree
+    return json.dumps(fields) + "\n"
+
+
+TRAIN = (
+    row("entailment", "( ( A dog ) runs )", "( A dog )")
+    + row("neutral", "( ( A dog ) runs )", "( ( A Cat ) runs )")
+    + row("-", "( A dog )", "( A cat )")
+    + row("contradiction", "( A dog )", "( ( No dog ) runs )")
+)
+DEV = row("neutral", "( ( A unicorn ) runs )", "( A wug )")
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = text.encode()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> CorpusOptions:
+    """Give options for a folder with a training and a development set."""
+    write(tmp_path / "corpus/train.jsonl", TRAIN)
+    write(tmp_path / "corpus/dev.jsonl", DEV)
+    write(tmp_path / "vectors.txt", GLOVE)
+    return CorpusOptions(data=str(tmp_path / "corpus"), data_directory=str(tmp_path / "data"))
+
+
+def load(options: CorpusOptions) -> tuple[Corpus, list[str]]:
+    lines: list[str] = []
+    return load_corpus(options, lines.append), lines
+
+
+def was_read(lines: list[str]) -> bool:
+    return any(line.startswith("Reading") for line in lines)
+
+
+def assert_same(first: Corpus, second: Corpus) -> None:
+    assert first.vocabulary == second.vocabulary
+    assert (first.labels, first.unparsed, first.notes) == (
+        second.labels,
+        second.unparsed,
+        second.notes,
+    )
+    assert list(first.sets) == list(second.sets)
+    for split, data in first.sets.items():
+        for name, array in vars(data).items():
+            other = getattr(second.sets[split], name)
+            assert array.dtype == other.dtype
+            assert np.array_equal(array, other)
+    assert (first.vectors is None) == (second.vectors is None)
+    if first.vectors is not None and second.vectors is not None:
+        assert torch.equal(first.vectors.vectors, second.vectors.vectors)
+        assert torch.equal(first.vectors.known, second.vectors.known)
+
+
+# What is read.
+
+
+def test_a_folder_becomes_numbered_sets(options):
+    corpus, lines = load(options)
+    assert corpus.labels == INFERENCE_LABELS
+    assert list(corpus.sets) == ["train", "dev"]
+    assert corpus.sets["train"].labels.tolist() == [0, 1, 2]
+    # "no", "cat" and the words of the development set are too rare.
+    assert sorted(corpus.vocabulary.words[2:]) == ["a", "dog", "runs"]
+    words = [corpus.vocabulary.words[number] for number in corpus.sets["dev"].words]
+    assert words == ["a", "<unk>", "runs", "a", "<unk>"]
+    assert corpus.sets["dev"].parsed.all()
+    assert corpus.unparsed == {"train": None, "dev": None}
+    assert any("3 pairs, 1 without a gold label skipped" in line for line in lines)
+
+
+def test_minimum_count_and_case(options):
+    corpus, _ = load(replace(options, minimum_count=1, lower=False))
+    assert sorted(corpus.vocabulary.words[2:]) == ["A", "Cat", "No", "dog", "runs"]
+    assert not corpus.vocabulary.lower
+
+
+def test_vectors_bring_their_words(options, tmp_path):
+    corpus, lines = load(replace(options, vectors=str(tmp_path / "vectors.txt")))
+    assert corpus.vectors is not None
+    known = dict(zip(corpus.vocabulary.words, corpus.vectors.known.tolist(), strict=True))
+    # "unicorn" occurs in the development set only.
+    expected = {"<unk>": False, "<pad>": False, "a": True, "dog": True, "runs": False}
+    assert known == {**expected, "unicorn": True}
+    row_ = corpus.vectors.vectors[corpus.vocabulary.words.index("unicorn")]
+    assert row_.tolist() == [7, 8, 9]
+    # Of the 5 words of the development set, "a" (twice) and "unicorn" have a vector.
+    assert any("3 with a vector" in line and "60.0% of dev" in line for line in lines)
+
+
+def test_several_files_of_a_split_are_joined(options, tmp_path):
+    write(tmp_path / "corpus/train_more.jsonl.gz", TRAIN)
+    assert len(load(options)[0].sets["train"]) == 6
+
+
+def test_labels_of_tables_are_those_of_the_training_set(tmp_path):
+    train = write(tmp_path / "train.tsv", "same\tA dog.\tA dog.\nother\tA dog.\tA cat.\n")
+    dev = write(tmp_path / "dev.tsv", "same\tA cat.\tA cat.\n")
+    options = CorpusOptions(train=[str(train)], dev=[str(dev)], data_directory=str(tmp_path))
+    corpus, _ = load(options)
+    assert corpus.labels == ("other", "same")
+    assert corpus.sets["dev"].labels.tolist() == [1]
+
+    write(dev, "same\tA cat.\tA cat.\nunheard\tA cat.\tA cat.\n")
+    with pytest.raises(DataError, match="unheard") as caught:
+        load(options)
+    assert (caught.value.path, caught.value.line) == (dev, 2)
+
+
+def test_a_test_set_alone_can_be_read(options, tmp_path):
+    alone = CorpusOptions(
+        test=[str(tmp_path / "corpus/dev.jsonl")], data_directory=options.data_directory
+    )
+    assert list(load(alone)[0].sets) == ["test"]
+
+
+# Where files are found.
+
+
+def test_files_of_a_folder_are_told_apart_by_name(tmp_path):
+    names = {
+        "train": ["b_train.jsonl", "c.train.txt.gz", "train0", "train1.gz", "x_train.tsv"],
+        "dev": ["SICK_trial.txt", "snli_dev.jsonl", "validation.json"],
+        "test": ["test6.gz"],
+    }
+    others = ["README.md", "train.py", "train.zip", "vectors.txt"]
+    for name in chain(*names.values(), others):
+        (tmp_path / name).touch()
+    (tmp_path / "train").mkdir()
+    found = find_files(CorpusOptions(data=str(tmp_path)), tmp_path)
+    assert {split: [path.name for path in paths] for split, paths in found.items()} == names
+
+
+def test_explicit_files_keep_their_order(tmp_path):
+    options = CorpusOptions(train=["b", "a"], test=["c"])
+    assert find_files(options, tmp_path) == {"train": [Path("b"), Path("a")], "test": [Path("c")]}
+
+
+def test_explicit_files_and_a_folder_exclude_each_other(tmp_path):
+    with pytest.raises(ConfigurationError, match="exclude each other"):
+        find_files(CorpusOptions(data="snli", train=["a"]), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "sample"])
+def test_a_missing_folder_is_named(tmp_path, name):
+    with pytest.raises(SpinnError, match=rf"{name}: there is no such folder.*--train"):
+        find_files(CorpusOptions(data=name), tmp_path)
+
+
+def test_a_folder_without_sets_is_named(tmp_path):
+    write(tmp_path / "notes.txt", "nothing")
+    with pytest.raises(SpinnError, match="no file here has train, dev or test in its name"):
+        find_files(CorpusOptions(data=str(tmp_path)), tmp_path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    options = CorpusOptions(train=[str(tmp_path / "no.jsonl")], data_directory=str(tmp_path))
+    with pytest.raises(DataError, match=r"no\.jsonl: there is no such file"):
+        load(options)
+
+
+def test_missing_vectors_are_named(options, tmp_path):
+    with pytest.raises(DataError, match=r"no\.txt"):
+        load(replace(options, vectors=str(tmp_path / "no.txt")))
+
+
+def test_snli_that_is_not_on_disk_says_how_to_get_it(tmp_path):
+    with pytest.raises(SpinnError, match="download"):
+        find_files(CorpusOptions(data="snli"), tmp_path)
+
+
+def test_without_a_word_the_bundled_corpus_is_used_and_said(tmp_path):
+    write(tmp_path / "data/sample/train.jsonl", TRAIN)
+    write(tmp_path / "data/sample/dev.jsonl", DEV)
+    for named in (None, "sample"):
+        corpus, lines = load(CorpusOptions(data=named, data_directory=str(tmp_path / "data")))
+        assert len(corpus.sets["train"]) == 3
+        said = [line for line in lines if "bundled corpus" in line]
+        assert len(said) == (named is None)
+        assert all("--data snli" in line for line in said)
+
+
+def test_without_a_word_snli_is_used_if_it_is_there(tmp_path):
+    for split in ("train", "dev", "test"):
+        write(tmp_path / f"data/snli/snli_1.0_{split}.jsonl", TRAIN)
+    write(tmp_path / "data/sample/train.jsonl", DEV)
+    corpus, lines = load(CorpusOptions(data_directory=str(tmp_path / "data")))
+    assert list(corpus.sets) == ["train", "dev", "test"]
+    assert not any("bundled" in line for line in lines)
+
+
+def test_the_data_directory_is_the_one_here_or_the_one_of_the_checkout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert data_directory(CorpusOptions()) == ROOT / "data"
+    assert data_directory(CorpusOptions(data_directory="other")) == Path("other")
+    (tmp_path / "data").mkdir()
+    assert data_directory(CorpusOptions()) == Path("data")
+
+
+def test_files_of_different_kinds_are_refused(tmp_path):
+    train = write(tmp_path / "train.jsonl", TRAIN)
+    dev = write(tmp_path / "dev.txt", "=\ta\t( not b )\n")
+    options = CorpusOptions(train=[str(train)], dev=[str(dev)], data_directory=str(tmp_path))
+    with pytest.raises(DataError, match="not those of the files before it") as caught:
+        load(options)
+    assert caught.value.path == dev
+
+
+# Parses.
+
+
+def test_the_first_pair_without_a_parse_is_named(options, tmp_path):
+    more = write(
+        tmp_path / "corpus/train_more.jsonl",
+        DEV + "\n" + row("neutral", "( A dog )", "( A cat )", parsed=False) * 2,
+    )
+    corpus, lines = load(options)
+    corpus.require_parses("dev")
+    with pytest.raises(DataError, match="no parse") as caught:
+        corpus.require_parses("train")
+    assert (caught.value.path, caught.value.line) == (more, 3)
+    assert "--trees" in str(caught.value)
+    assert any(line.startswith("train:") and "2 without a parse" in line for line in lines)
+    again, _ = load(options)
+    with pytest.raises(DataError, match=r"line 3.*no parse"):
+        again.require_parses("train")
+
+
+def test_one_sentence_without_a_parse_is_enough(tmp_path):
+    fields = json.loads(DEV)
+    fields["sentence2_binary_parse"] = ""
+    path = write(tmp_path / "train.jsonl", TRAIN + json.dumps(fields) + "\n")
+    options = CorpusOptions(train=[str(path)], data_directory=str(tmp_path))
+    corpus, _ = load(options)
+    assert corpus.sets["train"].parsed.tolist() == [True] * 7 + [False]
+    with pytest.raises(DataError, match="line 5"):
+        corpus.require_parses("train")
+
+
+# The cache.
+
+
+def test_a_second_run_reads_nothing(options, tmp_path, monkeypatch):
+    options = replace(options, vectors=str(tmp_path / "vectors.txt"))
+    first, lines = load(options)
+    assert was_read(lines)
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("a file is read again")
+
+    monkeypatch.setattr(readers, "read_examples", forbidden)
+    second, lines = load(options)
+    assert not was_read(lines)
+    assert lines == first.notes
+    assert_same(first, second)
+
+
+CHANGES: dict[str, Callable[[CorpusOptions, Path], CorpusOptions]] = {
+    "format": lambda options, folder: replace(options, format="snli"),
+    "case": lambda options, folder: replace(options, lower=False),
+    "minimum count": lambda options, folder: replace(options, minimum_count=1),
+    "vectors": lambda options, folder: replace(options, vectors=str(folder / "vectors.txt")),
+    "other files": lambda options, folder: replace(
+        options, data=None, train=[str(folder / "corpus/train.jsonl")]
+    ),
+    "other splits": lambda options, folder: replace(
+        options,
+        data=None,
+        train=[str(folder / "corpus/dev.jsonl")],
+        dev=[str(folder / "corpus/train.jsonl")],
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_each_option_has_a_cache_of_its_own(options, tmp_path, change):
+    first, _ = load(options)
+    changed = change(options, tmp_path)
+    corpus, lines = load(changed)
+    assert was_read(lines)
+    assert_same(corpus, load(replace(changed, cache=False))[0])
+    again, lines = load(options)
+    assert not was_read(lines)
+    assert_same(again, first)
+
+
+def test_a_changed_added_or_touched_file_is_read_again(options, tmp_path):
+    vectors = tmp_path / "vectors.txt"
+    options = replace(options, vectors=str(vectors))
+    load(options)
+    train = tmp_path / "corpus/train.jsonl"
+    for change in (
+        lambda: write(train, TRAIN + DEV),
+        lambda: os.utime(train, ns=(1, 1)),  # same size, other content
+        lambda: write(tmp_path / "corpus/train_more.jsonl", DEV),
+        lambda: write(vectors, GLOVE + "runs 1 1 1\n"),
+    ):
+        change()
+        corpus, lines = load(options)
+        assert was_read(lines)
+        assert not was_read(load(options)[1])
+    assert len(corpus.sets["train"]) == 5
+    assert corpus.vectors.known.sum() == 4
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "arrays cut short": lambda folder: os.truncate(folder / "corpus.safetensors", 50),
+    "arrays gone": lambda folder: (folder / "corpus.safetensors").unlink(),
+    "arrays empty": lambda folder: (folder / "corpus.safetensors").write_bytes(b""),
+    "description cut short": lambda folder: os.truncate(folder / "corpus.json", 20),
+    "description empty": lambda folder: (folder / "corpus.json").write_text("{}"),
+    "another version": lambda folder: (folder / "corpus.json").write_text('{"version": 0}'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_cache_is_made_again(options, tmp_path, damage):
+    first, _ = load(options)
+    (place,) = (path.parent for path in (tmp_path / "data/cache").glob("*/corpus.json"))
+    damage(place)
+    second, lines = load(options)
+    assert any("cannot be read; preparing the corpus again" in line for line in lines)
+    assert was_read(lines)
+    assert_same(first, second)
+    assert not was_read(load(options)[1])
+
+
+def test_no_cache_if_not_wanted(options, tmp_path):
+    for _ in range(2):
+        assert was_read(load(replace(options, cache=False))[1])
+    assert not (tmp_path / "data/cache").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_done_without(options, tmp_path):
+    write(tmp_path / "data/cache", "a file where the folder should be")
+    corpus, lines = load(options)
+    assert len(corpus.sets["train"]) == 3
+    assert any("could not be cached" in line for line in lines)
+
+
+def test_nothing_half_written_is_left(options, tmp_path):
+    load(options)
+    assert [path.name[0] != "." for path in (tmp_path / "data/cache").iterdir()] == [True]
+
+
+# Prepared corpora.
+
+
+@pytest.mark.parametrize("vectors", [False, True])
+def test_a_saved_corpus_can_be_loaded(options, tmp_path, vectors):
+    if vectors:
+        options = replace(options, vectors=str(tmp_path / "vectors.txt"))
+    corpus, _ = load(options)
+    prepared = tmp_path / "prepared/here"
+    corpus.save(prepared)
+    assert sorted(path.name for path in prepared.iterdir()) == [
+        "corpus.json",
+        "corpus.safetensors",
+    ]
+    assert_same(Corpus.load(prepared), corpus)
+    corpus.save(prepared)  # over the one before
+    assert_same(Corpus.load(prepared), corpus)
+    assert [path.name for path in prepared.parent.iterdir()] == ["here"]
+
+
+def test_a_prepared_corpus_stands_in_for_the_texts(options, tmp_path):
+    corpus, _ = load(options)
+    corpus.save(tmp_path / "prepared")
+    for path in (tmp_path / "corpus").iterdir():
+        path.unlink()
+    again, lines = load(replace(options, data=str(tmp_path / "prepared")))
+    assert_same(again, corpus)
+    assert any("Prepared corpus" in line for line in lines)
+    assert not was_read(lines)
+
+
+def test_a_prepared_corpus_needs_no_text_tools(options, tmp_path):
+    load(options)[0].save(tmp_path / "prepared")
+    code = (
+        "import sys; sys.modules.update(torchtext=None, spacy=None)\n"
+        "from spinn.data.corpus import CorpusOptions, load_corpus\n"
+        "print(len(load_corpus(CorpusOptions(data=sys.argv[1])).sets['train']))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "prepared")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout == "3\n", result.stderr
+
+
+def test_a_folder_that_is_no_prepared_corpus_is_named(tmp_path):
+    with pytest.raises(DataError, match="no prepared corpus"):
+        Corpus.load(tmp_path)
+
+
+# Real data.
+
+
+def test_sick_as_a_folder(real_data, tmp_path):
+    options = CorpusOptions(data=str(real_data / "sick"), data_directory=str(tmp_path))
+    corpus, _ = load(options)
+    assert {split: len(data) for split, data in corpus.sets.items()} == {"train": 4500, "dev": 500}
+    assert corpus.labels == INFERENCE_LABELS
+    for split in corpus.sets:
+        corpus.require_parses(split)
+    assert_same(load(options)[0], corpus)
+
+
+def test_logic_as_a_folder(real_data):
+    found = find_files(CorpusOptions(data=str(real_data / "logic")), real_data)
+    assert {split: len(paths) for split, paths in found.items()} == {"train": 7, "test": 7}
