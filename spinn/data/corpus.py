@@ -50,16 +50,29 @@ class CorpusOptions:
     train: list[str] = option([], "training files, instead of --data")
     dev: list[str] = option([], "development files")
     test: list[str] = option([], "test files")
-    format: str = option("auto", "format of the files", choices=("auto", *readers.READERS))
+    format: str = option(
+        "auto", "format of the files", choices=("auto", *readers.READERS), needs="texts"
+    )
     data_directory: str = option("data", "where corpora, vectors and the cache are kept")
     cache: bool = option(True, "keep the numericalised corpus on disk")
-    lower: bool = option(True, "lower-case all words")
+    lower: bool = option(True, "lower-case all words", needs="texts")
     minimum_count: int = option(
-        2, "how often a word without a vector must occur in training to be known", minimum=1
+        2,
+        "how often a word without a vector must occur in training to be known",
+        minimum=1,
+        needs="texts",
     )
     vectors: str | None = option(
-        None, "GloVe by name (glove.840B.300d, glove.6B.100d, ...) or a file, plain or .gz"
+        None,
+        "GloVe by name (glove.840B.300d, glove.6B.100d, ...) or a file, plain or .gz",
+        needs="texts",
     )
+
+    @property
+    def prepared(self) -> Path | None:
+        """The prepared corpus that is asked for, if it is one."""
+        folder = Path(self.data) if self.data else None
+        return folder if folder is not None and (folder / "corpus.json").is_file() else None
 
 
 @dataclass(frozen=True)
@@ -183,10 +196,9 @@ def load_corpus(options: CorpusOptions, say: Callable[[str], None] = lambda line
         Called with lines that tell the person what is going on.
 
     """
-    prepared = Path(options.data) if options.data else None
-    if prepared is not None and (prepared / "corpus.json").is_file():
-        say(f"Prepared corpus: {prepared}")
-        return _told(Corpus.load(prepared), say)
+    if options.prepared is not None:
+        say(f"Prepared corpus: {options.prepared}")
+        return _told(Corpus.load(options.prepared), say)
     directory = data_directory(options)
     files = find_files(options, directory, say)
     vector_file = _vector_file(options.vectors, directory)

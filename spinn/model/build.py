@@ -34,7 +34,10 @@ class ModelOptions:
         needs="no vectors",
     )
     embeddings: str = option(
-        "tuned", "whether pretrained vectors are trained further", choices=("tuned", "fixed")
+        "tuned",
+        "whether pretrained vectors are trained further",
+        choices=("tuned", "fixed"),
+        needs="vectors",
     )
     unknown: str = option(
         "trained",
@@ -49,7 +52,9 @@ class ModelOptions:
     embedding_dropout: float = option(0.1, "dropout of word vectors", minimum=0, maximum=0.99)
     leaf_dropout: float = option(0.1, "dropout of the leaves", minimum=0, maximum=0.99)
     classifier_layers: int = option(2, "hidden layers of the classifier", minimum=0)
-    classifier_width: int = option(512, "width of its hidden layers", minimum=1)
+    classifier_width: int = option(
+        512, "width of its hidden layers", minimum=1, needs="classifier layers"
+    )
     classifier_norm: str = option("layer", "normalisation in the classifier", choices=NORMS)
     classifier_dropout: float = option(0.1, "dropout in the classifier", minimum=0, maximum=0.99)
 

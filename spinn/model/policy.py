@@ -30,7 +30,8 @@ class TransitionPolicy:
 
     def __init__(self, scores: Tensor, legal: Tensor) -> None:
         self.legal = legal
-        self.scores = scores
+        # In bf16 the probabilities of a step would not even sum to 1.
+        self.scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
 
     @property
     def log_probabilities(self) -> Tensor:

@@ -109,7 +109,7 @@ class RunDirectory:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             return Vocabulary(content["words"], content["lower"]), tuple(content["labels"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             remedy = "Copy the whole folder of the run"
             raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
 
@@ -122,8 +122,8 @@ class RunDirectory:
             If it cannot be written; earlier checkpoints are kept.
 
         """
-        name = f"step-{step:08d}"
-        place = self.path / "checkpoints" / name
+        place = _unused(self.path / "checkpoints" / f"step-{step:08d}")
+        name = place.name
         scratch = place.with_name(name + ".part")
         try:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -131,8 +131,6 @@ class RunDirectory:
             weights = {key: value.cpu().contiguous() for key, value in model.state_dict().items()}
             save_file(weights, scratch / "weights.safetensors")
             torch.save(state, scratch / "training.pt")
-            if place.exists():
-                shutil.rmtree(place)
             os.replace(scratch, place)
             named = self._named() | {"last": name} | ({"best": name} if best else {})
             write_atomically(self.path / "checkpoints.json", json.dumps(named, indent=2))
@@ -152,7 +150,7 @@ class RunDirectory:
             return {}
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             remedy = "Train again, or restore the file"
             raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
 
@@ -198,6 +196,14 @@ class RunDirectory:
             return dict(torch.load(path, map_location="cpu", weights_only=True))
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
             raise DataError(path, f"it cannot be read ({error})", remedy="Train again") from error
+
+
+def _unused(place: Path) -> Path:
+    """Return the path, or one numbered behind it, that no earlier checkpoint of the step has."""
+    free, number = place, 2
+    while free.exists():
+        free, number = place.with_name(f"{place.name}-{number}"), number + 1
+    return free
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class TrainingOptions:
     """Optimisation, and what is kept of a run."""
 
     epochs: int = option(10, "passes over the training set", minimum=1)
-    batch_size: int = option(64, "sentence pairs in a batch", minimum=1)
+    batch_size: int = option(64, "sentence pairs in a batch", minimum=1, needs="pairs")
     token_budget: int | None = option(
         None, "words (with padding) in a batch, instead of a number of pairs", minimum=1
     )
@@ -155,6 +155,14 @@ class Configuration:
             )
         for group in self.groups().values():
             self._refuse_idle(group)
+        if self.model.encoder == "bilstm" and self.model.hidden_size < 2:
+            raise ConfigurationError("--encoder bilstm halves --hidden-size; give 2 or more.")
+        norms = (self.model.leaf_norm, self.model.classifier_norm)
+        if self.training.batch_size == 1 and "batch" in norms:
+            raise ConfigurationError(
+                "Batch normalisation has nothing to go by in a batch of one pair; "
+                "give --batch-size 2 or more, or another norm."
+            )
         if self.policy.baseline == "leave-one-out" and self.policy.samples < 2:
             raise ConfigurationError(
                 "--baseline leave-one-out compares samples of a sentence; give --samples 2 or more."
@@ -218,11 +226,22 @@ class Configuration:
 _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
     "spinn": (lambda c: c.model.encoder == "spinn", "it belongs to --encoder spinn"),
     "tracker": (lambda c: c.model.tracker, "add --tracker"),
+    "texts": (lambda c: c.data.prepared is None, "the corpus is prepared already"),
+    # A prepared corpus may have vectors or not; that is seen when it is loaded.
     "no vectors": (lambda c: c.data.vectors is None, "--vectors sets the width"),
+    "vectors": (
+        lambda c: c.data.vectors is not None or c.data.prepared is not None,
+        "it belongs to --vectors",
+    ),
     "fixed vectors": (
-        lambda c: c.data.vectors is not None and c.model.embeddings == "fixed",
+        lambda c: c.model.embeddings == "fixed",
         "it belongs to --vectors with --embeddings fixed",
     ),
+    "classifier layers": (
+        lambda c: c.model.classifier_layers > 0,
+        "the classifier has no hidden layers",
+    ),
+    "pairs": (lambda c: c.training.token_budget is None, "--token-budget sizes the batches"),
     "predict": (lambda c: c.predicts and not _samples(c), "it belongs to --predict"),
     "teacher": (lambda c: c.teacher is not None, "it belongs to --predict, or --rl --warm-start"),
     "rl": (lambda c: _samples(c), "it belongs to --rl"),
@@ -289,7 +308,8 @@ def _typed(group: Any, name: str, value: Any) -> Any:
     base = declared.removesuffix(" | None")
     if value is None and base != declared:
         return None
-    if (isinstance(value, bool) and base != "bool") or not isinstance(value, accepted[base]):
+    fits = isinstance(value, accepted[base]) and (base == "bool" or not isinstance(value, bool))
+    if not fits or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
         raise ConfigurationError(f"The option {name} is {value!r}; it must be of type {base}.")
     result: Any = float(value) if base == "float" else value
     return result

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -154,18 +154,18 @@ class Trainer:
 
         """
         options = self.configuration.training
-        with self._stoppable():
+        with self._stoppable(), closing(self._logs):
             while self.progress.epoch < options.epochs:
-                self._epoch()
                 waited = self.progress.epoch - self.progress.best_epoch
                 if options.patience and waited >= options.patience:
                     self._say(f"No better dev accuracy for {waited} epochs; stopping early.")
                     break
-        self._logs.close()
+                self._epoch()
 
     def _epoch(self) -> None:
         """Train to the end of the running epoch, evaluate, and save."""
         options, progress = self.configuration.training, self.progress
+        self._batches = len(self._taught.order(progress.epoch))  # a token budget lets it vary
         begun, before = time.monotonic(), progress.seconds
         pairs_at_start = progress.sums.get("pairs", 0.0)
         self.model.train()
@@ -231,7 +231,6 @@ class Trainer:
 
     def _diverged(self, batch: Batch, loss: torch.Tensor, norm: torch.Tensor) -> None:
         """Stop at a loss or gradient that is no number, before the step spoils the weights."""
-        self._logs.close()
         rows = batch.rows.tolist()
         shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
         raise SpinnError(

@@ -54,7 +54,8 @@ class Objective(nn.Module):
 
     def forward(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
         """Run the model on a batch, ``epoch`` passes (with a fraction) into training."""
-        if self.baseline is not None and epoch >= self.configuration.policy.warm_start:
+        taught = epoch < self.configuration.policy.warm_start and batch.transitions is not None
+        if self.baseline is not None and not taught:
             return self._reinforce(model, batch, epoch)
         if self.configuration.teacher is not None:
             return self._follow_teacher(model, batch, epoch)
@@ -91,9 +92,11 @@ class Objective(nn.Module):
         rewards = self._rewards(output, labels).unflatten(0, (-1, options.samples))
         reference = None
         if isinstance(self.baseline, Greedy):
+            model.eval()  # so that the reference leaves no trace in batch statistics
             with torch.no_grad():
                 greedy = model.classify(sentences, leaves, Choice.GREEDY)
                 reference = self._rewards(greedy, batch.labels)
+            model.train()
         encoding = output.encoding
         assert encoding.policy is not None
         assert encoding.transitions is not None

@@ -67,7 +67,7 @@ def train(corpus: Path, output: Path, *flags: str) -> int:
 
 @pytest.fixture(scope="module")
 def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A trained model whose tracker learned to parse."""
+    """Train a model whose tracker learns to parse."""
     output = tmp_path_factory.mktemp("runs") / "spinn"
     assert train(corpus, output, *TRACKER, "--predict") == 0
     return output
@@ -83,7 +83,7 @@ def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         [*TRACKER, "--rl", "--samples", "2", "--baseline", "leave-one-out", "--reward", "correct"],
         ["--encoder", "lstm"],
         ["--encoder", "bow", "--optimizer", "sgd", "--momentum", "0.5"],
-        ["--trees", "random-shift", "--token-budget", "64"],
+        ["--trees", "random-shift", "--leaf-norm", "batch"],
     ],
 )
 def test_train_leaves_a_whole_run(corpus, tmp_path, capsys, flags):
@@ -309,3 +309,14 @@ def test_interrupting_saves_and_says_how_to_go_on(corpus, tmp_path):
     assert f"--resume {tmp_path / 'run'}" in told
     assert "Traceback" not in told
     assert (tmp_path / "run" / "checkpoints.json").exists()
+
+
+def test_sample_writes_a_corpus_that_reads_back(tmp_path, capsys):
+    sizes = ["--train", "30", "--dev", "6", "--test", "6"]
+    assert main(["sample", str(tmp_path / "one"), "--seed", "5", *sizes]) == 0
+    assert main(["sample", str(tmp_path / "two"), "--seed", "5", *sizes]) == 0
+    for split, size in (("train", 30), ("dev", 6), ("test", 6)):
+        content = (tmp_path / "one" / f"{split}.jsonl").read_bytes()
+        assert content == (tmp_path / "two" / f"{split}.jsonl").read_bytes()
+        assert len(content.splitlines()) == size
+    assert train(tmp_path / "one", tmp_path / "run") == 0

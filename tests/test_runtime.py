@@ -1,0 +1,76 @@
+"""The machine: how many threads are used, and which devices may be named."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from spinn.errors import ConfigurationError
+from spinn.runtime import choose_device, set_threads
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_so_many_threads_are_used_as_are_asked_for(count):
+    set_threads(count)
+    assert torch.get_num_threads() == count
+
+
+def test_zero_threads_means_as_many_as_this_process_may_use():
+    if not hasattr(os, "sched_getaffinity"):
+        pytest.skip("this system cannot tell which processors a process may use")
+    allowed = os.sched_getaffinity(0)
+    try:
+        for use in ({min(allowed)}, allowed):
+            os.sched_setaffinity(0, use)
+            set_threads(0)
+            assert torch.get_num_threads() == len(use)
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def test_setting_threads_draws_nothing():
+    before = torch.get_rng_state()
+    set_threads(1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_processor_can_always_be_named():
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_auto_takes_the_gpu_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto").type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto").type == "cuda"
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "mps", "meta", "CPU"])
+def test_other_names_are_refused(name):
+    with pytest.raises(ConfigurationError, match=r"--device cannot be .*; give auto, cpu or cuda"):
+        choose_device(name)
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0"])
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch, name):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigurationError, match=r"there is no GPU here; give --device cpu\."):
+        choose_device(name)
+
+
+def test_a_gpu_with_too_high_a_number_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+    assert choose_device("cuda") == torch.device("cuda")
+    with pytest.raises(ConfigurationError, match="there is no such GPU"):
+        choose_device("cuda:2")

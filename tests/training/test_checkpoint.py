@@ -1,0 +1,394 @@
+"""The folder of a run: written whole or not at all, and one clear error for what is damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import SafetensorError
+from toys import FORMS, silent, small_configuration, small_model
+
+from spinn.data.corpus import load_corpus
+from spinn.errors import DataError, SpinnError
+from spinn.model.pair import PairModel
+from spinn.training import checkpoint, run
+from spinn.training.checkpoint import RunDirectory, load_trained, write_atomically
+
+
+@pytest.fixture
+def place(toy_folder: Path, tmp_path: Path) -> RunDirectory:
+    """Make the folder of a run that has no checkpoint yet."""
+    configuration = small_configuration(toy_folder)
+    corpus = load_corpus(configuration.data)
+    return RunDirectory.create(
+        tmp_path / "run", configuration, corpus.vocabulary, list(corpus.labels)
+    )
+
+
+@pytest.fixture
+def model(toy_folder: Path) -> PairModel:
+    configuration = small_configuration(toy_folder)
+    torch.manual_seed(0)
+    return small_model(configuration, load_corpus(configuration.data))
+
+
+@pytest.fixture(scope="module")
+def trained(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train one small model, to be copied by whoever wants to damage it."""
+    path = tmp_path_factory.mktemp("trained") / "run"
+    run.train(small_configuration(toy_folder, epochs=1, **FORMS["RL-SPINN"]), path, silent)
+    return path
+
+
+@pytest.fixture
+def damaged(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "copy"))
+
+
+def change(model: PairModel, value: float) -> None:
+    """Make the weights recognisable."""
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.fill_(value)
+
+
+def stored_value(place: RunDirectory, model: PairModel, which: str) -> float:
+    place.load_weights(model, which)
+    return next(model.parameters()).flatten()[0].item()
+
+
+def folders(place: RunDirectory) -> list[str]:
+    return sorted(path.name for path in (place.path / "checkpoints").iterdir())
+
+
+# The folder.
+
+
+def test_configuration_and_vocabulary_are_read_back(toy_folder, place):
+    configuration = small_configuration(toy_folder)
+    corpus = load_corpus(configuration.data)
+    opened = RunDirectory.open(place.path)
+    assert opened.configuration() == configuration
+    vocabulary, labels = opened.vocabulary()
+    assert vocabulary == corpus.vocabulary
+    assert labels == corpus.labels
+
+
+def test_vocabulary_keeps_words_outside_ascii(toy_folder, tmp_path):
+    configuration = small_configuration(toy_folder)
+    vocabulary = load_corpus(configuration.data).vocabulary
+    vocabulary.words.append("naïve–日本")
+    made = RunDirectory.create(tmp_path / "run", configuration, vocabulary, ["yes", "no"])
+    assert made.vocabulary()[0].words == vocabulary.words
+
+
+def test_a_run_that_is_there_is_not_overwritten(toy_folder, place):
+    configuration, before = small_configuration(toy_folder, epochs=9), place.configuration()
+    vocabulary, labels = place.vocabulary()
+    with pytest.raises(SpinnError, match=r"there is a run here already.*--resume"):
+        RunDirectory.create(place.path, configuration, vocabulary, list(labels))
+    assert place.configuration() == before
+
+
+def test_a_folder_that_cannot_be_made_is_named(toy_folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    configuration = small_configuration(toy_folder)
+    vocabulary = load_corpus(configuration.data).vocabulary
+    with pytest.raises(SpinnError, match="file/run: the run cannot be written there"):
+        RunDirectory.create(tmp_path / "file" / "run", configuration, vocabulary, [])
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    for path in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(SpinnError, match="this is no run"):
+            RunDirectory.open(path)
+        with pytest.raises(SpinnError, match="this is no run"):
+            load_trained(path)
+
+
+def test_a_text_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    path = tmp_path / "text"
+    write_atomically(path, "before")
+
+    def fail(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, "after")
+    assert path.read_text() == "before"
+
+
+# Checkpoints.
+
+
+def test_without_a_checkpoint_there_is_none_to_load(place, model):
+    for which in ("best", "last"):
+        with pytest.raises(SpinnError, match=f"the run has no {which} checkpoint yet"):
+            place.load_weights(model, which)
+
+
+def test_best_and_last_are_named_and_the_others_dropped(place, model):
+    for step, best in ((10, True), (20, False), (30, True), (40, False), (50, False)):
+        change(model, float(step))
+        place.save(step, model, {"step": step}, best=best)
+    assert folders(place) == ["step-00000030", "step-00000050"]
+    assert stored_value(place, model, "best") == 30
+    assert stored_value(place, model, "last") == 50
+    assert place.training_state() == {"step": 50}
+
+
+def test_a_checkpoint_can_be_both_best_and_last(place, model):
+    place.save(10, model, {}, best=True)
+    place.save(20, model, {}, best=True)
+    assert folders(place) == ["step-00000020"]
+    assert place.checkpoint("best") == place.checkpoint("last")
+
+
+def test_a_second_checkpoint_of_the_same_step_takes_the_place_of_the_first(place, model):
+    change(model, 1.0)
+    place.save(10, model, {"part": 1}, best=False)
+    change(model, 2.0)
+    place.save(10, model, {"part": 2}, best=True)
+    assert len(folders(place)) == 1
+    assert stored_value(place, model, "best") == stored_value(place, model, "last") == 2
+    assert place.training_state() == {"part": 2}
+
+
+def test_state_comes_back_as_it_was(place, model):
+    state = {
+        "tensor": torch.arange(4.0),
+        "random": torch.get_rng_state(),
+        "number": -float("inf"),
+        "nested": {"list": [1, 2.5], "text": "a"},
+    }
+    place.save(1, model, state, best=True)
+    loaded = place.training_state()
+    assert torch.equal(loaded.pop("tensor"), state.pop("tensor"))
+    assert torch.equal(loaded.pop("random"), state.pop("random"))
+    assert loaded == state
+
+
+def full_disk(*arguments: Any, **keywords: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def torn_archive(*arguments: Any, **keywords: Any) -> None:
+    raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0")
+
+
+def refused(*arguments: Any, **keywords: Any) -> None:
+    raise SafetensorError("Error while serializing: I/O error: No space left on device")
+
+
+FAILURES = [
+    (checkpoint, "save_file", full_disk),
+    (checkpoint, "save_file", refused),
+    (torch, "save", torn_archive),
+    (torch, "save", full_disk),
+    (checkpoint, "write_atomically", full_disk),
+]
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "failure", "step"),
+    [(*failure, 20) for failure in FAILURES] + [(*failure, 10) for failure in FAILURES[:-1]],
+)
+def test_a_checkpoint_that_cannot_be_written_leaves_the_earlier_ones(
+    place, model, monkeypatch, owner, name, failure, step
+):
+    change(model, 1.0)
+    place.save(10, model, {"step": 10}, best=True)
+    change(model, 2.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, failure)
+        with pytest.raises(SpinnError, match="cannot be written") as caught:
+            place.save(step, model, {"step": step}, best=True)
+    assert f"--resume {place.path}" in str(caught.value)
+    assert stored_value(place, model, "best") == 1
+    assert place.training_state() == {"step": 10}
+    assert not any(folder.endswith(".part") for folder in folders(place))
+    change(model, 3.0)
+    place.save(30, model, {"step": 30}, best=False)  # once there is room again
+    assert stored_value(place, model, "best") == 1
+    assert stored_value(place, model, "last") == 3
+    assert folders(place) == ["step-00000010", "step-00000030"]
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing in the package may catch it."""
+
+
+@pytest.mark.parametrize("calls", range(5))
+def test_a_process_killed_while_saving_leaves_the_earlier_checkpoint(
+    place, model, monkeypatch, calls
+):
+    """It is killed before each thing in turn that is written, moved or dropped."""
+    change(model, 1.0)
+    place.save(10, model, {"step": 10}, best=True)
+    change(model, 2.0)
+    left = calls
+
+    def mortal(call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any, **keywords: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Killed
+            return call(*arguments, **keywords)
+
+        return wrapped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save_file", mortal(checkpoint.save_file))
+        patch.setattr(torch, "save", mortal(torch.save))
+        patch.setattr(os, "replace", mortal(os.replace))
+        patch.setattr(os, "fsync", mortal(os.fsync))
+        with pytest.raises(Killed):
+            place.save(20, model, {"step": 20}, best=False)
+    assert stored_value(place, model, "last") == 1
+    assert place.training_state() == {"step": 10}
+    place.save(30, model, {"step": 30}, best=False)
+    assert folders(place) == ["step-00000010", "step-00000030"]
+
+
+# Damage.
+
+
+def cut(path: Path, share: float) -> None:
+    """Keep the first part of a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[: min(len(content) - 1, int(share * len(content)))])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 1.0])
+@pytest.mark.parametrize("name", ["weights.safetensors", "training.pt"])
+def test_a_checkpoint_cut_short_is_named(damaged, model, name, share):
+    opened = RunDirectory.open(damaged)
+    path = opened.checkpoint("last") / name
+    cut(path, share)
+    with pytest.raises(DataError, match="it cannot be read") as caught:
+        opened.training_state() if name == "training.pt" else load_trained(damaged)
+    assert caught.value.path == path
+    if name != "training.pt":
+        with pytest.raises(DataError, match="it cannot be read"):
+            opened.load_weights(model, "last")
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "training.pt"])
+def test_a_checkpoint_with_a_file_missing_is_named(damaged, name):
+    opened = RunDirectory.open(damaged)
+    path = opened.checkpoint("last") / name
+    path.unlink()
+    with pytest.raises(DataError, match="it cannot be read") as caught:
+        opened.training_state() if name == "training.pt" else load_trained(damaged)
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize("content", ["", '{"words": ["<unk>", "<pa', "{}", "[]", None])
+def test_a_damaged_vocabulary_is_named(damaged, content):
+    path = damaged / "vocabulary.json"
+    path.unlink() if content is None else path.write_text(content)
+    with pytest.raises(DataError, match="it cannot be read") as caught:
+        load_trained(damaged)
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize("content", ["", '{"last": "step-', "[1]"])
+def test_damaged_names_of_checkpoints_are_named(damaged, content):
+    path = damaged / "checkpoints.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match="it cannot be read") as caught:
+        load_trained(damaged)
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize("content", ["", '{"model": {"hidden_size": 8'])
+def test_a_damaged_configuration_is_named(damaged, content):
+    path = damaged / "config.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match="it cannot be read") as caught:
+        load_trained(damaged)
+    assert caught.value.path == path
+
+
+def edit_configuration(path: Path, group: str, **options: Any) -> None:
+    content = json.loads((path / "config.json").read_text())
+    content[group] |= options
+    (path / "config.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"hidden_size": 9}, {"tracker_size": 5}, {"encoder": "lstm"}, {"classifier_layers": 2}],
+)
+def test_weights_of_another_configuration_are_refused(damaged, options):
+    edit_configuration(damaged, "model", **options)
+    if options.get("encoder") == "lstm":
+        edit_configuration(damaged, "trees", trees=None)
+        edit_configuration(damaged, "model", tracker=False, tracker_size=64)
+    with pytest.raises(DataError, match="belong to another configuration") as caught:
+        load_trained(damaged)
+    assert "config.json" in str(caught.value)
+    assert "\n" not in str(caught.value)  # not torch's page of names and shapes
+
+
+def test_a_vocabulary_of_another_size_is_refused(damaged):
+    path = damaged / "vocabulary.json"
+    content = json.loads(path.read_text())
+    content["words"].append("extra")
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"it knows \d+ words and vocabulary.json \d+"):
+        load_trained(damaged)
+
+
+# Loading.
+
+
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_loaded_model_is_the_one_that_was_saved_and_ready_for_use(trained, which):
+    loaded = load_trained(trained, which)
+    assert not loaded.model.training
+    assert {weight.device.type for weight in loaded.model.parameters()} == {"cpu"}
+    assert loaded.configuration.form == "RL-SPINN"
+    assert len(loaded.labels) == 3
+    opened = RunDirectory.open(trained)
+    again = load_trained(trained, which).model
+    change(again, 0.0)
+    opened.load_weights(again, which)
+    for one, other in zip(
+        loaded.model.state_dict().values(), again.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+def test_loading_draws_nothing_that_matters(trained):
+    """The weights do not depend on the state of the global generator."""
+    torch.manual_seed(1)
+    first = load_trained(trained).model.state_dict()
+    torch.manual_seed(2)
+    second = load_trained(trained).model.state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_fixed_word_vectors_travel_with_the_model(toy_folder, tmp_path):
+    vectors = tmp_path / "vectors.txt"
+    lines = [f"word{number} {number}.5 -1.0 2.0\n" for number in range(6)]
+    vectors.write_text("".join(lines))
+    options = {"vectors": str(vectors), "embeddings": "fixed", "embedding_size": 100}
+    configuration = small_configuration(
+        toy_folder, epochs=1, data_directory=str(tmp_path), **options
+    )
+    run.train(configuration, tmp_path / "run", silent)
+    vectors.unlink()
+    loaded = load_trained(tmp_path / "run")
+    word = torch.from_numpy(loaded.vocabulary.numbers(["word3"])).long()
+    embedding = loaded.model.leaves.embedding
+    assert embedding(word).tolist() == [[3.5, -1.0, 2.0]]
+    assert 0 < len(embedding.trained) < len(loaded.vocabulary)

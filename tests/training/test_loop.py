@@ -1,0 +1,605 @@
+"""Runs from start to end: resumed to the bit, stopped, diverged, and what they leave on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from toys import FORMS, silent, small_configuration, write_corpus
+
+from spinn.data import batching
+from spinn.data.batching import Batcher
+from spinn.data.corpus import load_corpus
+from spinn.errors import ConfigurationError, DataError, SpinnError
+from spinn.evaluation.evaluate import evaluate
+from spinn.training import checkpoint, loop, run
+from spinn.training.checkpoint import RunDirectory, load_trained
+from spinn.training.config import Configuration
+from spinn.training.loop import Interruption, read_metrics
+from spinn.training.objective import Objective
+from spinn.training.optimizers import Schedule
+
+BATCHES = 6  # of the toy's 44 pairs, 8 in a batch
+DROPOUT = {"embedding_dropout": 0.3, "leaf_dropout": 0.2, "classifier_dropout": 0.2}
+# Runs in which everything is drawn that can be, so that a resumed run has much to get wrong.
+RESUMED: dict[str, dict[str, Any]] = {
+    "random trees": {"trees": "random", **DROPOUT, "schedule": "plateau"},
+    "running mean": {**FORMS["RL-SPINN"], **DROPOUT, "baseline": "mean", "samples": 2},
+    "scheduled sampling": {**FORMS["SPINN"], "scheduled_sampling": 0.8, "optimizer": "sgd"},
+    "warm start": {
+        **FORMS["RL-SPINN"],
+        "warm_start": 1.4,
+        "baseline": "value",
+        "policy_learning_rate": 0.02,
+        "classifier_norm": "batch",
+        "optimizer": "rmsprop",
+    },
+}
+
+
+plot_learning_curve = run.plot_learning_curve
+
+
+@pytest.fixture(autouse=True)
+def _no_plot(monkeypatch):
+    """Leave out the plot, which takes longer than the run; one test wants it."""
+    monkeypatch.setattr(run, "plot_learning_curve", lambda *arguments: None)
+
+
+@pytest.fixture(scope="module")
+def whole(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Train the runs above without interruption, each when it is first asked for."""
+    base, done = tmp_path_factory.mktemp("whole"), {}
+
+    def trained(name: str) -> Path:
+        if name not in done:
+            done[name] = base / name.replace(" ", "-")
+            run.train(small_configuration(toy_folder, **RESUMED[name]), done[name], silent)
+        return done[name]
+
+    return trained
+
+
+def stored(path: Path, which: str = "last") -> dict[str, Tensor]:
+    return load_file(RunDirectory.open(path).checkpoint(which) / "weights.safetensors")
+
+
+def figures(path: Path) -> list[dict[str, Any]]:
+    """Read the metrics, without what a clock measured."""
+    lines = read_metrics(RunDirectory.open(path))
+    return [{k: v for k, v in line.items() if k not in ("seconds", "speed")} for line in lines]
+
+
+def results(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((path / "results.json").read_text())
+    del content["seconds"]
+    return content
+
+
+def same_weights(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    for which in ("last", "best"):
+        assert same_weights(stored(one, which), stored(other, which)), which
+    assert figures(one) == figures(other)
+    assert results(one) == results(other)
+
+
+@contextmanager
+def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[], Any]) -> Iterator[None]:
+    """Do something while the ``step``-th step from here (from 1) is being made."""
+    made, forward = 0, Objective.forward
+
+    def counted(self: Objective, *arguments: Any) -> Any:
+        nonlocal made
+        made += 1
+        if made == step:
+            act()
+        return forward(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Objective, "forward", counted)
+        yield
+
+
+def stop() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+# Resuming.
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        *(("random trees", step) for step in (1, 3, BATCHES, 8, 2 * BATCHES)),
+        *(("running mean", step) for step in (4, 9)),
+        *(("scheduled sampling", step) for step in (2, BATCHES)),
+        *(("warm start", step) for step in (5, 8, 10)),
+    ],
+)
+def test_a_run_stopped_at_a_step_goes_on_to_the_same_end(
+    toy_folder, tmp_path, monkeypatch, whole, name, step
+):
+    path = tmp_path / "run"
+    with (
+        at_step(monkeypatch, step, stop),
+        pytest.raises(Interruption),
+    ):
+        run.train(small_configuration(toy_folder, **RESUMED[name]), path, silent)
+    assert RunDirectory.open(path).training_state()["progress"]["step"] == step
+    assert not (path / "results.json").exists()
+    torch.manual_seed(999)  # another process would be in another state
+    run.resume(path, silent)
+    assert_same_run(path, whole(name))
+
+
+@pytest.mark.parametrize("name", ["random trees", "running mean"])
+def test_a_run_stopped_between_epochs_goes_on_to_the_same_end(toy_folder, tmp_path, whole, name):
+    path = tmp_path / "run"
+
+    def stop_after_evaluation(line: str) -> None:
+        if line.startswith("epoch 1/2: train"):
+            stop()
+
+    with pytest.raises(Interruption):
+        run.train(small_configuration(toy_folder, **RESUMED[name]), path, stop_after_evaluation)
+    state = RunDirectory.open(path).training_state()["progress"]
+    assert (state["epoch"], state["batch"]) == (1, 0)
+    run.resume(path, silent)
+    assert_same_run(path, whole(name))
+
+
+def test_a_run_can_be_stopped_again_and_again(toy_folder, tmp_path, monkeypatch, whole):
+    path, name = tmp_path / "run", "running mean"
+    with at_step(monkeypatch, 2, stop), pytest.raises(Interruption):
+        run.train(small_configuration(toy_folder, **RESUMED[name]), path, silent)
+    for further in (1, 3, 5):
+        with at_step(monkeypatch, further, stop), pytest.raises(Interruption):
+            run.resume(path, silent)
+    run.resume(path, silent)
+    assert_same_run(path, whole(name))
+
+
+def test_a_run_killed_in_a_step_goes_on_from_its_last_checkpoint(toy_folder, tmp_path, monkeypatch):
+    """Metrics written after that checkpoint are written again, not twice."""
+    options = {**RESUMED["random trees"], "checkpoint_steps": 4, "log_steps": 1}
+    configuration = small_configuration(toy_folder, **options)
+    run.train(configuration, tmp_path / "whole", silent)
+
+    def power_cut() -> None:
+        raise MemoryError
+
+    path = tmp_path / "run"
+    with at_step(monkeypatch, 12, power_cut), pytest.raises(MemoryError):
+        run.train(configuration, path, silent)
+    assert [line["step"] for line in figures(path)][-3:] == [9, 10, 11]
+    with open(path / "metrics.jsonl", "a", encoding="utf-8") as stream:
+        stream.write('{"kind": "train", "epo')  # the line it was writing
+    said: list[str] = []
+    run.resume(path, said.append)
+    assert f"Resuming {path} at epoch 2, batch 3." in said
+    assert_same_run(path, tmp_path / "whole")
+
+
+def test_resuming_a_finished_run_only_tests_it_again(tmp_path, whole):
+    path = Path(shutil.copytree(whole("random trees"), tmp_path / "run"))
+    run.resume(path, silent)
+    assert_same_run(path, whole("random trees"))
+
+
+def test_resuming_a_run_with_changed_training_files_is_refused(tmp_path, monkeypatch):
+    folder, path = write_corpus(tmp_path / "corpus"), tmp_path / "run"
+    with at_step(monkeypatch, 2, stop), pytest.raises(Interruption):
+        run.train(small_configuration(folder), path, silent)
+    text = (folder / "train.jsonl").read_text().replace("word3", "novel")
+    (folder / "train.jsonl").write_text(text)
+    with pytest.raises(SpinnError, match="vocabulary is not that of the training files"):
+        run.resume(path, silent)
+
+
+@pytest.mark.parametrize(
+    ("group", "options"),
+    [
+        ("model", {"hidden_size": 16}),
+        ("policy", {"baseline": "greedy"}),
+        ("policy", {"policy_learning_rate": 0.5}),
+    ],
+)
+def test_resuming_with_an_edited_configuration_is_refused_in_one_line(
+    tmp_path, whole, group, options
+):
+    path = Path(shutil.copytree(whole("running mean"), tmp_path / "run"))
+    content = json.loads((path / "config.json").read_text())
+    content[group] |= options
+    (path / "config.json").write_text(json.dumps(content))
+    with pytest.raises(SpinnError, match=r"config\.json"):
+        run.resume(path, silent)
+
+
+def test_resuming_without_a_checkpoint_or_a_run_says_so(toy_folder, tmp_path):
+    with pytest.raises(SpinnError, match="this is no run"):
+        run.resume(tmp_path, silent)
+    configuration = small_configuration(toy_folder)
+    corpus = load_corpus(configuration.data)
+    path = tmp_path / "run"
+    RunDirectory.create(path, configuration, corpus.vocabulary, list(corpus.labels))
+    with pytest.raises(SpinnError, match="no last checkpoint yet"):
+        run.resume(path, silent)
+
+
+def test_resuming_from_a_damaged_checkpoint_names_the_file(tmp_path, whole):
+    path = Path(shutil.copytree(whole("random trees"), tmp_path / "run"))
+    state = RunDirectory.open(path).checkpoint("last") / "training.pt"
+    state.write_bytes(state.read_bytes()[:200])
+    with pytest.raises(DataError, match=r"training\.pt: it cannot be read"):
+        run.resume(path, silent)
+
+
+# Stopping.
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_after_the_step_and_is_given_back(
+    toy_folder, tmp_path, monkeypatch, number
+):
+    before = signal.getsignal(number)
+    said: list[str] = []
+    path = tmp_path / "run"
+    with (
+        at_step(monkeypatch, 2, lambda: signal.raise_signal(number)),
+        pytest.raises(Interruption) as caught,
+    ):
+        run.train(small_configuration(toy_folder), path, said.append)
+    assert signal.getsignal(number) is before
+    assert str(caught.value) == str(path)
+    assert RunDirectory.open(path).training_state()["progress"]["step"] == 2
+    assert "Stopping after this step; press Ctrl-C again to stop without saving." in said
+
+
+def test_a_second_signal_ends_the_run_at_once(toy_folder, tmp_path, monkeypatch):
+    def stop_twice() -> None:
+        stop()
+        stop()
+
+    path = tmp_path / "run"
+    with at_step(monkeypatch, 2, stop_twice), pytest.raises(KeyboardInterrupt):
+        run.train(small_configuration(toy_folder), path, silent)
+    with pytest.raises(SpinnError, match="no last checkpoint"):
+        RunDirectory.open(path).checkpoint("last")
+
+
+def test_a_signal_in_the_last_evaluation_leaves_nothing_to_resume(toy_folder, tmp_path):
+    def stop_at_the_end(line: str) -> None:
+        if line.startswith("epoch 2/2: train"):
+            stop()
+
+    run.train(small_configuration(toy_folder), tmp_path / "run", stop_at_the_end)
+    assert results(tmp_path / "run")["test"]["count"] == 20
+
+
+def test_training_works_in_a_thread_that_may_not_handle_signals(toy_folder, tmp_path):
+    path = tmp_path / "run"
+    arguments = (small_configuration(toy_folder, epochs=1), path, silent)
+    thread = threading.Thread(target=run.train, args=arguments)
+    thread.start()
+    thread.join()
+    assert results(path)["best_epoch"] == 1
+
+
+# Seeds.
+
+
+@pytest.mark.parametrize("name", ["random trees", "running mean"])
+def test_the_seed_decides_all_numbers(toy_folder, tmp_path, whole, name):
+    torch.manual_seed(12345)  # what was drawn before must not matter
+    for label, seed in (("same", 1), ("other", 2)):
+        configuration = small_configuration(toy_folder, **RESUMED[name], seed=seed)
+        run.train(configuration, tmp_path / label, silent)
+    assert_same_run(tmp_path / "same", whole(name))
+    assert not same_weights(stored(tmp_path / "other"), stored(whole(name)))
+    assert figures(tmp_path / "other") != figures(whole(name))
+
+
+# What a run leaves.
+
+
+def test_a_run_that_is_there_is_refused_and_left_as_it_was(toy_folder, whole):
+    path = whole("random trees")
+    before = {file: file.stat().st_mtime_ns for file in path.rglob("*")}
+    with pytest.raises(SpinnError, match="there is a run here already"):
+        run.train(small_configuration(toy_folder), path, silent)
+    assert {file: file.stat().st_mtime_ns for file in path.rglob("*")} == before
+
+
+def test_only_the_named_checkpoints_are_kept(toy_folder, tmp_path):
+    path = tmp_path / "run"
+    run.train(small_configuration(toy_folder, checkpoint_steps=2, epochs=3), path, silent)
+    named = json.loads((path / "checkpoints.json").read_text())
+    assert named["last"].startswith(f"step-{3 * BATCHES:08d}")
+    assert set(named) == {"best", "last"}
+    kept = {folder.name for folder in (path / "checkpoints").iterdir()}
+    assert kept == set(named.values())
+
+
+def fake_accuracies(monkeypatch: pytest.MonkeyPatch, *accuracies: float) -> None:
+    """Let the dev evaluations after each epoch report these accuracies."""
+    left = list(accuracies)
+
+    def told(*arguments: Any, **keywords: Any) -> Any:
+        evaluation = evaluate(*arguments, **keywords)
+        report = type("Report", (), {"loss": evaluation.report.loss, "accuracy": left.pop(0)})()
+        return replace(evaluation, report=report)
+
+    monkeypatch.setattr(loop, "evaluate", told)
+
+
+def test_the_best_model_is_the_one_that_is_tested(toy_folder, tmp_path, monkeypatch):
+    fake_accuracies(monkeypatch, 0.5, 0.7, 0.6, 0.7)
+    path = tmp_path / "run"
+    configuration = small_configuration(toy_folder, epochs=4, learning_rate=0.05)
+    returned = run.train(configuration, path, silent)
+    assert RunDirectory.open(path).checkpoint("best").name == f"step-{2 * BATCHES:08d}"
+    assert not same_weights(stored(path, "best"), stored(path, "last"))
+    assert returned["best_epoch"] == 2  # the first of the two that are equally good
+    dev_lines = [line for line in figures(path) if line["kind"] == "dev"]
+    assert returned["dev"]["loss"] == pytest.approx(dev_lines[1]["loss"], abs=1e-6)
+    losses = [line["loss"] for line in dev_lines]
+    assert len(set(losses)) == len(losses)
+    assert json.loads((path / "results.json").read_text()) == returned
+    corpus = load_corpus(configuration.data)
+    loaded = load_trained(path)
+    again = evaluate(loaded.model, corpus.sets["test"], corpus.labels, configuration.source)
+    assert returned["test"]["loss"] == pytest.approx(again.report.loss, rel=1e-5)
+
+
+def test_patience_ends_a_run_that_no_longer_gets_better(toy_folder, tmp_path, monkeypatch):
+    fake_accuracies(monkeypatch, 0.3, 0.5, 0.5, 0.4, 0.9)
+    said: list[str] = []
+    configuration = small_configuration(toy_folder, epochs=9, patience=2)
+    returned = run.train(configuration, tmp_path / "run", said.append)
+    assert returned["best_epoch"] == 2
+    assert sum(line["kind"] == "dev" for line in figures(tmp_path / "run")) == 4
+    assert "No better dev accuracy for 2 epochs; stopping early." in said
+
+
+def test_a_run_that_was_out_of_patience_does_not_go_on_when_resumed(
+    toy_folder, tmp_path, monkeypatch
+):
+    fake_accuracies(monkeypatch, 0.5, 0.4, 0.9)
+    path = tmp_path / "run"
+    run.train(small_configuration(toy_folder, epochs=9, patience=1), path, silent)
+    before = figures(path)
+    run.resume(path, silent)
+    assert figures(path) == before
+
+
+def test_plateau_schedule_remembers_its_decays_when_resumed(toy_folder, tmp_path, monkeypatch):
+    options = {"epochs": 4, "schedule": "plateau", "decay": 0.5, "log_steps": BATCHES}
+    configuration = small_configuration(toy_folder, **options)
+    fake_accuracies(monkeypatch, 0.5, 0.4, 0.6, 0.6)
+    run.train(configuration, tmp_path / "whole", silent)
+    rates = [line["rate"] for line in figures(tmp_path / "whole") if line["kind"] == "train"]
+    assert rates == pytest.approx([0.01, 0.01, 0.005, 0.005])
+    path = tmp_path / "run"
+    fake_accuracies(monkeypatch, 0.5, 0.4, 0.6, 0.6)
+    with at_step(monkeypatch, 2 * BATCHES + 2, stop), pytest.raises(Interruption):
+        run.train(configuration, path, silent)
+    run.resume(path, silent)
+    assert_same_run(path, tmp_path / "whole")
+
+
+def test_metrics_tell_what_happened(toy_folder, tmp_path):
+    path = tmp_path / "run"
+    configuration = small_configuration(toy_folder, log_steps=4, schedule="cosine", warmup=0.3)
+    run.train(configuration, path, silent)
+    lines = read_metrics(RunDirectory.open(path))
+    assert [(line["kind"], line["step"]) for line in lines] == [
+        ("train", 4),
+        ("train", 6),
+        ("dev", 6),
+        ("train", 8),
+        ("train", 12),
+        ("dev", 12),
+    ]
+    assert [line["epoch"] for line in lines] == pytest.approx([4 / 6, 1, 1, 8 / 6, 2, 2], abs=1e-5)
+    schedule = Schedule(configuration.training, 2 * BATCHES)
+    for line in lines:
+        if line["kind"] == "train":
+            assert line["rate"] == pytest.approx(0.01 * schedule.share(line["step"] - 1), abs=1e-6)
+            assert line["speed"] > 0
+    assert all(0 <= line["accuracy"] <= 1 and line["loss"] > 0 for line in lines)
+    seconds = [line["seconds"] for line in lines]
+    assert seconds == sorted(seconds)
+
+
+def test_a_run_without_a_test_set_is_measured_on_dev_alone(tmp_path):
+    folder = write_corpus(tmp_path / "corpus")
+    (folder / "test.jsonl").unlink()
+    assert "test" not in run.train(small_configuration(folder), tmp_path / "run", silent)
+
+
+def test_a_run_without_a_dev_set_is_refused(tmp_path):
+    folder = write_corpus(tmp_path / "corpus")
+    (folder / "dev.jsonl").unlink()
+    with pytest.raises(ConfigurationError, match="There is no dev set; name its files with --dev"):
+        run.train(small_configuration(folder), tmp_path / "run", silent)
+
+
+def test_a_plot_and_tensorboard_logs_are_left(toy_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "plot_learning_curve", plot_learning_curve)
+    path = tmp_path / "run"
+    run.train(small_configuration(toy_folder, epochs=1, tensorboard=True), path, silent)
+    assert (path / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    assert list((path / "tensorboard").iterdir())
+
+
+# Learning.
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_toy_is_learned(toy_folder, tmp_path, form):
+    options = {**FORMS[form], "epochs": 10, "learning_rate": 0.03}
+    returned = run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
+    losses = [line["loss"] for line in figures(tmp_path / "run") if line["kind"] == "train"]
+    assert losses[-1] < 0.6 * losses[0]
+    assert returned["dev"]["accuracy"] > returned["dev"]["majority"] + 0.1
+
+
+def test_bf16_stays_close_to_fp32(toy_folder, tmp_path):
+    by_precision = {}
+    for precision in ("fp32", "bf16"):
+        path = tmp_path / precision
+        options = {**FORMS["SPINN"], "precision": precision, "epochs": 1}
+        run.train(small_configuration(toy_folder, **options), path, silent)
+        by_precision[precision] = figures(path)
+        assert {tensor.dtype for tensor in stored(path).values() if tensor.is_floating_point()} == {
+            torch.float32
+        }
+    assert by_precision["fp32"] != by_precision["bf16"]
+    for one, other in zip(by_precision["fp32"], by_precision["bf16"], strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], abs=0.03)
+
+
+@pytest.mark.parametrize("form", ["SPINN-PI", "SPINN"])
+@pytest.mark.parametrize("more", [True, False])
+def test_epochs_may_differ_in_how_many_batches_they_have(
+    toy_folder, tmp_path, monkeypatch, form, more
+):
+    """They do where batches are cut by a token budget, from pools that are shuffled."""
+    monkeypatch.setattr(batching, "POOL_BATCHES", 3)
+    dataset = load_corpus(small_configuration(toy_folder).data).sets["train"]
+
+    def counts(seed: int) -> list[int]:
+        batcher = Batcher(dataset, None, batch_size=8, token_budget=80, seed=seed)
+        return [len(batcher.order(epoch)) for epoch in range(2)]
+
+    first, second = next(
+        found
+        for found in map(counts, range(100))
+        if (found[1] > found[0]) == more and found[0] != found[1]
+    )
+    seed = next(seed for seed in range(100) if counts(seed) == [first, second])
+    options = {**FORMS[form], "token_budget": 80, "batch_size": 64, "log_steps": 100, "seed": seed}
+    run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
+    lines = [(line["kind"], line["epoch"], line["step"]) for line in figures(tmp_path / "run")]
+    assert lines == [
+        ("train", 1, first),
+        ("dev", 1, first),
+        ("train", 2, first + second),
+        ("dev", 2, first + second),
+    ]
+
+
+@pytest.mark.parametrize("warm_start", [0.3, 1.0, 1.82])
+def test_a_warm_start_may_end_anywhere_in_an_epoch(tmp_path, monkeypatch, warm_start):
+    """With 50 batches an epoch, (1.82 - 1) * 50 is a little more than 41, and 1 + 41 / 50 less."""
+    folder = write_corpus(tmp_path / "corpus", train=100)
+    options = {**FORMS["RL-SPINN"], "warm_start": warm_start, "log_steps": 1, "batch_size": 2}
+    path, configuration = tmp_path / "run", small_configuration(folder, **options)
+    switched = round(warm_start * 50)
+    with at_step(monkeypatch, switched + 2, stop), pytest.raises(Interruption):
+        run.train(configuration, path, silent)
+    lines = [line for line in figures(path) if line["kind"] == "train"]
+    rewarded = [line["step"] for line in lines if "reward" in line]
+    assert rewarded == [switched + 1, switched + 2]
+
+
+# Trouble.
+
+
+@contextmanager
+def poisoned(monkeypatch: pytest.MonkeyPatch, step: int, factor: float) -> Iterator[list[Any]]:
+    """Multiply the loss of one step with a number; give the batch's rows."""
+    made, forward, seen = 0, Objective.forward, []
+
+    def spoil(self: Objective, model: Any, batch: Any, epoch: float) -> Any:
+        nonlocal made
+        made += 1
+        result = forward(self, model, batch, epoch)
+        if made == step:
+            seen.extend(batch.rows.tolist())
+            result = replace(result, loss=result.loss * factor)
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Objective, "forward", spoil)
+        yield seen
+
+
+@pytest.mark.parametrize("factor", [math.nan, math.inf, 1e38])
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_batch(
+    toy_folder, tmp_path, monkeypatch, factor
+):
+    path = tmp_path / "run"
+    configuration = small_configuration(toy_folder, checkpoint_steps=1)
+    with (
+        poisoned(monkeypatch, BATCHES + 3, factor) as rows,
+        pytest.raises(SpinnError, match="lower --learning-rate or --clip") as caught,
+    ):
+        run.train(configuration, path, silent)
+    message = str(caught.value)
+    assert f"epoch 2, batch 3 (training pairs {', '.join(map(str, rows))})" in message
+    kept = RunDirectory.open(path)
+    assert kept.training_state()["progress"]["step"] == BATCHES + 2
+    assert all(torch.isfinite(tensor).all() for tensor in stored(path).values())
+    run.resume(path, silent)  # without the poison it goes on
+    assert results(path)["test"]["count"] == 20
+
+
+def test_a_full_disk_stops_the_run_and_leaves_it_to_be_resumed(
+    toy_folder, tmp_path, monkeypatch, whole
+):
+    path, save, saved = tmp_path / "run", checkpoint.save_file, 0
+
+    def fill_up(*arguments: Any) -> None:
+        nonlocal saved
+        saved += 1
+        if saved == 2:
+            raise OSError(28, "No space left on device")
+        save(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save_file", fill_up)
+        with pytest.raises(SpinnError, match="No space left on device"):
+            run.train(small_configuration(toy_folder, **RESUMED["random trees"]), path, silent)
+    assert RunDirectory.open(path).training_state()["progress"]["step"] == BATCHES
+    run.resume(path, silent)
+    assert_same_run(path, whole("random trees"))
+
+
+def test_trees_that_the_data_do_not_have_are_refused_before_training(tmp_path):
+    folder = write_corpus(tmp_path / "corpus")
+    lines = (folder / "train.jsonl").read_text().splitlines()
+    row = json.loads(lines[4])
+    del row["sentence2_binary_parse"]
+    lines[4] = json.dumps(row)
+    (folder / "train.jsonl").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"train\.jsonl, line 5: .*parse"):
+        run.train(small_configuration(folder), tmp_path / "run", silent)
+    with pytest.raises(DataError, match=r"train\.jsonl, line 5"):
+        run.train(small_configuration(folder, **FORMS["SPINN"]), tmp_path / "run", silent)
+    run.train(small_configuration(folder, trees="balanced"), tmp_path / "run", silent)
+
+
+def test_a_new_run_gets_a_folder_that_is_not_there_yet(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    configuration = Configuration()
+    first = run.new_run_path(configuration)
+    assert first == Path("runs/spinn-pi-nt-seed1")
+    first.mkdir(parents=True)
+    assert run.new_run_path(configuration) == Path("runs/spinn-pi-nt-seed1-2")
