@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from spinn.data import sample_grammar as grammar
+from spinn.data import sample_lexicon as lexicon
 from spinn.data.sample_grammar import (
     Clause,
     Content,
@@ -35,14 +36,17 @@ from spinn.data.sample_semantics import (
     CONTRADICTION,
     ENTAILMENT,
     LABELS,
+    MOST_CLAUSES,
     NEUTRAL,
     World,
     relate,
     state,
 )
+from spinn.errors import ConfigurationError, DataError
 
 SEED = 20160315
-SIZES: Mapping[str, int] = {"train": 10_000, "dev": 1_000, "test": 1_000}
+# Drawn in this order: the short splits do not depend on the long one.
+SIZES: Mapping[str, int] = {"test": 1_000, "dev": 1_000, "train": 10_000}
 
 Item = TypeVar("Item")
 
@@ -91,36 +95,36 @@ class Scene:
     places: list[Place]
 
 
-# As often as they stand here, for the rarer ones would crowd out what people mostly say.
+# As often as they stand here; families with universal ones are found more often by themselves.
 QUANTIFIER_URN = (
-    *(("every", "all", "some", "a", "no") * 2),
-    *("not every", "not all", "most", "at least two", "exactly one"),
+    *("every", "all", "not every", "not all", "no"),
+    *("some", "some", "a", "a", "most", "at least two", "exactly one"),
 )
 
 
 def draw_scene(dice: Dice) -> Scene:
     """Draw a few words, and for most of them a word related in meaning."""
     people = dice.chance(0.5)
-    nouns = [dice.choice(grammar.PEOPLE if people else grammar.ANIMALS)]
-    nouns.append(dice.choice(grammar.relatives(nouns[0])))
-    states = grammar.STATES if people else grammar.STATES + grammar.ANIMAL_COLOURS
+    nouns = [dice.choice(lexicon.PEOPLE if people else lexicon.ANIMALS)]
+    nouns.append(dice.choice(lexicon.relatives(nouns[0])))
+    states = lexicon.STATES if people else lexicon.STATES + lexicon.ANIMAL_COLOURS
     adjectives = [dice.choice(states)]
-    activities = grammar.ACTIVITIES + (grammar.SPEECH if people else ())
+    activities = lexicon.ACTIVITIES + (lexicon.HUMAN_ACTIVITIES if people else ())
     contents: list[Content] = []
     while len(contents) < 2:
         form = dice.below(5)
         if form < 2:
             content = Content(dice.choice(activities))
         elif form < 4:
-            heads = (*grammar.HANDLING, *grammar.STATIVES) if people else ("holding", "see")
-            adjective = dice.choice((*grammar.THING_ADJECTIVES, grammar.PRIVATIVE))
-            thing = Thing(dice.choice(grammar.THINGS), adjective if dice.chance(0.4) else None)
+            heads = (*lexicon.HANDLING, *lexicon.STATIVES) if people else ("holding", "see")
+            adjective = dice.choice((*lexicon.THING_ADJECTIVES, lexicon.PRIVATIVE))
+            thing = Thing(dice.choice(lexicon.THINGS), adjective if dice.chance(0.4) else None)
             content = Content(dice.choice(heads), object=thing)
         else:
             content = Content(dice.choice(states))
         contents.append(content)
     contents += [_relative_content(content, dice) for content in contents if dice.chance(0.6)]
-    places = [Place(dice.choice(grammar.PREPOSITIONS), Thing(dice.choice(grammar.PLACES)))]
+    places = [Place(dice.choice(lexicon.PREPOSITIONS), Thing(dice.choice(lexicon.PLACES)))]
     if dice.chance(0.5):
         contents.append(Content(place=places[0]))
     return Scene(nouns, adjectives, contents, places)
@@ -130,11 +134,11 @@ def _relative_content(content: Content, dice: Dice) -> Content:
     """Change a content into one that is above it, below it or exclusive with it, where it can."""
     thing = content.object
     if thing is None:
-        related = grammar.relatives(content.head or "")
+        related = lexicon.relatives(content.head or "")
         return replace(content, head=dice.choice(related)) if related else content
     if thing.adjective is not None and dice.chance(0.5):
         return replace(content, object=replace(thing, adjective=None))
-    return replace(content, object=replace(thing, noun=dice.choice(grammar.relatives(thing.noun))))
+    return replace(content, object=replace(thing, noun=dice.choice(lexicon.relatives(thing.noun))))
 
 
 def draw_sentence(scene: Scene, dice: Dice) -> Sentence:
@@ -145,10 +149,11 @@ def draw_sentence(scene: Scene, dice: Dice) -> Sentence:
 
 
 def _clause(scene: Scene, dice: Dice) -> Clause:
-    subject: NounPhrase | Coordinated[NounPhrase] = _noun_phrase(scene, dice)
+    first = _noun_phrase(scene, dice)
     if dice.chance(0.06):
-        subject = Coordinated(_connective(dice), subject, _noun_phrase(scene, dice))
-    return Clause(subject, _verb_phrase(scene, dice))
+        subjects = Coordinated("and", first, _noun_phrase(scene, dice))
+        return Clause(subjects, _verb_phrase(scene, dice))
+    return Clause(first, _verb_phrase(scene, dice))
 
 
 def _noun_phrase(scene: Scene, dice: Dice) -> NounPhrase:
@@ -195,12 +200,19 @@ def rearrangements(sentence: Sentence, dice: Dice, attempts: int) -> list[Senten
     return found
 
 
+# Where sentences are altered, as often as the kind stands here: mostly where much depends on it.
+ALTERATION_URN = (
+    *("relative", "relative", "relative", "negation", "negation", "quantifier", "quantifier"),
+    *("noun", "content", "adjective", "place", "thing", "connective"),
+)
+
+
 def alter(sentence: Sentence, scene: Scene, dice: Dice) -> Sentence:
-    """Change a sentence in one to three places; the result need not be good English yet."""
+    """Change a sentence in up to three places; the result need not be good English yet."""
     for _ in range(1 + dice.below(3)):
         if isinstance(sentence, Coordinated) and dice.chance(0.7):
-            sentence = dice.choice(grammar.parts(sentence))
-        kind = dice.choice(grammar.KINDS)
+            sentence = dice.choice((sentence.left, sentence.right))
+        kind = dice.choice(ALTERATION_URN)
         values = grammar.fillers(sentence, kind)
         if values:
             place = dice.below(len(values))
@@ -212,7 +224,7 @@ def alter(sentence: Sentence, scene: Scene, dice: Dice) -> Sentence:
 def _alternative(kind: str, value: Any, scene: Scene, dice: Dice) -> Any:
     """Draw another filler for a slot: a related word, or nothing for an optional one."""
     if kind in ("noun", "thing"):
-        return dice.choice(grammar.relatives(value) or [value])
+        return dice.choice(lexicon.relatives(value) or [value])
     if kind == "negation":
         return not value
     if kind == "connective":
@@ -249,11 +261,11 @@ class Kind(NamedTuple):
 # The corpus has families in these proportions, so that labels are balanced for each of the three.
 ROUND = Counter(
     {
-        Kind(Shared.PREMISE, LABELS): 3,
+        Kind(Shared.PREMISE, LABELS): 2,
         Kind(Shared.TOPIC, LABELS): 3,
-        Kind(Shared.HYPOTHESIS, (ENTAILMENT, NEUTRAL)): 1,
-        Kind(Shared.HYPOTHESIS, (NEUTRAL, CONTRADICTION)): 1,
-        Kind(Shared.PREMISE, (ENTAILMENT, CONTRADICTION)): 1,
+        Kind(Shared.HYPOTHESIS, (ENTAILMENT, NEUTRAL)): 2,
+        Kind(Shared.HYPOTHESIS, (NEUTRAL, CONTRADICTION)): 2,
+        Kind(Shared.PREMISE, (ENTAILMENT, CONTRADICTION)): 2,
     }
 )
 LONGEST = 20  # words, not counting the full stop
@@ -264,10 +276,16 @@ class Pair(NamedTuple):
 
     premise: Sentence
     hypothesis: Sentence
-    label: str
+    label: str | None
 
 
 Family = list[Pair]
+
+
+def families_for(size: int) -> Counter[Kind]:
+    """Count the families of each kind that give ``size`` pairs or a few more."""
+    rounds = -(-size // sum(len(kind.labels) * count for kind, count in ROUND.items()))
+    return Counter({kind: count * rounds for kind, count in ROUND.items()})
 
 
 def draw_families(wanted: Counter[Kind], used: set[Sentence], dice: Dice) -> Iterator[Family]:
@@ -298,13 +316,13 @@ def draw_families(wanted: Counter[Kind], used: set[Sentence], dice: Dice) -> Ite
                 yield family
 
 
-def _draw_groups(scene: Scene, dice: Dice) -> Iterator[tuple[Shared, list[list[Pair]]]]:
+def _draw_groups(scene: Scene, dice: Dice) -> Iterator[tuple[Shared, Sequence[Sequence[Pair]]]]:
     """Draw pairs from a scene: rearrangements of one sentence against other sentences.
 
-    Yields groups of pairs that share a sentence, from which families can be chosen.
+    Yields, for each sort of family, groups of pairs from which one can be chosen.
     """
     sentence = draw_sentence(scene, dice)
-    if not _is_fit(sentence):
+    if not _is_fit(sentence) or not _has_contrast(sentence):
         return
     variants = rearrangements(sentence, dice, attempts=30)
     if len(variants) < 2:
@@ -312,36 +330,40 @@ def _draw_groups(scene: Scene, dice: Dice) -> Iterator[tuple[Shared, list[list[P
     others = [alter(dice.choice(variants), scene, dice) for _ in range(12)]
     others = [other for other in dict.fromkeys(others) if _is_fit(other)]
     world = World([*variants, *others])
-    upwards = [
-        [pair for variant in variants if (pair := _relate(variant, other, world))]
-        for other in others
-    ]
-    yield Shared.HYPOTHESIS, upwards
-    downwards = [
-        [pair for variant in variants if (pair := _relate(other, variant, world))]
-        for other in others
-    ]
-    yield Shared.PREMISE, downwards
-    yield (
-        Shared.TOPIC,
-        [
-            [pair for group in downwards for pair in group if pair.hypothesis == variant]
-            for variant in variants
-        ],
-    )
+    yield Shared.HYPOTHESIS, list(zip(*_relate(variants, others, world), strict=True))
+    by_premise = _relate(others, variants, world)
+    yield Shared.PREMISE, by_premise
+    yield Shared.TOPIC, list(zip(*by_premise, strict=True))
 
 
 def _is_fit(sentence: Sentence) -> bool:
-    return grammar.is_english(sentence) and len(grammar.words(sentence)) <= LONGEST + 1
+    return grammar.is_english(sentence) and len(grammar.words(sentence)) <= LONGEST
 
 
-def _relate(premise: Sentence, hypothesis: Sentence, world: World) -> Pair | None:
-    first = state(premise, world)
-    second = state(hypothesis, world, first_clause=len(first.regions))
-    if premise == hypothesis or not first.is_contingent() or not second.is_contingent():
-        return None
-    label = relate(first, second, world)
-    return None if label is None else Pair(premise, hypothesis, label)
+def _has_contrast(sentence: Sentence) -> bool:
+    """Tell whether there is both something negative, which could wander, and something positive."""
+    negations = grammar.fillers(sentence, "negation")
+    quantifiers = grammar.fillers(sentence, "quantifier")
+    return not all(negations) and (
+        any(negations) or any(q in lexicon.NEGATIVE_QUANTIFIERS for q in quantifiers)
+    )
+
+
+def _relate(
+    premises: Sequence[Sentence], hypotheses: Sequence[Sentence], world: World
+) -> list[list[Pair]]:
+    """Label all pairs, one list for each premise; pairs that make no sense have no label."""
+    read_premises = [(p, state(p, world)) for p in premises]
+    read_hypotheses = [(h, state(h, world, MOST_CLAUSES)) for h in hypotheses]
+    return [
+        [
+            Pair(premise, hypothesis, relate(first, second, world))
+            for hypothesis, second in read_hypotheses
+            if second.is_informative()
+        ]
+        for premise, first in read_premises
+        if first.is_informative()
+    ]
 
 
 def _choose_family(
@@ -350,9 +372,9 @@ def _choose_family(
     """Choose a family of one of the kinds from one of the groups, if there is any."""
     families = []
     for group in groups:
-        by_label: dict[str, list[Pair]] = {}
+        by_label: dict[str | None, list[Pair]] = {}
         for pair in group:
-            if pair.premise not in used:
+            if pair.premise != pair.hypothesis and pair.premise not in used:
                 by_label.setdefault(pair.label, []).append(pair)
         families += [
             [dice.choice(by_label[label]) for label in kind.labels]
@@ -365,22 +387,86 @@ def _choose_family(
 # Files.
 
 
-def rows(size: int, used: set[Sentence], dice: Dice) -> list[dict[str, Any]]:
-    """Draw the pairs of one split in SNLI's fields; see :func:`draw_families` for ``used``."""
-    rounds = -(-size // sum(len(kind.labels) * count for kind, count in ROUND.items()))
-    wanted = Counter({kind: count * rounds for kind, count in ROUND.items()})
-    families = draw_families(wanted, used, dice)
-    pairs = [(pair, number) for number, family in enumerate(families) for pair in family]
-    return [_row(pair, number) for pair, number in dice.shuffled(pairs)[:size]]
+def draw_rows(
+    seed: int = SEED, sizes: Mapping[str, int] = SIZES
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Draw a corpus, one split after the other.
+
+    No premise of a split occurs as a premise in another one.
+
+    Parameters
+    ----------
+    seed
+        Equal seeds and sizes give equal corpora.
+    sizes
+        The splits and how many pairs each has.
+
+    Yields
+    ------
+    The name of the split, and one pair in SNLI's fields.
+
+    Raises
+    ------
+    ConfigurationError
+        If a size is negative.
+
+    """
+    for split, size in sizes.items():
+        if size < 0:
+            raise ConfigurationError(f"{split} cannot have {size} pairs. Give 0 or more.")
+    dice = Dice(seed)
+    used: set[Sentence] = set()
+    for split, size in sizes.items():
+        pairs = [
+            (pair, f"{split}-{number}", member)
+            for number, family in enumerate(draw_families(families_for(size), used, dice))
+            for member, pair in enumerate(family)
+        ]
+        for pair, family, member in dice.shuffled(pairs)[:size]:
+            yield split, _row(pair, family, member)
 
 
-def _row(pair: Pair, family: int) -> dict[str, Any]:
-    premise, hypothesis = grammar.to_tree(pair.premise), grammar.to_tree(pair.hypothesis)
+def _row(pair: Pair, family: str, member: int) -> dict[str, Any]:
     return {
         "gold_label": pair.label,
-        "sentence1_binary_parse": grammar.to_binary_brackets(premise),
-        "sentence2_binary_parse": grammar.to_binary_brackets(hypothesis),
-        "sentence1": grammar.to_text(premise),
-        "sentence2": grammar.to_text(hypothesis),
-        "captionID": str(family),
+        "sentence1": grammar.to_text(pair.premise),
+        "sentence2": grammar.to_text(pair.hypothesis),
+        "sentence1_binary_parse": grammar.to_binary_brackets(pair.premise),
+        "sentence2_binary_parse": grammar.to_binary_brackets(pair.hypothesis),
+        "annotator_labels": [pair.label],
+        "captionID": family,
+        "pairID": f"{family}.{member}",
     }
+
+
+def generate(directory: Path, seed: int = SEED, sizes: Mapping[str, int] = SIZES) -> None:
+    """Write a corpus as ``SPLIT.jsonl`` files, which takes a minute or two for the usual sizes.
+
+    Parameters
+    ----------
+    directory
+        Where to write; it is made if need be, and files of these names in it are replaced.
+    seed, sizes
+        As for :func:`draw_rows`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a size is negative.
+    DataError
+        If the files cannot be written.
+
+    """
+    lines: dict[str, list[str]] = {split: [] for split in sizes}
+    for split, row in draw_rows(seed, sizes):
+        lines[split].append(json.dumps(row) + "\n")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for split, text in lines.items():
+            (directory / f"{split}.jsonl").write_bytes("".join(text).encode())
+    except OSError as error:
+        raise DataError(
+            directory,
+            f"the corpus cannot be written ({error.strerror})",
+            remedy="Choose another directory",
+        ) from error

@@ -2,22 +2,22 @@
 
 A sentence is a small syntax tree of frozen dataclasses (:class:`Clause`, :class:`NounPhrase`,
 :class:`Predicate` ...) over the words of ``sample_lexicon``. This module says which syntax trees
-are good English, writes them as labelled and as binary trees, and exchanges fillers between slots
+are good English, writes them as text and as binary trees, and exchanges fillers between slots
 of one kind, which is how the corpus finds sentences of the same words and another meaning. What
 sentences mean is the subject of ``sample_semantics``; which make pairs is that of ``sample``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, Union
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from spinn.data.sample_lexicon import (
     ACTIVITIES,
     ANIMAL_COLOURS,
     HANDLING,
+    HUMAN_ACTIVITIES,
     IRREGULAR_PLURALS,
     NATURAL_THINGS,
     NEGATIVE_QUANTIFIERS,
@@ -25,12 +25,10 @@ from spinn.data.sample_lexicon import (
     PLACES,
     PRIVATIVE,
     QUANTIFIERS,
-    SPEECH,
     STATES,
     STATIVES,
     THING_ADJECTIVES,
     THINGS,
-    Quantifier,
 )
 
 # Syntax.
@@ -85,7 +83,7 @@ class Predicate:
     negated: bool = False
 
 
-VerbPhrase = Union[Predicate, Coordinated[Predicate]]
+VerbPhrase: TypeAlias = Predicate | Coordinated[Predicate]
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ class Clause:
     predicate: VerbPhrase
 
 
-Sentence = Union[Clause, Coordinated[Clause]]
+Sentence: TypeAlias = Clause | Coordinated[Clause]
 
 
 # Slots. Sentences with the same words and another meaning come from exchanging what fills slots of
@@ -208,9 +206,8 @@ def _is_sensible(node: Any) -> bool:
         attaches_once = node.place is None or node.relative is None
         return (node.adjective is None or node.adjective in adjectives) and attaches_once
     if isinstance(node, Clause) and isinstance(node.subject, Coordinated):
-        return all(
-            subject.quantifier not in NEGATIVE_QUANTIFIERS for subject in parts(node.subject)
-        )
+        quantifiers = (node.subject.left.quantifier, node.subject.right.quantifier)
+        return node.subject.connective == "and" and not set(quantifiers) & NEGATIVE_QUANTIFIERS
     return True
 
 
@@ -221,7 +218,7 @@ def _is_sensible_content(content: Content) -> bool:
         return content.place is None and content.object.noun in THINGS
     if content.place is None:
         return content.head is not None
-    return content.head is None or content.head in ACTIVITIES + SPEECH
+    return content.head is None or content.head in ACTIVITIES + HUMAN_ACTIVITIES
 
 
 def _repeats(clause: Clause) -> bool:
@@ -244,145 +241,122 @@ def _repeats(clause: Clause) -> bool:
     return len(set(words)) < len(words) or len(set(objects)) < len(objects)
 
 
-# Writing. A labelled tree is (label, child, ...), and a word is (part of speech, word).
+# Writing. A tree is a word or a tuple of trees.
 
-Tree = tuple[Any, ...]
+Tree: TypeAlias = "str | tuple[Tree, ...]"
 
 
 def to_tree(sentence: Sentence) -> Tree:
-    """Write a sentence as a labelled constituency tree whose leaves are words."""
-    clauses = [_clause(clause) for clause in parts(sentence)]
-    if isinstance(sentence, Coordinated):
-        return ("ROOT", ("S", clauses[0], ("CC", sentence.connective), clauses[1], (".", ".")))
-    return ("ROOT", (*clauses[0], (".", ".")))
+    """Write a sentence as a constituency tree; its full stop is not part of it."""
+    return _coordination(sentence, _clause)
 
 
 def words(sentence: Sentence) -> list[str]:
-    """List the words of a sentence, the full stop last."""
-    return leaves(to_tree(sentence))
+    """List the words of a sentence, without the full stop."""
+    return _leaves(to_tree(sentence))
 
 
-def bag(sentence: Sentence) -> tuple[tuple[str, int], ...]:
-    """Count the words of a sentence: what is left when their order is lost."""
-    return tuple(sorted(Counter(words(sentence)).items()))
+def bag(sentence: Sentence) -> list[str]:
+    """Sort the words of a sentence: what is left when their order is lost."""
+    return sorted(words(sentence))
 
 
-def leaves(tree: Tree) -> list[str]:
-    """List the words of a labelled tree."""
-    if isinstance(tree[1], str):
-        return [tree[1]]
-    return [word for child in tree[1:] for word in leaves(child)]
+def to_text(sentence: Sentence) -> str:
+    """Write a sentence as plain text, in lower case: the full stop touches the last word."""
+    return " ".join(words(sentence)) + "."
 
 
-def to_text(tree: Tree) -> str:
-    """Write the sentence as plain text, in lower case: the full stop touches the last word."""
-    return " ".join(leaves(tree)).removesuffix(" .") + "."
+def to_binary_brackets(sentence: Sentence) -> str:
+    """Write a sentence as a binary tree, in SNLI's form: ``( ( ( a dog ) ( is wet ) ) . )``.
 
-
-def to_labelled_brackets(tree: Tree) -> str:
-    """Write a labelled tree in treebank form: ``(NP (DT a) (NN dog))``."""
-    children = (child if isinstance(child, str) else to_labelled_brackets(child) for child in tree)
-    return f"({' '.join(children)})"
-
-
-def to_binary_brackets(tree: Tree) -> str:
-    """Write a labelled tree as a binary one, in SNLI's form: ``( ( ( a dog ) runs ) . )``.
-
-    Nodes of three children and more branch to the right, but a final full stop is attached last.
+    Nodes of three children and more branch to the right; the full stop is attached last.
     """
-    if isinstance(tree[1], str):
-        return tree[1]
-    children = [to_binary_brackets(child) for child in tree[1:]]
-    stop = [children.pop()] if children[-1] == "." else []
-    result = children.pop()
-    while children:
-        result = f"( {children.pop()} {result} )"
-    return f"( {result} . )" if stop else result
+    return f"( {_binary_brackets(to_tree(sentence))} . )"
+
+
+def _binary_brackets(tree: Tree) -> str:
+    if isinstance(tree, str):
+        return tree
+    *children, result = (_binary_brackets(child) for child in tree)
+    for child in reversed(children):
+        result = f"( {child} {result} )"
+    return result
+
+
+def _leaves(tree: Tree) -> list[str]:
+    if isinstance(tree, str):
+        return [tree]
+    return [word for child in tree for word in _leaves(child)]
+
+
+def _coordination(node: Part | Coordinated[Part], write: Callable[[Part], Tree]) -> Tree:
+    if isinstance(node, Coordinated):
+        return (write(node.left), node.connective, write(node.right))
+    return write(node)
 
 
 def _clause(clause: Clause) -> Tree:
     subjects = parts(clause.subject)
-    phrases = [_noun_phrase(subject) for subject in subjects]
-    plural = QUANTIFIERS[subjects[-1].quantifier].plural  # after "or", the nearer one decides
-    if not isinstance(clause.subject, Coordinated):
-        return ("S", phrases[0], _verb_phrase(clause.predicate, plural))
-    connective = clause.subject.connective
-    subject = ("NP", phrases[0], ("CC", connective), phrases[1])
-    return ("S", subject, _verb_phrase(clause.predicate, plural or connective == "and"))
+    plural = len(subjects) > 1 or QUANTIFIERS[subjects[0].quantifier].plural
+    subject = _coordination(clause.subject, _noun_phrase)
+    return (subject, _verb_phrase(clause.predicate, plural))
 
 
 def _noun_phrase(phrase: NounPhrase) -> Tree:
     quantifier = QUANTIFIERS[phrase.quantifier]
+    nominal: Tree = phrase.noun
     if quantifier.plural:
-        noun: Tree = ("NNS", IRREGULAR_PLURALS.get(phrase.noun, phrase.noun + "s"))
-    else:
-        noun = ("NN", phrase.noun)
-    nominal = noun if phrase.adjective is None else ("NX", ("JJ", phrase.adjective), noun)
+        nominal = IRREGULAR_PLURALS.get(phrase.noun, phrase.noun + "s")
+    if phrase.adjective is not None:
+        nominal = (phrase.adjective, nominal)
     if phrase.place is not None:
-        nominal = ("NX", nominal, _place(phrase.place))
+        nominal = (nominal, _place(phrase.place))
     if phrase.relative is not None:
-        relative = ("SBAR", ("WDT", "that"), _verb_phrase(phrase.relative, quantifier.plural))
-        nominal = ("NX", nominal, relative)
-    return ("NP", _determiner(quantifier, nominal), nominal)
+        nominal = (nominal, ("that", _verb_phrase(phrase.relative, quantifier.plural)))
+    return (_determiner(phrase.quantifier, nominal), nominal)
 
 
-def _determiner(quantifier: Quantifier, following: Tree) -> Tree:
-    if quantifier.words == ("a",):
-        return ("DT", "an" if leaves(following)[0][0] in "aeiou" else "a")
-    if len(quantifier.words) == 1:
-        return ("DT", quantifier.words[0])
-    if quantifier.words[0] == "at":
-        return ("QP", ("ADVP", ("IN", "at"), ("JJS", "least")), ("CD", "two"))
-    first, second = quantifier.words
-    return ("QP", ("RB", first), ("CD" if second == "one" else "DT", second))
+def _determiner(quantifier: str, following: Tree) -> Tree:
+    if quantifier == "a":
+        return "an" if _leaves(following)[0][0] in "aeiou" else "a"
+    *first, last = QUANTIFIERS[quantifier].words
+    return (tuple(first), last) if first else last
 
 
 def _thing(thing: Thing) -> Tree:
-    noun: Tree = ("NN", thing.noun)
-    nominal = noun if thing.adjective is None else ("NX", ("JJ", thing.adjective), noun)
-    return ("NP", _determiner(QUANTIFIERS[thing.determiner], nominal), nominal)
+    nominal: Tree = thing.noun if thing.adjective is None else (thing.adjective, thing.noun)
+    return (_determiner(thing.determiner, nominal), nominal)
 
 
 def _place(place: Place) -> Tree:
-    return ("PP", ("IN", place.preposition), _thing(place.thing))
+    return (place.preposition, _thing(place.thing))
 
 
 def _verb_phrase(phrase: VerbPhrase, plural: bool) -> Tree:
-    if not isinstance(phrase, Coordinated):
-        return _predicate(phrase, plural)
-    left, right = phrase.left, phrase.right
-    connective = ("CC", phrase.connective)
-    if any(part.negated or part.content.head in STATIVES for part in (left, right)):
-        return ("VP", _predicate(left, plural), connective, _predicate(right, plural))
-    # "is wet and running" rather than "is wet and is running"
-    joined = ("UCP", _content(left.content), connective, _content(right.content))
-    return ("VP", _copula(plural), joined)
+    if all(not part.negated and part.content.head not in STATIVES for part in parts(phrase)):
+        # "is wet and running" rather than "is wet and is running"
+        return (_copula(plural), _coordination(phrase, lambda part: _content(part.content)))
+    return _coordination(phrase, lambda part: _predicate(part, plural))
 
 
 def _predicate(predicate: Predicate, plural: bool) -> Tree:
-    content = predicate.content
-    if content.head in STATIVES and content.object is not None:
-        thing = _thing(content.object)
-        if not predicate.negated:
-            form = ("VBP", content.head) if plural else ("VBZ", STATIVES[content.head])
-            return ("VP", form, thing)
-        auxiliary = ("VBP", "do") if plural else ("VBZ", "does")
-        return ("VP", auxiliary, ("RB", "not"), ("VP", ("VB", content.head), thing))
-    negation = (("RB", "not"),) if predicate.negated else ()
-    return ("VP", _copula(plural), *negation, _content(content))
+    head, content = predicate.content.head, _content(predicate.content)
+    if head in STATIVES and predicate.negated:
+        return ("do" if plural else "does", "not", content)
+    if head in STATIVES:
+        return (head if plural else STATIVES[head], *content[1:])
+    return (_copula(plural), "not", content) if predicate.negated else (_copula(plural), content)
 
 
-def _copula(plural: bool) -> Tree:
-    return ("VBP", "are") if plural else ("VBZ", "is")
+def _copula(plural: bool) -> str:
+    return "are" if plural else "is"
 
 
 def _content(content: Content) -> Tree:
-    if content.head is None:
-        assert content.place is not None
-        return _place(content.place)
-    if content.head in STATES + ANIMAL_COLOURS:
-        return ("ADJP", ("JJ", content.head))
-    complement = _thing(content.object) if content.object is not None else None
+    complements: list[Tree] = []
+    if content.object is not None:
+        complements.append(_thing(content.object))
     if content.place is not None:
-        complement = _place(content.place)
-    return ("VP", ("VBG", content.head), *(() if complement is None else (complement,)))
+        complements.append(_place(content.place))
+    tree = (*([] if content.head is None else [content.head]), *complements)
+    return tree if len(tree) > 1 else tree[0]

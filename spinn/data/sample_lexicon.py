@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# A word implies its entry in IMPLIES, and at most one word of an EXCLUSIVE set holds
-# of anything. Words were chosen so that whatever is not stated here is open in the world, too:
-# there is no "sleep", for instance, because a sleeper is not running, talking or eating either.
+# A word implies its entry in IMPLIES, and at most one word of an EXCLUSIVE set holds of anything.
+# Words were chosen so that what is not stated here is open in the world, too: there is no "sleep",
+# for instance, because a sleeper is not running, talking or eating either.
 
 PEOPLE = ("person", "man", "woman", "child", "boy", "girl", "teacher", "student")
 ANIMALS = ("animal", "dog", "puppy", "cat", "kitten", "bird", "duck")
@@ -23,7 +23,7 @@ IRREGULAR_PLURALS = {
     "puppy": "puppies",
 }
 ACTIVITIES = ("moving", "running", "walking", "eating", "playing")
-SPEECH = ("talking", "shouting", "whispering", "smiling")  # of people only
+HUMAN_ACTIVITIES = ("talking", "shouting", "whispering", "smiling")
 STATES = ("happy", "sad", "wet", "dry", "clean", "dirty", "hungry", "tired")
 ANIMAL_COLOURS = ("black", "white", "brown")
 HANDLING = ("holding", "washing", "pulling")
@@ -109,4 +109,4 @@ QUANTIFIERS = {
         Quantifier(("exactly", "one")),
     )
 }
-NEGATIVE_QUANTIFIERS = ("no", "not every", "not all")
+NEGATIVE_QUANTIFIERS = frozenset({"no", "not every", "not all"})

@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations, product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from spinn.data.sample_grammar import (
     Content,
@@ -182,6 +182,9 @@ class Inequality(NamedTuple):
     bound: int
 
 
+MOST_CLAUSES = 2  # of a sentence: more than two quantified subjects are never said
+
+Region = tuple[int, int]  # the restrictor and the scope of a clause, as truth tables
 # For each clause: 0 is outside the restrictor, 1 in restrictor and scope, 2 in the restrictor only.
 Kind = tuple[int, ...]
 System = tuple[Inequality, ...]  # all of them hold
@@ -210,31 +213,23 @@ _SAME_MEANING = {"all": "every", "not all": "not every", "a": "some"}
 
 
 class Statement(NamedTuple):
-    """A sentence as logic; its clauses are numbered from ``first_clause`` on."""
+    """A sentence as logic: what makes it true, what false, and what it takes for granted."""
 
     true: Formula
     false: Formula
     presupposed: System
-    regions: tuple[tuple[int, int], ...]  # restrictor and scope of each clause, as truth tables
+    regions: tuple[Region, ...]  # one for each clause it might have
 
-    def is_contingent(self) -> bool:
+    def is_informative(self) -> bool:
         """Tell whether each noun phrase can apply, and each predicate be true or false of it."""
-        return all(r & scope and r & ~scope for r, scope in self.regions)
-
-    def renumbered(self, by):
-        def f(rows):
-            return tuple(Inequality(r.clause + by, r.both, r.only, r.bound) for r in rows)
-
-        return Statement(
-            tuple(f(s) for s in self.true),
-            tuple(f(s) for s in self.false),
-            f(self.presupposed),
-            self.regions,
+        return all(
+            restrictor == 0 or (restrictor & scope and restrictor & ~scope)
+            for restrictor, scope in self.regions
         )
 
 
 def state(sentence: Sentence, world: World, first_clause: int = 0) -> Statement:
-    """Translate a sentence: what makes it true, what false, and what it takes for granted."""
+    """Translate a sentence; its clauses are numbered from ``first_clause`` on."""
     clauses = [
         (subject, world.scope(clause.predicate))
         for clause in parts(sentence)
@@ -250,13 +245,10 @@ def state(sentence: Sentence, world: World, first_clause: int = 0) -> Statement:
         if QUANTIFIERS[subject.quantifier].strong:
             presupposed.append(Inequality(number, 1, 1, 1))
     regions = tuple((world.restrictor(subject), scope) for subject, scope in clauses)
-    if "or" in (_connective(sentence), *(_connective(c.subject) for c in parts(sentence))):
+    regions += ((0, 0),) * (MOST_CLAUSES - len(regions))
+    if isinstance(sentence, Coordinated) and sentence.connective == "or":
         return Statement(_any(true), _all(false), tuple(presupposed), regions)
     return Statement(_all(true), _any(false), tuple(presupposed), regions)
-
-
-def _connective(node: Any) -> str | None:
-    return node.connective if isinstance(node, Coordinated) else None
 
 
 def _formula(systems: list[list[tuple[int, int, int]]], clause: int) -> Formula:
@@ -277,34 +269,36 @@ def _any(formulas: list[Formula]) -> Formula:
 def label(premise: Sentence, hypothesis: Sentence) -> str | None:
     """Decide a pair; see :func:`relate`."""
     world = World([premise, hypothesis])
-    first = state(premise, world)
-    return relate(first, state(hypothesis, world, len(first.regions)), world)
+    return relate(state(premise, world), state(hypothesis, world, MOST_CLAUSES), world)
 
 
 def relate(premise: Statement, hypothesis: Statement, world: World) -> str | None:
-    """Decide a pair of statements, whose clauses must be numbered through.
+    """Decide a pair of statements, the clauses of the hypothesis numbered from MOST_CLAUSES on.
 
     Returns
     -------
-    One of :data:`LABELS`, or None where no model has what both sentences presuppose and makes the
-    premise true.
+    One of :data:`LABELS`, or None where the question makes no sense: no model has what both
+    sentences presuppose and makes the premise true, or the hypothesis is true or false in all.
 
     """
-    kinds = list_kinds(premise.regions + hypothesis.regions, world.individuals)
-    possible = tuple(kinds)
+    kinds = tuple(list_kinds(premise.regions + hypothesis.regions, world.individuals))
     presupposed = (premise.presupposed + hypothesis.presupposed,)
-    confirmed, refuted = (
-        find_model(_all([premise.true, formula, presupposed]), possible) is not None
-        for formula in (hypothesis.true, hypothesis.false)
-    )
+
+    def possible(*formulas: Formula) -> bool:
+        return find_model(_all([*formulas, presupposed]), kinds) is not None
+
+    confirmed = possible(premise.true, hypothesis.true)
+    refuted = possible(premise.true, hypothesis.false)
     if confirmed and refuted:
         return NEUTRAL
-    if confirmed:
+    if confirmed and possible(hypothesis.false):
         return ENTAILMENT
-    return CONTRADICTION if refuted else None
+    if refuted and possible(hypothesis.true):
+        return CONTRADICTION
+    return None
 
 
-def list_kinds(regions: Sequence[tuple[int, int]], individuals: int) -> dict[Kind, int]:
+def list_kinds(regions: Sequence[Region], individuals: int) -> dict[Kind, int]:
     """List the kinds of individuals that can exist, each with the truth table of its individuals.
 
     Parameters
@@ -336,7 +330,7 @@ def find_model(formula: Formula, kinds: tuple[Kind, ...]) -> list[Kind] | None:
     return None
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=1 << 16)
 def _solve(system: System, kinds: tuple[Kind, ...]) -> list[Kind] | None:
     # Of kinds that count alike one is enough, and a kind is never needed where another one counts
     # at least as much in every inequality.
@@ -355,7 +349,7 @@ def _exceeds(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
     return first != second and all(a >= b for a, b in zip(first, second, strict=True))
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=1 << 16)
 def find_counts(
     columns: tuple[tuple[int, ...], ...], bounds: tuple[int, ...]
 ) -> tuple[int, ...] | None:

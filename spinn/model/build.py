@@ -24,7 +24,7 @@ class ModelOptions:
     encoder: str = option(
         "spinn", "what encodes a sentence", choices=("spinn", "lstm", "bilstm", "bow")
     )
-    hidden_size: int = option(200, "width of a sentence vector", minimum=1)
+    hidden_size: int = option(100, "width of a sentence vector", minimum=1)
     tracker: bool = option(False, "watch buffer and stack with a tracker LSTM", needs="spinn")
     tracker_size: int = option(64, "width of the tracker", minimum=1, needs="tracker")
     embedding_size: int = option(

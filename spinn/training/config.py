@@ -78,7 +78,7 @@ class PolicyOptions:
     policy_learning_rate: float | None = option(
         None, "learning rate of the tracker (default: that of the model)", minimum=0, needs="rl"
     )
-    entropy_weight: float = option(0.0, "weight of the entropy bonus", minimum=0, needs="rl")
+    entropy_weight: float = option(0.02, "weight of the entropy bonus", minimum=0, needs="rl")
     entropy_weight_end: float = option(
         0.0, "entropy weight at the end of training", minimum=0, needs="rl"
     )
@@ -91,13 +91,13 @@ class PolicyOptions:
 class TrainingOptions:
     """Optimisation, and what is kept of a run."""
 
-    epochs: int = option(10, "passes over the training set", minimum=1)
-    batch_size: int = option(64, "sentence pairs in a batch", minimum=1, needs="pairs")
+    epochs: int = option(8, "passes over the training set", minimum=1)
+    batch_size: int = option(128, "sentence pairs in a batch", minimum=1, needs="pairs")
     token_budget: int | None = option(
         None, "words (with padding) in a batch, instead of a number of pairs", minimum=1
     )
     optimizer: str = option("adamw", "optimiser", choices=("rmsprop", "adam", "adamw", "sgd"))
-    learning_rate: float = option(1e-3, "peak learning rate", minimum=0)
+    learning_rate: float = option(3e-3, "peak learning rate", minimum=0)
     momentum: float = option(0.9, "momentum of SGD", minimum=0, maximum=0.9999, needs="sgd")
     weight_decay: float = option(0.0, "decay of weights (L2 penalty unless adamw)", minimum=0)
     schedule: str = option(
