@@ -135,7 +135,7 @@ class Configuration:
     Raises
     ------
     ConfigurationError
-        If a value is out of range, or an option was given that would do nothing.
+        If a value is out of range, or two of them do not go together.
 
     """
 
@@ -153,8 +153,6 @@ class Configuration:
             raise ConfigurationError(
                 f"{flag} needs a tracker to choose transitions; add --tracker."
             )
-        for group in self.groups().values():
-            self._refuse_idle(group)
         if self.model.encoder == "bilstm" and self.model.hidden_size < 2:
             raise ConfigurationError("--encoder bilstm halves --hidden-size; give 2 or more.")
         norms = (self.model.leaf_norm, self.model.classifier_norm)
@@ -202,8 +200,12 @@ class Configuration:
             return "RL-SPINN" if self.source.sampled else "SPINN"
         return "SPINN-PI" if self.model.tracker else "SPINN-PI-NT"
 
-    def _refuse_idle(self, group: Any) -> None:
-        """Refuse an option that is set and would do nothing."""
+    def refuse_idle(self) -> None:
+        """Raise :class:`ConfigurationError` at an option that is set and would do nothing."""
+        for group in self.groups().values():
+            self._refuse_idle_of(group)
+
+    def _refuse_idle_of(self, group: Any) -> None:
         for part in dataclasses.fields(group):
             needs = part.metadata["needs"]
             default = (
@@ -282,9 +284,15 @@ def resolve(*layers: Mapping[str, Any]) -> Configuration:
     Raises
     ------
     ConfigurationError
-        If an option is unknown or has a value of the wrong type.
+        If an option is unknown, has a value of the wrong type, or would do nothing.
 
     """
+    configuration = _assemble(*layers)
+    configuration.refuse_idle()
+    return configuration
+
+
+def _assemble(*layers: Mapping[str, Any]) -> Configuration:
     groups = option_groups()
     values: dict[str, dict[str, Any]] = {name: {} for name in GROUPS}
     for layer in layers:
@@ -376,5 +384,9 @@ def read_preset(name: str) -> dict[str, Any]:
 
 
 def load_configuration(path: Path) -> Configuration:
-    """Read the configuration saved with a run."""
-    return resolve(read_file(path))
+    """Read the configuration saved with a run.
+
+    It has every option written out, also those that do nothing in it, at the defaults of the
+    version that wrote it; so none is refused for being idle.
+    """
+    return _assemble(read_file(path))

@@ -332,3 +332,13 @@ def test_preset_resolves(name):
 def test_an_unknown_preset_is_answered_with_the_known_ones():
     with pytest.raises(ConfigurationError, match="There is no preset called 'spin'; choose from"):
         read_preset("spin")
+
+
+def test_a_saved_configuration_outlives_a_change_of_defaults(tmp_path):
+    description = resolve({"epochs": 3}).as_dict()
+    description["policy"]["entropy_weight"] = 0.125  # idle here, and no longer the default
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(description))
+    assert load_configuration(path).policy.entropy_weight == 0.125
+    with pytest.raises(ConfigurationError, match="--entropy-weight does nothing here"):
+        resolve(read_file(path))
