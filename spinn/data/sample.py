@@ -359,10 +359,10 @@ def _relate(
         [
             Pair(premise, hypothesis, relate(first, second, world))
             for hypothesis, second in read_hypotheses
-            if second.is_informative()
+            if second.is_informative
         ]
         for premise, first in read_premises
-        if first.is_informative()
+        if first.is_informative
     ]
 
 

@@ -219,13 +219,7 @@ class Statement(NamedTuple):
     false: Formula
     presupposed: System
     regions: tuple[Region, ...]  # one for each clause it might have
-
-    def is_informative(self) -> bool:
-        """Tell whether each noun phrase can apply, and each predicate be true or false of it."""
-        return all(
-            restrictor == 0 or (restrictor & scope and restrictor & ~scope)
-            for restrictor, scope in self.regions
-        )
+    is_informative: bool  # each noun phrase can apply, each predicate be true or false of it
 
 
 def state(sentence: Sentence, world: World, first_clause: int = 0) -> Statement:
@@ -245,10 +239,11 @@ def state(sentence: Sentence, world: World, first_clause: int = 0) -> Statement:
         if QUANTIFIERS[subject.quantifier].strong:
             presupposed.append(Inequality(number, 1, 1, 1))
     regions = tuple((world.restrictor(subject), scope) for subject, scope in clauses)
+    informative = all(r & scope and r & ~scope for r, scope in regions)
     regions += ((0, 0),) * (MOST_CLAUSES - len(regions))
     if isinstance(sentence, Coordinated) and sentence.connective == "or":
-        return Statement(_any(true), _all(false), tuple(presupposed), regions)
-    return Statement(_all(true), _any(false), tuple(presupposed), regions)
+        return Statement(_any(true), _all(false), tuple(presupposed), regions, informative)
+    return Statement(_all(true), _any(false), tuple(presupposed), regions, informative)
 
 
 def _formula(systems: list[list[tuple[int, int, int]]], clause: int) -> Formula:

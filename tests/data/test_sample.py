@@ -416,12 +416,12 @@ def test_a_family_has_different_labels_for_the_same_words() -> None:
 
 
 def test_families_come_in_the_wanted_numbers() -> None:
-    wanted = families_for(48)
+    wanted = families_for(20)  # one round
     used: set[Sentence] = set()
     families = list(draw_families(wanted, used, Dice(8)))
     assert len(families) == sum(wanted.values())
     labels = Counter(pair.label for family in families for pair in family)
-    assert set(labels.values()) == {16}
+    assert labels == Counter(dict.fromkeys(LABELS, 9))
     assert used == {pair.premise for family in families for pair in family}
     assert sum(len({pair.premise for pair in family}) == 1 for family in families) == sum(
         count for kind, count in wanted.items() if kind.shared is Shared.PREMISE

@@ -494,7 +494,7 @@ def test_epochs_may_differ_in_how_many_batches_they_have(
         if (found[1] > found[0]) == more and found[0] != found[1]
     )
     seed = next(seed for seed in range(100) if counts(seed) == [first, second])
-    options = {**FORMS[form], "token_budget": 80, "batch_size": 64, "log_steps": 100, "seed": seed}
+    options = {**FORMS[form], "token_budget": 80, "batch_size": 128, "log_steps": 100, "seed": seed}
     run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
     lines = [(line["kind"], line["epoch"], line["step"]) for line in figures(tmp_path / "run")]
     assert lines == [

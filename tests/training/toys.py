@@ -39,7 +39,12 @@ FORMS: dict[str, dict[str, Any]] = {
     "SPINN-PI-NT": {},
     "SPINN-PI": {"tracker": True, "tracker_size": 4},
     "SPINN": {"tracker": True, "tracker_size": 4, "trees": "predicted"},
-    "RL-SPINN": {"tracker": True, "tracker_size": 4, "trees": "sampled"},
+    "RL-SPINN": {
+        "tracker": True,
+        "tracker_size": 4,
+        "trees": "sampled",
+        "entropy_weight": 0.0,
+    },
 }
 
 
