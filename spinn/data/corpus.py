@@ -37,7 +37,7 @@ _PATTERNS = {
     "dev": ("*dev*", "*trial*", "*valid*"),
     "test": ("*test*",),
 }
-_ENDINGS = (".jsonl", ".tsv", ".txt", ".json", "")
+_ENDINGS = (".jsonl", ".tsv", ".txt", ".json")
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ class Corpus:
         directory.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".corpus-"))
         try:
-            save_file({name: t.contiguous() for name, t in tensors.items()}, scratch / "arrays")
-            os.replace(scratch / "arrays", scratch / "corpus.safetensors")
+            whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+            save_file(whole, scratch / "corpus.safetensors")
             (scratch / "corpus.json").write_text(json.dumps(description), encoding="utf-8")
             if directory.exists():
                 shutil.rmtree(directory)
@@ -275,7 +275,7 @@ def _files_in(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for split, patterns in _PATTERNS.items():
         matches = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-        data = [path for path in matches if path.name.removesuffix(".gz").endswith(_ENDINGS[:-1])]
+        data = [path for path in matches if path.name.removesuffix(".gz").endswith(_ENDINGS)]
         data += [path for path in matches if "." not in path.name.removesuffix(".gz")]
         if data:
             found[split] = sorted(set(data))
@@ -359,9 +359,7 @@ def _read(
     for path in paths:
         for example in readers.read_examples(path, format, labels=labels, counts=counts):
             builder.add(example)
-            if first is None and (
-                example.premise.transitions is None or example.hypothesis.transitions is None
-            ):
+            if first is None and not example.is_parsed:
                 first = [str(path), example.line]
     note = f"{len(builder):,} pairs"
     if counts.unlabelled:
@@ -438,7 +436,7 @@ def read_pairs(
 def check_parses(examples: list[Example], places: list[Path]) -> None:
     """Raise :class:`DataError` at the first pair that has no tree."""
     for example, path in zip(examples, places, strict=True):
-        if example.premise.transitions is None or example.hypothesis.transitions is None:
+        if not example.is_parsed:
             raise readers.no_parse(path, example.line)
 
 

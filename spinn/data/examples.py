@@ -26,3 +26,8 @@ class Example(NamedTuple):
     label: str | None
     line: int
     identifier: str = ""
+
+    @property
+    def is_parsed(self) -> bool:
+        """Whether both sentences have a tree."""
+        return self.premise.transitions is not None and self.hypothesis.transitions is not None

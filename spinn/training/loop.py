@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
 import sys
 import time
@@ -28,7 +27,7 @@ from spinn.data.corpus import Corpus
 from spinn.errors import SpinnError
 from spinn.evaluation.evaluate import arithmetic, evaluate
 from spinn.model.pair import PairModel
-from spinn.training.checkpoint import RunDirectory
+from spinn.training.checkpoint import RunDirectory, write_atomically
 from spinn.training.config import Configuration
 from spinn.training.objective import Objective, StepResult
 from spinn.training.optimizers import Schedule, make_optimizer
@@ -409,9 +408,7 @@ def _drop_later_lines(run: RunDirectory, step: int) -> None:
                 kept.append(line + "\n")
         except (ValueError, KeyError):
             continue
-    scratch = run.metrics.with_suffix(".part")
-    scratch.write_text("".join(kept), encoding="utf-8")
-    os.replace(scratch, run.metrics)
+    write_atomically(run.metrics, "".join(kept))
 
 
 def read_metrics(run: RunDirectory) -> list[dict[str, Any]]:

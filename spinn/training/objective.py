@@ -65,19 +65,17 @@ class Objective(nn.Module):
     def _follow_teacher(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
         """Add the cross-entropy of the teacher's transitions, a mean over all steps."""
         options = self.configuration.trees
-        done = min(1.0, epoch / self.configuration.training.epochs)
         output = model(
             batch.words,
             batch.lengths,
             batch.transitions,
-            own_share=done * options.scheduled_sampling,
+            own_share=self._between(0.0, options.scheduled_sampling, epoch),
         )
         assert batch.transitions is not None
         transition_loss = teacher_loss(output.encoding, batch.transitions)
-        end = options.transition_weight_end
-        weight = options.transition_weight
+        weight, end = options.transition_weight, options.transition_weight_end
         if end is not None:
-            weight += done * (end - weight)
+            weight = self._between(weight, end, epoch)
         loss = self._label_loss(output, batch.labels).mean() + weight * transition_loss
         return self._result(output, batch, loss, transition_loss=transition_loss.detach())
 
@@ -107,7 +105,7 @@ class Objective(nn.Module):
         )
         free = encoding.policy.free.sum().clamp(min=1)
         entropy = encoding.policy.entropy().sum() / free
-        weight = self._entropy_weight(epoch)
+        weight = self._between(options.entropy_weight, options.entropy_weight_end, epoch)
         if weight > 0:
             loss = loss - weight * entropy
         own = self.baseline.loss()
@@ -116,10 +114,10 @@ class Objective(nn.Module):
         figures = {"entropy": entropy.detach(), "reward": rewards.mean()}
         return self._result(output, batch, loss, **figures)
 
-    def _entropy_weight(self, epoch: float) -> float:
-        options, epochs = self.configuration.policy, self.configuration.training.epochs
-        done = min(1.0, epoch / epochs)
-        return options.entropy_weight + done * (options.entropy_weight_end - options.entropy_weight)
+    def _between(self, start: float, end: float, epoch: float) -> float:
+        """Move a weight in a straight line from the start of training to its end."""
+        done = min(1.0, epoch / self.configuration.training.epochs)
+        return start + done * (end - start)
 
     def _rewards(self, output: PairOutput, labels: Tensor) -> Tensor:
         """Give ``[P]`` rewards: minus the loss, or 1 for a correct label and 0 for a wrong one."""
