@@ -53,8 +53,9 @@ def run(namespace: argparse.Namespace) -> int:
     """Evaluate; return the exit status."""
     from spinn.evaluation.parsing import Conventions
     from spinn.evaluation.report import evaluate_files, format_scores, write_records
+    from spinn.files import write_whole
     from spinn.runtime import choose_device, set_threads
-    from spinn.training.checkpoint import load_trained, write_atomically
+    from spinn.training.checkpoint import load_trained
 
     set_threads(namespace.threads)
     trained = load_trained(namespace.run_directory, namespace.checkpoint)
@@ -75,7 +76,7 @@ def run(namespace: argparse.Namespace) -> int:
         write_records(result, trained.labels, namespace.output)
         print(f"\nA line for each pair: {namespace.output}")
     if namespace.json is not None:
-        write_atomically(namespace.json, json.dumps(result.scores, indent=2))
+        write_whole(namespace.json, json.dumps(result.scores, indent=2))
     return 0
 
 

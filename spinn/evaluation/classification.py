@@ -77,6 +77,11 @@ class ClassificationReport:
         return float(_ratio(self.confusion.trace(), self.confusion.sum()))
 
     @property
+    def majority(self) -> float:
+        """The accuracy of always answering with the commonest gold label."""
+        return float(_ratio(self._gold.max(), self.count))
+
+    @property
     def loss(self) -> float:
         """The mean loss of a pair."""
         return self._loss_sum / self.count if self.count else 0.0
@@ -112,6 +117,7 @@ class ClassificationReport:
         return {
             "count": self.count,
             "accuracy": self.accuracy,
+            "majority": self.majority,
             "loss": self.loss,
             "macro_f1": self.macro_f1,
             "labels": {

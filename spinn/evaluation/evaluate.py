@@ -130,6 +130,25 @@ def _put_trees(
         trees[2 * rows[pair] + side] = taken[: 2 * length - 1, column]
 
 
+def all_scores(
+    evaluation: Evaluation,
+    dataset: PairDataset,
+    source: TreeSource | None,
+    conventions: Conventions,
+    words: list[list[str]] | None = None,
+) -> dict[str, Any]:
+    """Gather all figures of an evaluation, ready for JSON: of the labels and of the trees.
+
+    The parameters are those of :func:`evaluate` and :func:`score_trees`.
+    """
+    scores: dict[str, Any] = evaluation.report.as_dict()
+    if evaluation.trees is not None and source is not None:
+        scores["trees"] = {"source": source.name} | score_trees(
+            evaluation.trees, dataset, conventions, words
+        )
+    return scores
+
+
 def score_trees(
     trees: list[TransitionArray],
     dataset: PairDataset,

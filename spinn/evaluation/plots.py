@@ -8,8 +8,6 @@ state behind.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
 from spinn.errors import SpinnError
+from spinn.files import written_whole
 
 Record = Mapping[str, Any]
 FloatArray = NDArray[np.float64]
@@ -161,14 +160,10 @@ def _mark_best(loss_axes: Axes, accuracy_axes: Axes, records: Sequence[Record]) 
 
 
 def _write(canvas: FigureCanvasAgg, path: Path) -> None:
-    """Write the picture beside its place, then move it there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write the picture, whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            canvas.print_png(file)
-        os.replace(temporary, path)
+        with written_whole(path) as scratch, scratch.open("wb") as stream:
+            canvas.print_png(stream)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise SpinnError(f"The learning curve cannot be written to {path}: {error}.") from error

@@ -7,23 +7,24 @@ to the model's numbers.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from spinn.data.corpus import check_parses, numericalise, read_pairs
-from spinn.data.dataset import PairDataset
 from spinn.data.examples import Example
 from spinn.errors import ConfigurationError, SpinnError
-from spinn.evaluation.evaluate import Evaluation, evaluate, score_trees
+from spinn.evaluation.evaluate import Evaluation, all_scores, evaluate
 from spinn.evaluation.parsing import Conventions
-from spinn.training.checkpoint import TrainedModel
+from spinn.files import written_whole
 from spinn.transitions import TransitionArray, to_brackets
 from spinn.trees import TreeSource, tree_source
+
+if TYPE_CHECKING:  # training imports evaluation, never the other way round
+    from spinn.training.checkpoint import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -107,27 +108,9 @@ def evaluate_files(
         precision=trained.configuration.training.precision,
         seed=seed,
     )
-    scores = score(evaluation, dataset, examples, source, conventions or Conventions())
+    words = [side.words for pair in examples for side in (pair.premise, pair.hypothesis)]
+    scores = all_scores(evaluation, dataset, source, conventions or Conventions(), words)
     return FileEvaluation(examples, evaluation, source, scores)
-
-
-def score(
-    evaluation: Evaluation,
-    dataset: PairDataset,
-    examples: list[Example],
-    source: TreeSource | None,
-    conventions: Conventions,
-) -> dict[str, Any]:
-    """Gather all figures of an evaluation, ready for JSON."""
-    scores: dict[str, Any] = evaluation.report.as_dict()
-    if evaluation.trees is not None and source is not None:
-        words = [
-            side.words for example in examples for side in (example.premise, example.hypothesis)
-        ]
-        scores["trees"] = {"source": source.name} | score_trees(
-            evaluation.trees, dataset, conventions, words
-        )
-    return scores
 
 
 def format_scores(scores: dict[str, Any], evaluation: Evaluation) -> str:
@@ -184,12 +167,9 @@ def write_records(result: FileEvaluation, labels: tuple[str, ...], path: Path) -
         If it cannot be written.
 
     """
-    scratch = path.with_name(path.name + ".part")
     try:
-        with open(scratch, "w", encoding="utf-8") as stream:
+        with written_whole(path) as scratch, scratch.open("w", encoding="utf-8") as stream:
             for record in records(result, labels):
                 stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-        os.replace(scratch, path)
     except OSError as error:
-        scratch.unlink(missing_ok=True)
         raise SpinnError(f"{path}: it cannot be written ({error.strerror}).") from error

@@ -26,24 +26,16 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from spinn.data.corpus import vocabulary_as_dict
 from spinn.data.vocabulary import Vocabulary
 from spinn.errors import DataError, SpinnError
+from spinn.files import write_whole
 from spinn.model.build import build_model
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
 from spinn.training.config import Configuration, load_configuration
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a small text file, whole or not at all."""
-    scratch = path.with_name(path.name + ".part")
-    with open(scratch, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(scratch, path)
 
 
 class RunDirectory:
@@ -77,8 +69,8 @@ class RunDirectory:
         try:
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
             words = vocabulary_as_dict(vocabulary) | {"labels": labels}
-            write_atomically(path / "vocabulary.json", json.dumps(words, ensure_ascii=False))
-            write_atomically(path / "config.json", json.dumps(configuration.as_dict(), indent=2))
+            write_whole(path / "vocabulary.json", json.dumps(words, ensure_ascii=False))
+            write_whole(path / "config.json", json.dumps(configuration.as_dict(), indent=2))
         except OSError as error:
             raise SpinnError(
                 f"{path}: the run cannot be written there ({error.strerror})."
@@ -133,7 +125,7 @@ class RunDirectory:
             torch.save(state, scratch / "training.pt")
             os.replace(scratch, place)
             named = self._named() | {"last": name} | ({"best": name} if best else {})
-            write_atomically(self.path / "checkpoints.json", json.dumps(named, indent=2))
+            write_whole(self.path / "checkpoints.json", json.dumps(named, indent=2))
         except (OSError, SafetensorError, RuntimeError) as error:
             shutil.rmtree(scratch, ignore_errors=True)
             raise SpinnError(
@@ -177,17 +169,43 @@ class RunDirectory:
             If the file is damaged or belongs to another configuration.
 
         """
-        path = self.checkpoint(which) / "weights.safetensors"
+        self.fit(model, self.weights(which), which)
+
+    def weights(self, which: str) -> dict[str, Tensor]:
+        """Read the weights of a checkpoint.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged.
+
+        """
+        path = self._weights_file(which)
         try:
-            model.load_state_dict(load_file(path))
+            return load_file(path)
         except (OSError, SafetensorError) as error:
             raise DataError(path, f"it cannot be read ({error})", remedy="Train again") from error
+
+    def fit(self, model: PairModel, weights: dict[str, Tensor], which: str) -> None:
+        """Put weights, read from a checkpoint of the run, into a model of the same shape.
+
+        Raises
+        ------
+        DataError
+            If they belong to another configuration.
+
+        """
+        try:
+            model.load_state_dict(weights)
         except RuntimeError as error:
             raise DataError(
-                path,
+                self._weights_file(which),
                 "the weights belong to another configuration than config.json says",
                 remedy="Restore the config.json that the run was trained with",
             ) from error
+
+    def _weights_file(self, which: str) -> Path:
+        return self.checkpoint(which) / "weights.safetensors"
 
     def training_state(self) -> dict[str, Any]:
         """Read what the last checkpoint keeps for resuming."""
@@ -228,20 +246,20 @@ def load_trained(path: Path, which: str = "best") -> TrainedModel:
     run = RunDirectory.open(path)
     configuration = run.configuration()
     vocabulary, labels = run.vocabulary()
-    weights = run.checkpoint(which) / "weights.safetensors"
+    weights = run.weights(which)
+    place = run.checkpoint(which) / "weights.safetensors"
     try:
-        stored = load_file(weights)
-        embedding = WordEmbedding.shaped_like(stored, "leaves.embedding.")
-    except (OSError, SafetensorError, KeyError) as error:
-        raise DataError(weights, f"it cannot be read ({error})", remedy="Train again") from error
+        embedding = WordEmbedding.shaped_like(weights, "leaves.embedding.")
+    except KeyError as error:
+        raise DataError(place, f"it has no {error}", remedy="Train again") from error
     if len(embedding.trained_rows) != len(vocabulary):
         raise DataError(
-            weights,
+            place,
             f"it knows {len(embedding.trained_rows)} words and vocabulary.json {len(vocabulary)}",
             remedy="Copy the whole folder of the run",
         )
     model = build_model(
         configuration.model, embedding, len(labels), predicts=configuration.predicts
     )
-    run.load_weights(model, which)
+    run.fit(model, weights, which)
     return TrainedModel(model.eval(), configuration, vocabulary, labels)

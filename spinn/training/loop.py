@@ -26,8 +26,9 @@ from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
 from spinn.errors import SpinnError
 from spinn.evaluation.evaluate import arithmetic, evaluate
+from spinn.files import write_whole
 from spinn.model.pair import PairModel
-from spinn.training.checkpoint import RunDirectory, write_atomically
+from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import Configuration
 from spinn.training.objective import Objective, StepResult
 from spinn.training.optimizers import Schedule, make_optimizer
@@ -408,7 +409,7 @@ def _drop_later_lines(run: RunDirectory, step: int) -> None:
                 kept.append(line + "\n")
         except (ValueError, KeyError):
             continue
-    write_atomically(run.metrics, "".join(kept))
+    write_whole(run.metrics, "".join(kept))
 
 
 def read_metrics(run: RunDirectory) -> list[dict[str, Any]]:

@@ -15,13 +15,14 @@ import torch
 
 from spinn.data.corpus import Corpus, load_corpus
 from spinn.errors import ConfigurationError, SpinnError
-from spinn.evaluation.evaluate import count_parameters, evaluate, score_trees
+from spinn.evaluation.evaluate import all_scores, count_parameters, evaluate
 from spinn.evaluation.parsing import Conventions
 from spinn.evaluation.plots import plot_learning_curve
+from spinn.files import write_whole
 from spinn.model.build import build_embedding, build_model
 from spinn.model.pair import PairModel
 from spinn.runtime import choose_device, set_threads
-from spinn.training.checkpoint import RunDirectory, load_trained, write_atomically
+from spinn.training.checkpoint import RunDirectory, load_trained
 from spinn.training.config import Configuration
 from spinn.training.loop import Trainer, read_metrics
 
@@ -135,7 +136,7 @@ def _finish(trainer: Trainer, say: Say) -> dict[str, Any]:
         if split in corpus.sets:
             results[split] = _score(best.model.to(trainer.device), trainer, split)
             say(_summary(split, results[split]))
-    write_atomically(run.path / "results.json", json.dumps(results, indent=2))
+    write_whole(run.path / "results.json", json.dumps(results, indent=2))
     title = f"{configuration.form}, seed {configuration.training.seed}"
     plot_learning_curve(read_metrics(run), run.path / "learning_curve.png", title)
     minutes, seconds = divmod(math.ceil(trainer.progress.seconds), 60)
@@ -154,13 +155,7 @@ def _score(model: PairModel, trainer: Trainer, split: str) -> dict[str, Any]:
         precision=configuration.training.precision,
         seed=configuration.training.seed,
     )
-    scores = evaluation.report.as_dict()
-    scores["majority"] = max(
-        label["count"] / max(1, evaluation.report.count) for label in scores["labels"].values()
-    )
-    if evaluation.trees is not None:
-        scores["trees"] = score_trees(evaluation.trees, corpus.sets[split], Conventions())
-    return scores
+    return all_scores(evaluation, corpus.sets[split], configuration.source, Conventions())
 
 
 def _summary(split: str, scores: dict[str, Any]) -> str:

@@ -162,7 +162,7 @@ def test_an_old_picture_survives_a_failed_write(tmp_path: Path, monkeypatch: pyt
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("spinn.evaluation.plots.os.replace", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(SpinnError, match=r"cannot be written to .*curve\.png: disk full"):
         plot_learning_curve(run(), path, "")
     assert path.read_bytes() == b"old"

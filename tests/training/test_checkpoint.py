@@ -18,7 +18,7 @@ from spinn.data.corpus import load_corpus
 from spinn.errors import DataError, SpinnError
 from spinn.model.pair import PairModel
 from spinn.training import checkpoint, run
-from spinn.training.checkpoint import RunDirectory, load_trained, write_atomically
+from spinn.training.checkpoint import RunDirectory, load_trained
 
 
 @pytest.fixture
@@ -112,19 +112,6 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
             load_trained(path)
 
 
-def test_a_text_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
-    path = tmp_path / "text"
-    write_atomically(path, "before")
-
-    def fail(number: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(path, "after")
-    assert path.read_text() == "before"
-
-
 # Checkpoints.
 
 
@@ -192,7 +179,7 @@ FAILURES = [
     (checkpoint, "save_file", refused),
     (torch, "save", torn_archive),
     (torch, "save", full_disk),
-    (checkpoint, "write_atomically", full_disk),
+    (checkpoint, "write_whole", full_disk),
 ]
 
 
