@@ -18,6 +18,7 @@ from torch import Tensor
 
 from spinn.data.dataset import PairDataset
 from spinn.data.vocabulary import PADDING
+from spinn.schedule import Schedule, build_schedule
 from spinn.transitions import Transition, TransitionArray
 from spinn.trees import TreeSource
 
@@ -40,6 +41,8 @@ class Batch:
         ``[P]``, int64.
     rows
         ``[P]``, the pairs' places in the data set, on the CPU.
+    schedule
+        The order in which the trees are composed by height, where that was asked for.
 
     """
 
@@ -48,6 +51,7 @@ class Batch:
     transitions: Tensor | None
     labels: Tensor
     rows: Tensor
+    schedule: Schedule | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -58,7 +62,11 @@ class Batch:
             return self
         given = None if self.transitions is None else self.transitions.to(device)
         return replace(
-            self, words=self.words.to(device), transitions=given, labels=self.labels.to(device)
+            self,
+            words=self.words.to(device),
+            transitions=given,
+            labels=self.labels.to(device),
+            schedule=None if self.schedule is None else self.schedule.to(device),
         )
 
 
@@ -82,6 +90,10 @@ class Batcher:
         set, as evaluation likes them.
     seed
         Of the order and of random trees.
+    by_height
+        Whether batches with transitions get a schedule.
+    share
+        Whether equal words and subtrees of a batch are scheduled once.
 
     """
 
@@ -94,6 +106,8 @@ class Batcher:
         token_budget: int | None = None,
         shuffle: bool = True,
         seed: int = 0,
+        by_height: bool = False,
+        share: bool = False,
     ) -> None:
         self.dataset = dataset
         self._trees = trees if trees is not None and trees.draw is not None else None
@@ -101,6 +115,8 @@ class Batcher:
         self._token_budget = token_budget
         self._shuffle = shuffle
         self._seed = seed
+        self._by_height = by_height
+        self._share = share
         self._lengths = dataset.lengths.reshape(-1, 2)
         self._transition_offsets = dataset.transition_offsets
 
@@ -130,7 +146,7 @@ class Batcher:
         sentences = np.concatenate([2 * rows, 2 * rows + 1])
         lengths = data.offsets[sentences + 1] - data.offsets[sentences]
         words = _gather(data.words, data.offsets[sentences], lengths, PADDING)
-        transitions = None
+        transitions, schedule = None, None
         if self._trees is not None and self._trees.draw is not None:
             gold: TransitionArray = np.empty((0, 0), dtype=np.int8)
             if self._trees.needs_parse:
@@ -138,12 +154,15 @@ class Batcher:
                 gold = _gather(data.transitions, begin, 2 * lengths - 1, Transition.PAD)
             drawn = self._trees.draw(lengths, gold, random)
             transitions = torch.from_numpy(drawn.astype(np.int64))
+            if self._by_height:
+                schedule = build_schedule(drawn, lengths, words if self._share else None)
         return Batch(
             torch.from_numpy(words.astype(np.int64)),
             torch.from_numpy(lengths),
             transitions,
             torch.from_numpy(data.labels[rows]),
             torch.from_numpy(rows),
+            schedule,
         )
 
     def _pairs_in_batch(self) -> int:

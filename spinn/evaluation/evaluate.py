@@ -79,7 +79,15 @@ def evaluate(
 
     """
     device = next(model.parameters()).device if device is None else device
-    batcher = Batcher(dataset, source, batch_size=batch_size, shuffle=False, seed=seed)
+    batcher = Batcher(
+        dataset,
+        source,
+        batch_size=batch_size,
+        shuffle=False,
+        seed=seed,
+        by_height=model.goes_by_height,
+        share=model.shares(training=False),
+    )
     choice = Choice.GREEDY if source is not None and source.chosen_by_model else Choice.GIVEN
     report = ClassificationReport(labels)
     probabilities = np.zeros((len(dataset), len(labels)), dtype=np.float32)
@@ -89,7 +97,9 @@ def evaluate(
     with torch.no_grad(), arithmetic(device, precision):
         for batch in batcher.batches():
             moved = batch.to(device)
-            output = model(moved.words, moved.lengths, moved.transitions, choice)
+            output = model(
+                moved.words, moved.lengths, moved.transitions, choice, schedule=moved.schedule
+            )
             scores = output.scores.float()
             rows = batch.rows.numpy()
             probabilities[rows] = scores.softmax(dim=1).cpu().numpy()

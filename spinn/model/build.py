@@ -60,7 +60,12 @@ class ModelOptions:
 
 
 def build_model(
-    options: ModelOptions, embedding: WordEmbedding, labels: int, *, predicts: bool
+    options: ModelOptions,
+    embedding: WordEmbedding,
+    labels: int,
+    *,
+    predicts: bool,
+    engine: str = "auto",
 ) -> PairModel:
     """Build a model with fresh weights, drawn from torch's global generator.
 
@@ -74,6 +79,8 @@ def build_model(
         How many labels there are.
     predicts
         Whether the tracker scores transitions.
+    engine
+        Which way trees are composed, as :class:`PairModel` has it.
 
     """
     encoder = build_encoder(options, predicts=predicts)
@@ -94,7 +101,7 @@ def build_model(
         norm=options.classifier_norm,
         dropout=options.classifier_dropout,
     )
-    return PairModel(leaves, encoder, classifier)
+    return PairModel(leaves, encoder, classifier, engine)
 
 
 def build_encoder(options: ModelOptions, *, predicts: bool) -> SPINN | SequenceLSTM | BagOfWords:

@@ -101,6 +101,18 @@ class LeafLayer(nn.Module):
         self.norm = make_norm(norm, width)
         self.dropout = nn.Dropout(dropout)
 
+    def alike(self, *, training: bool) -> bool:
+        """Tell whether equal words have equal leaves, whatever stands around them."""
+        if self.context is not None:
+            return False
+        drops = self.embedding_dropout.p > 0 or self.dropout.p > 0
+        # In training, a batch norm counts how often each word occurs.
+        return not training or not (drops or isinstance(self.norm, nn.BatchNorm1d))
+
+    def of_words(self, words: Tensor) -> Tensor:
+        """Make the leaves ``[N, width]`` of words ``[N]`` that no context changes."""
+        return self._finish(self.embedding_dropout(self.embedding(words)))
+
     def forward(self, words: Tensor, lengths: Tensor) -> Leaves:
         """Make leaves of words ``[L, B]`` with ``lengths`` ``[B]`` on the CPU, longest first."""
         present = lengths > torch.arange(len(words))[:, None]
@@ -108,9 +120,12 @@ class LeafLayer(nn.Module):
         leaves = Leaves(states, lengths)
         if self.context is not None:
             states = self.context(PackedSequence(states, leaves.batch_sizes))[0].data
-        states = self.dropout(self.norm(self.projection(states)))
+        return Leaves(self._finish(states), lengths)
+
+    def _finish(self, states: Tensor) -> Tensor:
+        leaves = self.dropout(self.norm(self.projection(states)))
         # Under autocast the projection is bf16; memory cells are kept in the weights' precision.
-        return Leaves(states.to(self.projection.weight.dtype), lengths)
+        return leaves.to(self.projection.weight.dtype)
 
 
 def make_norm(kind: str, width: int) -> nn.Module:

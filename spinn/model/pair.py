@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from spinn.model.classifier import PairClassifier
 from spinn.model.encoder import SPINN, Choice, Encoding, Leaves
 from spinn.model.leaves import LeafLayer
+from spinn.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,39 @@ class PairOutput:
 
 
 class PairModel(nn.Module):
-    """Classify pairs of sentences with any encoder."""
+    """Classify pairs of sentences with any encoder.
 
-    def __init__(self, leaves: LeafLayer, encoder: nn.Module, classifier: PairClassifier) -> None:
+    Parameters
+    ----------
+    leaves, encoder, classifier
+        The parts.
+    engine
+        ``"auto"``, or ``"reference"`` for the plain encoder everywhere.
+
+    """
+
+    def __init__(
+        self,
+        leaves: LeafLayer,
+        encoder: nn.Module,
+        classifier: PairClassifier,
+        engine: str = "auto",
+    ) -> None:
         super().__init__()
         self.leaves = leaves
         self.encoder = encoder
         self.classifier = classifier
+        self.engine = engine
+
+    @property
+    def goes_by_height(self) -> bool:
+        """Whether batches of given trees should come with a schedule."""
+        by_height = isinstance(self.encoder, SPINN) and self.encoder.tracker is None
+        return by_height and self.engine != "reference"
+
+    def shares(self, *, training: bool) -> bool:
+        """Tell whether equal subtrees of a batch have equal vectors, so that one will do."""
+        return self.goes_by_height and self.leaves.alike(training=training)
 
     def forward(
         self,
@@ -78,8 +105,24 @@ class PairModel(nn.Module):
         choice: Choice = Choice.GIVEN,
         *,
         own_share: float = 0.0,
+        schedule: Schedule | None = None,
     ) -> PairOutput:
-        """Classify P pairs: words ``[L, 2P]``, lengths ``[2P]``, transitions ``[T, 2P]``."""
+        """Classify P pairs.
+
+        Parameters
+        ----------
+        words, lengths, transitions
+            ``[L, 2P]``, ``[2P]`` (on the CPU) and ``[T, 2P]``, premises first.
+        choice
+            Who chooses the transitions.
+        own_share
+            See :meth:`SPINN.forward`.
+        schedule
+            Of the given transitions, for models that go by height.
+
+        """
+        if schedule is not None:
+            return self._compose(words, lengths, transitions, schedule)
         sentences = SortedSentences.of(words, lengths, transitions)
         leaves = self.leaves(sentences.words, sentences.lengths)
         return self.classify(sentences, leaves, choice, own_share=own_share)
@@ -103,6 +146,20 @@ class PairModel(nn.Module):
         if copies > 1:
             offsets = torch.arange(copies, device=back.device)
             back = (back[:, None] * copies + offsets).flatten()
-        encoding = encoding.reorder(back)
+        return self._output(encoding.reorder(back))
+
+    def _compose(
+        self, words: Tensor, lengths: Tensor, transitions: Tensor | None, schedule: Schedule
+    ) -> PairOutput:
+        """Encode by height; the schedule knows the order of the sentences."""
+        assert isinstance(self.encoder, SPINN)
+        if schedule.words is not None:
+            leaves = self.leaves.of_words(schedule.words)
+        else:
+            sentences = SortedSentences.of(words, lengths, None)
+            leaves = self.leaves(sentences.words, sentences.lengths).states
+        return self._output(Encoding(self.encoder.compose(leaves, schedule), transitions))
+
+    def _output(self, encoding: Encoding) -> PairOutput:
         premise, hypothesis = encoding.sentences.chunk(2)
         return PairOutput(self.classifier(premise, hypothesis), encoding)

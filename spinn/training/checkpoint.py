@@ -259,7 +259,11 @@ def load_trained(path: Path, which: str = "best") -> TrainedModel:
             remedy="Copy the whole folder of the run",
         )
     model = build_model(
-        configuration.model, embedding, len(labels), predicts=configuration.predicts
+        configuration.model,
+        embedding,
+        len(labels),
+        predicts=configuration.predicts,
+        engine=configuration.training.engine,
     )
     run.fit(model, weights, which)
     return TrainedModel(model.eval(), configuration, vocabulary, labels)

@@ -120,6 +120,12 @@ class TrainingOptions:
     seed: int = option(1, "seed of everything random", minimum=0)
     device: str = option("auto", "auto, cpu, cuda or cuda:N")
     precision: str = option("fp32", "arithmetic of the matrix products", choices=("fp32", "bf16"))
+    engine: str = option(
+        "auto",
+        "how trees are composed: auto for the fastest way, reference for the plain one",
+        choices=("auto", "reference"),
+        needs="spinn",
+    )
     threads: int = option(0, "processor threads; 0 for as many as there are cores", minimum=0)
     log_steps: int = option(50, "steps between lines of the metrics file", minimum=1)
     checkpoint_steps: int = option(

@@ -114,6 +114,8 @@ class Trainer:
             batch_size=options.batch_size,
             token_budget=options.token_budget,
             seed=options.seed,
+            by_height=self.model.goes_by_height,
+            share=self.model.shares(training=True),
         )
 
     def resume(self) -> None:

@@ -59,7 +59,7 @@ class Objective(nn.Module):
             return self._reinforce(model, batch, epoch)
         if self.configuration.teacher is not None:
             return self._follow_teacher(model, batch, epoch)
-        output = model(batch.words, batch.lengths, batch.transitions)
+        output = model(batch.words, batch.lengths, batch.transitions, schedule=batch.schedule)
         return self._result(output, batch, self._label_loss(output, batch.labels).mean())
 
     def _follow_teacher(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:

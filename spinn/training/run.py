@@ -117,7 +117,11 @@ def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
         None if vectors is None else vectors.known,
     )
     return build_model(
-        configuration.model, embedding, len(corpus.labels), predicts=configuration.predicts
+        configuration.model,
+        embedding,
+        len(corpus.labels),
+        predicts=configuration.predicts,
+        engine=configuration.training.engine,
     )
 
 

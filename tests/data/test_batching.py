@@ -14,6 +14,7 @@ from spinn.data.batching import POOL_BATCHES, Batch, Batcher
 from spinn.data.corpus import CorpusOptions, load_corpus
 from spinn.data.dataset import PairDataset
 from spinn.data.vocabulary import PADDING
+from spinn.schedule import build_schedule
 from spinn.transitions import Transition, check, random_uniform
 from spinn.trees import TREE_SOURCES
 
@@ -47,7 +48,8 @@ def rows_of(batcher: Batcher, epoch: int = 0) -> list[list[int]]:
 
 def assert_equal(first: Batch, second: Batch) -> None:
     for name, value in vars(first).items():
-        assert torch.equal(value, getattr(second, name)), name
+        other = getattr(second, name)
+        assert other is None if value is None else torch.equal(value, other), name
 
 
 # What a batch holds.
@@ -277,3 +279,30 @@ def test_real_sentences_are_bucketed(real_data: Path, tmp_path: Path):
     assert len(dataset) == 4500
     order = make_batcher(dataset, batch_size=16).order(0)
     assert share_of_padding(dataset, order) < 0.3 * share_of_padding(dataset, shuffled(dataset, 16))
+
+
+# Schedules.
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_a_batch_comes_with_the_schedule_of_its_own_trees(share):
+    batcher = make_batcher(make_dataset(30), "random", by_height=True, share=share)
+    for batch in batcher.batches():
+        assert batch.transitions is not None
+        assert batch.schedule is not None
+        assert batch.schedule.shared is share
+        expected = build_schedule(
+            batch.transitions.numpy().astype(np.int8),
+            batch.lengths.numpy(),
+            batch.words.numpy().astype(np.int32) if share else None,
+        )
+        assert batch.schedule.levels == expected.levels
+        assert torch.equal(batch.schedule.left, expected.left)
+        assert torch.equal(batch.schedule.right, expected.right)
+        assert torch.equal(batch.schedule.roots, expected.roots)
+
+
+def test_there_is_no_schedule_without_being_asked_or_without_trees():
+    dataset = make_dataset(10)
+    for batcher in (make_batcher(dataset), make_batcher(dataset, None, by_height=True)):
+        assert all(batch.schedule is None for batch in batcher.batches())

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from spinn.model.build import ModelOptions, build_embedding, build_model
 from spinn.model.encoder import Choice
 from spinn.model.pair import PairModel, PairOutput, SortedSentences
+from spinn.schedule import build_schedule
 from spinn.transitions import Transition, check, random_uniform
 
 WORDS, LABELS, PADDING = 11, 3, 1
@@ -243,3 +244,61 @@ def test_sorting_is_undone_by_back():
     assert torch.equal(sentences.words[:, sentences.back], words)
     assert torch.equal(sentences.transitions[:, sentences.back], steps)
     assert torch.equal(sentences.lengths[sentences.back], lengths)
+
+
+# By height.
+
+SCHEDULED = {name: CASES[name] for name in ("trees given", "trees given, leaf BiLSTM", "no norms")}
+
+
+def gradients(model: PairModel, output: PairOutput) -> list[Tensor]:
+    """Differentiate a sum in which every score has its own weight; 0 for weights not in it."""
+    weights = list(model.parameters())
+    scores = output.scores.flatten()
+    loss = (scores * torch.arange(1.0, 1 + len(scores))).sum()
+    found = torch.autograd.grad(loss, weights, materialize_grads=True, allow_unused=True)
+    return list(found)
+
+
+@pytest.mark.parametrize("case", SCHEDULED.values(), ids=SCHEDULED)
+@given(lengths=two_to_ten, seed=st.integers(0, 1000), share=st.booleans())
+@settings(max_examples=25)
+def test_by_height_and_by_step_agree(case, lengths, seed, share):
+    """Scores, transitions and the gradients of all weights, with and without sharing."""
+    model = make_model(case)
+    batch = Pairs.drawn(lengths, seed)
+    words = batch.words.numpy() if share and model.shares(training=False) else None
+    schedule = build_schedule(batch.transitions.numpy(), batch.lengths.numpy(), words)
+    by_step = batch.run(model, Choice.GIVEN)
+    by_height = model(batch.words, batch.lengths, batch.transitions, schedule=schedule)
+    assert_same(by_height.scores, by_step.scores)
+    assert torch.equal(by_height.encoding.transitions, by_step.encoding.transitions)
+    for actual, expected in zip(
+        gradients(model, by_height), gradients(model, by_step), strict=True
+    ):
+        assert_same(actual, expected)
+
+
+def test_which_models_go_by_height_and_share_subtrees():
+    """Dropout, batch statistics and neighbours make equal words unequal, in training at least."""
+
+    def made(case: Case, engine: str = "auto") -> PairModel:
+        embedding = build_embedding(case.options, WORDS)
+        return build_model(case.options, embedding, LABELS, predicts=case.predicts, engine=engine)
+
+    for name, case in CASES.items():
+        assert made(case).goes_by_height is name.startswith(("trees given", "no norms")), name
+        assert not made(case, "reference").goes_by_height
+        assert not made(case, "reference").shares(training=False)
+    still = {"embedding_dropout": 0.0, "leaf_dropout": 0.0}
+    for more, training, evaluating in (
+        (still, True, True),
+        ({}, False, True),
+        (still | {"leaf_dropout": 0.1}, False, True),
+        (still | {"norm": "batch"}, False, True),
+        (still | {"leaf_context": "lstm"}, False, False),
+        (still | {"tracker": True}, False, False),
+    ):
+        model = made(Case(options(**more)))
+        assert model.shares(training=True) is training, more
+        assert model.shares(training=False) is evaluating, more

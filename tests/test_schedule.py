@@ -1,0 +1,141 @@
+"""Schedules of batches, against a plain walk through each sentence with a stack."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spinn.schedule import Schedule, build_schedule
+from spinn.transitions import Transition, left_branching
+from spinn.trees import tree_source
+
+NO_PARSE = np.empty((0, 0), dtype=np.int8)
+
+ragged = st.lists(st.integers(1, 9), min_size=1, max_size=6)
+seeds = st.integers(0, 2**16)
+Tree = int | tuple["Tree", "Tree"]
+
+
+def random_batch(lengths: list[int], seed: int, vocabulary: int = 3):
+    random = np.random.default_rng(seed)
+    draw = tree_source("random").draw
+    assert draw is not None
+    transitions = draw(np.array(lengths), NO_PARSE, random)
+    words = random.integers(2, 2 + vocabulary, (max(lengths), len(lengths)), dtype=np.int32)
+    return transitions, np.array(lengths), words
+
+
+def plain_trees(transitions: np.ndarray, lengths: list[int], leaves: list[list[int]]) -> list[Tree]:
+    """Read each sentence's tree with a stack; its leaves are the numbers in ``leaves``."""
+    trees = []
+    for column, length in enumerate(lengths):
+        stack: list[Tree] = []
+        waiting = iter(leaves[column])
+        for step in transitions[: 2 * length - 1, column]:
+            if step == Transition.SHIFT:
+                stack.append(next(waiting))
+            else:
+                right, left = stack.pop(), stack.pop()
+                stack.append((left, right))
+        (tree,) = stack
+        trees.append(tree)
+    return trees
+
+
+def scheduled_trees(schedule: Schedule, leaves: int) -> list[Tree]:
+    """Follow a schedule; every child must be there before its parent."""
+    nodes: list[Tree] = list(range(leaves))
+    children = zip(schedule.left.tolist(), schedule.right.tolist(), strict=True)
+    for size in schedule.levels:
+        made = len(nodes)
+        for left, right in [next(children) for _ in range(size)]:
+            assert left < made
+            assert right < made
+            nodes.append((nodes[left], nodes[right]))
+    assert next(children, None) is None
+    return [nodes[root] for root in schedule.roots.tolist()]
+
+
+def packed_leaves(lengths: list[int]) -> list[list[int]]:
+    """Give each word its number in the order in which torch packs them."""
+    order = sorted(range(len(lengths)), key=lambda column: -lengths[column])
+    numbers: list[list[int]] = [[] for _ in lengths]
+    count = 0
+    for time in range(max(lengths)):
+        for column in order:
+            if lengths[column] > time:
+                numbers[column].append(count)
+                count += 1
+    return numbers
+
+
+@given(lengths=ragged, seed=seeds)
+def test_following_the_schedule_builds_the_trees(lengths, seed):
+    transitions, sizes, _ = random_batch(lengths, seed)
+    schedule = build_schedule(transitions, sizes)
+    expected = plain_trees(transitions, lengths, packed_leaves(lengths))
+    assert scheduled_trees(schedule, sum(lengths)) == expected
+    assert not schedule.shared
+    assert len(schedule.left) == sum(lengths) - len(lengths)
+
+
+def height(tree: Tree) -> int:
+    return 0 if isinstance(tree, int) else 1 + max(map(height, tree))
+
+
+@given(lengths=ragged, seed=seeds)
+def test_there_are_as_many_levels_as_the_highest_tree_has(lengths, seed):
+    transitions, sizes, _ = random_batch(lengths, seed)
+    schedule = build_schedule(transitions, sizes)
+    trees = plain_trees(transitions, lengths, packed_leaves(lengths))
+    assert len(schedule.levels) == max(map(height, trees))
+
+
+def subtrees(tree: Tree) -> set[Tree]:
+    below = set() if isinstance(tree, int) else set.union(*map(subtrees, tree))
+    return below | {tree}
+
+
+@given(lengths=ragged, seed=seeds, vocabulary=st.integers(1, 3))
+def test_a_shared_schedule_lists_each_distinct_subtree_once(lengths, seed, vocabulary):
+    transitions, sizes, words = random_batch(lengths, seed, vocabulary)
+    schedule = build_schedule(transitions, sizes, words)
+    assert schedule.shared
+    assert schedule.words is not None
+    distinct = schedule.words.tolist()
+    numbers = [
+        [distinct.index(word) for word in words[:length, column]]
+        for column, length in enumerate(lengths)
+    ]
+    expected = plain_trees(transitions, lengths, numbers)
+    assert scheduled_trees(schedule, len(distinct)) == expected
+    assert len(distinct) + len(schedule.left) == len(set.union(*map(subtrees, expected)))
+
+
+def test_sentences_of_one_word_need_no_composition():
+    schedule = build_schedule(np.full((1, 2), Transition.SHIFT, dtype=np.int8), np.array([1, 1]))
+    assert schedule.levels == ()
+    assert schedule.left.tolist() == schedule.right.tolist() == []
+    assert schedule.roots.tolist() == [0, 1]
+
+
+def test_deep_trees_take_time_in_proportion_to_their_words():
+    """A chain of 20,000 levels; a schedule of quadratic cost would not come back in minutes."""
+    schedule = build_schedule(left_branching(20_000)[:, None], np.array([20_000]))
+    assert schedule.levels == (1,) * 19_999
+    assert schedule.left[1:].tolist() == list(range(20_000, 39_998))
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_a_schedule_moves_as_a_whole(share):
+    transitions, sizes, words = random_batch([3, 2], 0)
+    schedule = build_schedule(transitions, sizes, words if share else None)
+    moved = schedule.to(torch.device("meta"))
+    assert moved.left.is_meta
+    assert moved.right.is_meta
+    assert moved.roots.is_meta
+    assert (moved.words is None) is not share
+    assert moved.levels == schedule.levels
