@@ -29,8 +29,8 @@ class Schedule:
 
     Attributes
     ----------
-    left, right
-        ``[M]``, the children of the composed nodes, int64.
+    children
+        ``[M, 2]``, the left and the right child of each composed node, int64.
     levels
         How many of them have height 1, 2, …; they add up to M.
     roots
@@ -41,8 +41,7 @@ class Schedule:
 
     """
 
-    left: Tensor
-    right: Tensor
+    children: Tensor
     levels: tuple[int, ...]
     roots: Tensor
     words: Tensor | None = None
@@ -56,8 +55,7 @@ class Schedule:
         """Move it to a device."""
         return replace(
             self,
-            left=self.left.to(device),
-            right=self.right.to(device),
+            children=self.children.to(device),
             roots=self.roots.to(device),
             words=None if self.words is None else self.words.to(device),
         )
@@ -95,24 +93,20 @@ def build_schedule(
         flat = words.T[np.arange(len(words)) < lengths[:, None]]
         distinct, node[leaves] = np.unique(flat, return_inverse=True)
         count = len(distinct)
-    lefts: list[Numbers] = []
-    rights: list[Numbers] = []
+    children: list[Numbers] = [np.empty((0, 2), dtype=np.int64)]
     for level in _levels(leaves, left, right, parent):
-        below = node[left[level]], node[right[level]]
+        below = node[np.stack([left[level], right[level]], axis=1)]
         if words is None:
             node[level] = np.arange(count, count + len(level))
         else:
-            pairs, node[level] = np.unique(below[0] * count + below[1], return_inverse=True)
+            pairs, node[level] = np.unique(below @ [count, 1], return_inverse=True)
             node[level] += count
-            below = np.divmod(pairs, count)
-        count += len(below[0])
-        lefts.append(below[0])
-        rights.append(below[1])
-    nothing = np.empty(0, dtype=np.int64)
+            below = np.stack(np.divmod(pairs, count), axis=1)
+        count += len(below)
+        children.append(below)
     return Schedule(
-        torch.from_numpy(np.concatenate([nothing, *lefts])),
-        torch.from_numpy(np.concatenate([nothing, *rights])),
-        tuple(len(level) for level in lefts),
+        torch.from_numpy(np.concatenate(children)),
+        tuple(len(level) for level in children[1:]),
         torch.from_numpy(node[np.cumsum(2 * lengths - 1) - 1]),
         None if distinct is None else torch.from_numpy(distinct.astype(np.int64)),
     )

@@ -80,10 +80,10 @@ def build_model(
     predicts
         Whether the tracker scores transitions.
     engine
-        Which way trees are composed, as :class:`PairModel` has it.
+        How trees are composed, as :class:`SPINN` has it.
 
     """
-    encoder = build_encoder(options, predicts=predicts)
+    encoder = build_encoder(options, predicts=predicts, engine=engine)
     leaves = LeafLayer(
         embedding,
         encoder.leaf_size,
@@ -101,17 +101,19 @@ def build_model(
         norm=options.classifier_norm,
         dropout=options.classifier_dropout,
     )
-    return PairModel(leaves, encoder, classifier, engine)
+    return PairModel(leaves, encoder, classifier)
 
 
-def build_encoder(options: ModelOptions, *, predicts: bool) -> SPINN | SequenceLSTM | BagOfWords:
+def build_encoder(
+    options: ModelOptions, *, predicts: bool, engine: str = "auto"
+) -> SPINN | SequenceLSTM | BagOfWords:
     """Build the encoder alone."""
     if options.encoder == "bow":
         return BagOfWords(options.hidden_size)
     if options.encoder in ("lstm", "bilstm"):
         return SequenceLSTM(options.hidden_size, bidirectional=options.encoder == "bilstm")
     tracker_size = options.tracker_size if options.tracker else 0
-    return SPINN(options.hidden_size, tracker_size, predicts=predicts)
+    return SPINN(options.hidden_size, tracker_size, predicts=predicts, engine=engine)
 
 
 def build_embedding(

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from spinn.model.cells import Tracker, TreeLSTM
 from spinn.model.policy import TransitionPolicy
-from spinn.ops.levels import compose_levels
-from spinn.ops.nodes import NodeTable
+from spinn.ops.nodes import Nodes, PlainNodes
 from spinn.schedule import Schedule
 from spinn.transitions import Transition
 
@@ -142,11 +141,12 @@ class Machine:
         self._push(sentences, self._buffer[position, sentences])
         self._position[sentences] = position + 1
 
-    def pop_children(self, sentences: Tensor) -> tuple[Tensor, Tensor]:
-        """Take the two topmost items off the stacks of these sentences: left, right ``[n]``."""
+    def pop_children(self, sentences: Tensor) -> Tensor:
+        """Take the two topmost items off the stacks of these sentences: left, right ``[n, 2]``."""
         depth = self._depth[sentences]
         self._depth[sentences] = depth - 2
-        return self._stack[sentences, depth - 2], self._stack[sentences, depth - 1]
+        top = torch.stack([depth - 2, depth - 1], dim=1)
+        return self._stack[sentences[:, None], top]
 
     def push_parent(self, sentences: Tensor, rows: Tensor) -> None:
         """Put composed nodes ``[n]`` on the stacks of these sentences."""
@@ -173,11 +173,21 @@ class SPINN(nn.Module):
         K, the width of the tracker; 0 for none.
     predicts
         Whether the tracker scores transitions, so that they can be predicted or sampled.
+    engine
+        ``"auto"``, or ``"reference"`` to leave all gradients to autograd.
 
     """
 
-    def __init__(self, hidden_size: int, tracker_size: int = 0, *, predicts: bool = False) -> None:
+    def __init__(
+        self,
+        hidden_size: int,
+        tracker_size: int = 0,
+        *,
+        predicts: bool = False,
+        engine: str = "auto",
+    ) -> None:
         super().__init__()
+        self.engine = engine
         self.output_size = hidden_size
         self.leaf_size = 2 * hidden_size
         self.composition = TreeLSTM(hidden_size, tracker_size)
@@ -212,9 +222,9 @@ class SPINN(nn.Module):
             the tracker's own best transition instead (scheduled sampling).
 
         """
-        nodes = NodeTable(2 * len(leaves.states) * copies + 1, leaves.states)
         lengths = leaves.lengths.repeat_interleave(copies)
-        machine = self._load(nodes, leaves, lengths, copies)
+        nodes = self._hold(leaves.states, int((lengths - 1).sum()))
+        machine = self._load(leaves, lengths, copies, nodes.empty)
         given = None if transitions is None else transitions.repeat_interleave(copies, dim=1)
         # How many sentences are not over yet, at each step.
         steps = torch.arange(2 * int(lengths[0]) - 1)
@@ -224,7 +234,7 @@ class SPINN(nn.Module):
         for time, active in enumerate(running):
             policy = None
             if self.tracker is not None and state is not None:
-                view = nodes.read(machine.view(active).flatten(), self.output_size)
+                view = nodes.read(machine.view(active).flatten())
                 state = self.tracker(view.view(active, -1), (state[0][:active], state[1][:active]))
                 if self.tracker.score is not None:
                     policy = TransitionPolicy(self.tracker.score(state[0]), machine.legal(active))
@@ -232,7 +242,7 @@ class SPINN(nn.Module):
             taken = self._choose(choice, step, policy, own_share)
             self._move(taken, machine, nodes, None if state is None else state[0])
             trace.add(taken, policy, None if state is None else state[0])
-        return trace.encoding(nodes.read(machine.roots(), self.output_size))
+        return trace.encoding(nodes.read(machine.roots()))
 
     def compose(self, leaves: Tensor, schedule: Schedule) -> Tensor:
         """Encode sentences whose trees are given, by height; for encoders without a tracker.
@@ -251,8 +261,15 @@ class SPINN(nn.Module):
         """
         if self.tracker is not None:
             raise ValueError("an encoder with a tracker goes step by step")
-        gates = self.composition.gates
-        return compose_levels(leaves, gates.weight, gates.bias, schedule)
+        nodes = self._hold(leaves, len(schedule.children))
+        for children in schedule.children.split(schedule.levels):
+            nodes.compose(children)
+        return nodes.read(schedule.roots)
+
+    def _hold(self, leaves: Tensor, compositions: int) -> Nodes | PlainNodes:
+        """Set up the nodes of a batch, of which so many are yet to be composed."""
+        kind = PlainNodes if self.engine == "reference" else Nodes
+        return kind(leaves, self.composition, compositions)
 
     def _choose(
         self, choice: Choice, given: Tensor | None, policy: TransitionPolicy | None, share: float
@@ -271,22 +288,20 @@ class SPINN(nn.Module):
         return policy.sample() if choice is Choice.SAMPLED else policy.argmax()
 
     def _move(
-        self, taken: Tensor, machine: Machine, nodes: NodeTable, tracker: Tensor | None
+        self, taken: Tensor, machine: Machine, nodes: Nodes | PlainNodes, tracker: Tensor | None
     ) -> None:
         """Take one transition ``[active]`` in each sentence; compose all that reduce together."""
         machine.shift((taken == Transition.SHIFT).nonzero().squeeze(1))
         reducing = (taken == Transition.REDUCE).nonzero().squeeze(1)
         if len(reducing) == 0:
             return
-        left, right = machine.pop_children(reducing)
+        children = machine.pop_children(reducing)
         watched = None if tracker is None else tracker[reducing]
-        parents = self.composition(nodes.read(left), nodes.read(right), watched)
-        machine.push_parent(reducing, nodes.write(parents))
+        machine.push_parent(reducing, nodes.compose(children, watched))
 
-    def _load(self, nodes: NodeTable, leaves: Leaves, lengths: Tensor, copies: int) -> Machine:
-        """Write the leaves and the empty row, and set up all buffers and stacks."""
-        nodes.write(leaves.states)
-        empty = int(nodes.write(leaves.states.new_zeros(1, self.leaf_size)))
+    @staticmethod
+    def _load(leaves: Leaves, lengths: Tensor, copies: int, empty: int) -> Machine:
+        """Set up all buffers and stacks."""
         sizes = leaves.batch_sizes
         starts = sizes.cumsum(0) - sizes
         rows = starts[:, None] + torch.arange(len(leaves.lengths))

@@ -63,35 +63,19 @@ class PairOutput:
 
 
 class PairModel(nn.Module):
-    """Classify pairs of sentences with any encoder.
+    """Classify pairs of sentences with any encoder."""
 
-    Parameters
-    ----------
-    leaves, encoder, classifier
-        The parts.
-    engine
-        ``"auto"``, or ``"reference"`` for the plain encoder everywhere.
-
-    """
-
-    def __init__(
-        self,
-        leaves: LeafLayer,
-        encoder: nn.Module,
-        classifier: PairClassifier,
-        engine: str = "auto",
-    ) -> None:
+    def __init__(self, leaves: LeafLayer, encoder: nn.Module, classifier: PairClassifier) -> None:
         super().__init__()
         self.leaves = leaves
         self.encoder = encoder
         self.classifier = classifier
-        self.engine = engine
 
     @property
     def goes_by_height(self) -> bool:
         """Whether batches of given trees should come with a schedule."""
-        by_height = isinstance(self.encoder, SPINN) and self.encoder.tracker is None
-        return by_height and self.engine != "reference"
+        encoder = self.encoder
+        return isinstance(encoder, SPINN) and encoder.tracker is None and encoder.engine == "auto"
 
     def shares(self, *, training: bool) -> bool:
         """Tell whether equal subtrees of a batch have equal vectors, so that one will do."""

@@ -1,103 +1,272 @@
-"""The node table: every node of a batch of trees in one array, written once and read by number.
+"""The nodes of a batch of trees: composed in groups, written once, read by number.
 
-The encoder keeps leaves and composed nodes as rows of one table; buffers and stacks are row
-numbers. Done with plain indexing, each write into the table would make autograd carry a gradient
-of the whole table backwards, a cost that grows with the square of the sentence length. Here a
-write costs what it writes and a read what it reads, forwards and backwards: the gradients of all
-rows gather in one array, and a write hands back the rows it made. A scalar token that runs through
-all writes keeps the order: autograd reaches a write only after everything that could read it.
+The encoder keeps leaves and composed nodes as rows of two arrays, of hidden states and of memory
+cells; its buffers and stacks are row numbers. A group of nodes, be it a height or a time step, is
+composed in one call, by the tree-LSTM of Bowman et al. (2016, equations 5 to 7).
 
-A backward pass must reach every write that it has gradients for, as one from a loss to all weights
-does; asking for the gradient of a single weight alone may leave some behind for the next pass.
+:class:`PlainNodes` says what happens: it concatenates, calls the cell, and leaves the gradients to
+autograd. :class:`Nodes` computes the same with a backward of its own. A read or a composition costs
+what it touches, forwards and backwards, while autograd would carry gradients of all rows through
+every group. Inputs and gates of all groups lie side by side, so that the gradient of the weights is
+one matrix product over all nodes, at the end. Under autocast the products run in its type; gates,
+states and memory cells keep that of the leaves.
 
-The plain twin, for tests, concatenates and indexes (``tests/ops/test_nodes.py``).
+The groups hang together by a token, a scalar that runs through all of them: autograd reaches a
+group only after everything that could have read it. A backward pass must reach the first group, as
+one from a loss to all weights does; asking for the gradient of a tracker's weight alone would leave
+gradients behind for the next pass over the same graph.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-
-class _Storage:
-    """The arrays behind a table. They live apart from its token, so that no cycle keeps them."""
-
-    def __init__(self, values: Tensor) -> None:
-        self.values = values
-        self._gradients: Tensor | None = None
-
-    @property
-    def gradients(self) -> Tensor:
-        if self._gradients is None:
-            self._gradients = torch.zeros_like(self.values)
-        return self._gradients
+from spinn.ops.precision import ROWS, product_type, rounded_rows
 
 
-class _Write(torch.autograd.Function):
-    """Put new rows behind those already there; the result is the next token."""
+class Composition(Protocol):
+    """The tree-LSTM cell, as far as it is needed here; see :class:`spinn.model.cells.TreeLSTM`."""
+
+    hidden_size: int
+    gates: torch.nn.Linear
+
+    def __call__(self, left: Tensor, right: Tensor, tracker: Tensor | None) -> Tensor:
+        """Compose children ``[n, 2H]`` and tracker states ``[n, K]`` into ``[n, 2H]``."""
+
+
+class PlainNodes:
+    """The nodes, by plain autograd; with the methods of :class:`Nodes`."""
+
+    def __init__(self, leaves: Tensor, cell: Composition, compositions: int) -> None:
+        self._cell = cell
+        self._rows = torch.cat([leaves.new_zeros(1, leaves.shape[1]), leaves])
+        self.empty = len(leaves) + compositions
+
+    def compose(self, children: Tensor, tracker: Tensor | None = None) -> Tensor:
+        """Compose rows ``[n, 2]``, with tracker states ``[n, K]``; return the new rows ``[n]``."""
+        left, right = self._look_up(children[:, 0]), self._look_up(children[:, 1])
+        made = len(self._rows)
+        self._rows = torch.cat([self._rows, self._cell(left, right, tracker)])
+        return torch.arange(made - 1, len(self._rows) - 1, device=children.device)
+
+    def read(self, rows: Tensor) -> Tensor:
+        """Fetch the hidden states ``[n, H]`` of rows ``[n]``."""
+        return self._look_up(rows)[:, : self._cell.hidden_size]
+
+    def _look_up(self, rows: Tensor) -> Tensor:
+        # The empty row is kept first, where it does not move.
+        return self._rows[torch.where(rows == self.empty, 0, rows + 1)]
+
+
+class Nodes:
+    """The nodes of a batch.
+
+    Parameters
+    ----------
+    leaves
+        ``[N, 2H]``, hidden states and memory cells of the leaves: rows 0 to N - 1.
+    cell
+        The tree-LSTM.
+    compositions
+        M, how many nodes will be composed in all: rows N to N + M - 1.
+
+    Attributes
+    ----------
+    empty
+        The number of a row of zeros, for what is looked at on an empty buffer or stack.
+
+    """
+
+    def __init__(self, leaves: Tensor, cell: Composition, compositions: int) -> None:
+        self._work = _Work(leaves, cell, compositions)
+        self.empty = len(leaves) + compositions
+        with torch.autocast(leaves.device.type, enabled=False):
+            self._token = _Begin.apply(leaves, cell.gates.weight, cell.gates.bias, self._work)
+
+    def compose(self, children: Tensor, tracker: Tensor | None = None) -> Tensor:
+        """Compose rows ``[n, 2]``, with tracker states ``[n, K]``; return the new rows ``[n]``."""
+        start = self._work.done
+        with torch.autocast(children.device.type, enabled=False):
+            self._token = _Compose.apply(self._token, children.flatten(), tracker, self._work)
+        first = self._work.leaves
+        return torch.arange(first + start, first + self._work.done, device=children.device)
+
+    def read(self, rows: Tensor) -> Tensor:
+        """Fetch the hidden states ``[n, H]`` of rows ``[n]``; any row any number of times."""
+        return _Read.apply(self._token, rows, self._work)
+
+
+class _Work:
+    """The arrays behind :class:`Nodes`. They live apart from its token: no cycle keeps them.
+
+    Rows of ``hidden`` and ``memory`` (and of their gradients) are nodes; rows of all others are
+    compositions, in the order in which they are made.
+    """
+
+    def __init__(self, leaves: Tensor, cell: Composition, compositions: int) -> None:
+        size = cell.hidden_size
+        self.leaves, self.size, self.done = len(leaves), size, 0
+        self.type = product_type(leaves)
+        weight = cell.gates.weight.detach().to(self.type)
+        self.child_weight, self.tracker_weight = weight.tensor_split([2 * size], dim=1)
+        self.bias = cell.gates.bias.detach()
+        self.hidden, self.memory = leaves.new_empty(2, len(leaves) + compositions + 1, size)
+        self.hidden[-1], self.memory[-1] = 0, 0
+        rows = compositions + ROWS
+        self.inputs = leaves.new_empty(rows, 2 * size, dtype=self.type)
+        self.watched = leaves.new_empty(rows, weight.shape[1] - 2 * size, dtype=self.type)
+        self.gates = leaves.new_empty(rows, 5 * size)
+        self.squashed = leaves.new_empty(compositions, size)
+        # Of nodes, and of the gates before their activation; there while a backward pass runs.
+        self.hidden_gradient: Tensor | None = None
+        self.memory_gradient: Tensor | None = None
+        self.gate_gradient: Tensor | None = None
+        # How many compositions the backward pass goes through: the last ones may not matter to it.
+        self.reached = 0
+
+    def gradients(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the gradients of hidden states, memory cells and gates, as far as they are."""
+        if self.hidden_gradient is None or self.memory_gradient is None:
+            self.hidden_gradient = torch.zeros_like(self.hidden)
+            self.memory_gradient = torch.zeros_like(self.memory)
+        if self.gate_gradient is None:
+            self.gate_gradient = torch.empty_like(self.gates)
+        return self.hidden_gradient, self.memory_gradient, self.gate_gradient
+
+    def forget_gradients(self) -> None:
+        """Let the next backward pass start from nothing."""
+        self.hidden_gradient = self.memory_gradient = self.gate_gradient = None
+        self.reached = 0
+
+
+class _Begin(torch.autograd.Function):
+    """Write the leaves. At the end of the backward pass, sum up the gradients of the weights."""
 
     @staticmethod
-    def forward(ctx: Any, token: Tensor, rows: Tensor, storage: _Storage, start: int) -> Tensor:
-        end = start + rows.shape[0]
-        storage.values[start:end] = rows
-        ctx.storage, ctx.start, ctx.end, ctx.type = storage, start, end, rows.dtype
+    def forward(ctx: Any, leaves: Tensor, weight: Tensor, bias: Tensor, work: _Work) -> Tensor:
+        work.hidden[: work.leaves] = leaves[:, : work.size]
+        work.memory[: work.leaves] = leaves[:, work.size :]
+        ctx.work, ctx.type = work, weight.dtype
+        return leaves.new_zeros(())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, token: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+        work: _Work = ctx.work
+        hidden, memory, gates = work.gradients()
+        leaves = torch.cat([hidden[: work.leaves], memory[: work.leaves]], dim=1)
+        gates, inputs, watched = (
+            rows[: work.reached] for rows in (gates, work.inputs, work.watched)
+        )
+        outer = gates.to(work.type).T
+        weight = outer @ inputs
+        if watched.shape[1]:
+            weight = torch.cat([weight, outer @ watched], dim=1)
+        work.forget_gradients()
+        return leaves, weight.to(ctx.type), gates.sum(0), None
+
+
+class _Compose(torch.autograd.Function):
+    """Compose a group of nodes; the result is the next token."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, token: Tensor, children: Tensor, tracker: Tensor | None, work: _Work
+    ) -> Tensor:
+        start = work.done
+        end = work.done = start + len(children) // 2
+        work.inputs[start:end].view(-1, work.size).copy_(work.hidden.index_select(0, children))
+        if tracker is not None:
+            work.watched[start:end] = tracker
+        _fill_gates(work, start, end)
+        write, keep_left, keep_right, show, candidate = work.gates[start:end].chunk(5, dim=1)
+        left, right = work.memory.index_select(0, children).view(end - start, 2, -1).unbind(1)
+        cell = work.memory[work.leaves + start : work.leaves + end]
+        torch.mul(write, candidate, out=cell)
+        cell.addcmul_(keep_left, left).addcmul_(keep_right, right)
+        squashed = torch.tanh(cell, out=work.squashed[start:end])
+        torch.mul(show, squashed, out=work.hidden[work.leaves + start : work.leaves + end])
+        ctx.save_for_backward(children)
+        ctx.work, ctx.start, ctx.end, ctx.tracker = work, start, end, tracker is not None
         return torch.zeros_like(token)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, token_gradient: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
-        own = ctx.storage.gradients[ctx.start : ctx.end]
-        result = own.to(ctx.type, copy=True)
-        own.zero_()  # so that a second backward pass starts from nothing
-        return token_gradient, result, None, None
+    def backward(ctx: Any, token: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+        work, start, end = ctx.work, ctx.start, ctx.end
+        (children,) = ctx.saved_tensors
+        hidden, memory, gates = work.gradients()
+        work.reached = max(work.reached, end)
+        above = hidden[work.leaves + start : work.leaves + end]
+        cell = memory[work.leaves + start : work.leaves + end]
+        own = gates[start:end]
+        write, keep_left, keep_right, show, candidate = work.gates[start:end].chunk(5, dim=1)
+        squashed = work.squashed[start:end]
+        cell += _times_tanh_slope(above * show, squashed)
+        left, right = work.memory.index_select(0, children).view(end - start, 2, -1).unbind(1)
+        to_write, to_left, to_right, to_show, to_candidate = own.chunk(5, dim=1)
+        torch.mul(cell, candidate, out=to_write)
+        torch.mul(cell, left, out=to_left)
+        torch.mul(cell, right, out=to_right)
+        torch.mul(above, squashed, out=to_show)
+        torch.mul(cell, write, out=to_candidate)
+        _times_tanh_slope(to_candidate, candidate)
+        _times_sigmoid_slope(own[:, : 4 * work.size], work.gates[start:end, : 4 * work.size])
+        kept = torch.stack([cell * keep_left, cell * keep_right], dim=1)
+        memory.index_add_(0, children, kept.view(-1, work.size))
+        stop = start + rounded_rows(end - start, work.type)
+        outer = gates[start:stop].to(work.type)
+        below = (outer @ work.child_weight)[: end - start].to(hidden.dtype)
+        hidden.index_add_(0, children, below.view(-1, work.size))
+        tracker = None
+        if ctx.tracker:
+            tracker = (outer @ work.tracker_weight)[: end - start].to(hidden.dtype)
+        return token, None, tracker, None
 
 
 class _Read(torch.autograd.Function):
-    """Gather the first ``width`` columns of the named rows."""
+    """Gather hidden states."""
 
     @staticmethod
-    def forward(ctx: Any, token: Tensor, rows: Tensor, storage: _Storage, width: int) -> Tensor:
+    def forward(ctx: Any, token: Tensor, rows: Tensor, work: _Work) -> Tensor:
         ctx.save_for_backward(rows)
-        ctx.storage, ctx.width = storage, width
-        ctx.token = torch.zeros_like(token)
-        return storage.values[:, :width].index_select(0, rows)
+        ctx.work, ctx.token = work, torch.zeros_like(token)
+        return work.hidden.index_select(0, rows)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
         (rows,) = ctx.saved_tensors
-        ctx.storage.gradients[:, : ctx.width].index_add_(0, rows, gradient)
-        return ctx.token, None, None, None
+        hidden, _, _ = ctx.work.gradients()
+        hidden.index_add_(0, rows, gradient)
+        return ctx.token, None, None
 
 
-class NodeTable:
-    """A table of ``capacity`` rows, filled from the top by :meth:`write`.
+def _fill_gates(work: _Work, start: int, end: int) -> None:
+    """Compute the gates of some compositions, activated: four sigmoids and the candidate's tanh."""
+    gates = work.gates[start:end]
+    # Rows beyond the group are computed again, from their inputs, with the next one.
+    stop = start + rounded_rows(end - start, work.type)
+    if work.type == gates.dtype:
+        torch.addmm(work.bias, work.inputs[start:end], work.child_weight.T, out=gates)
+    else:
+        product = work.inputs[start:stop] @ work.child_weight.T
+        torch.add(product[: end - start], work.bias, out=gates)
+    if work.watched.shape[1]:
+        gates += (work.watched[start:stop] @ work.tracker_weight.T)[: end - start]
+    gates[:, : 4 * work.size].sigmoid_()
+    gates[:, 4 * work.size :].tanh_()
 
-    Parameters
-    ----------
-    capacity
-        How many rows will be written in all.
-    like
-        A tensor ``[*, width]`` whose width, type and device the table takes.
 
-    """
+def _times_tanh_slope(gradient: Tensor, tanh: Tensor) -> Tensor:
+    """Multiply in place with the slope of tanh where it has this value, 1 - tanh²."""
+    return gradient.addcmul_(gradient * tanh, tanh, value=-1)
 
-    def __init__(self, capacity: int, like: Tensor) -> None:
-        self._storage = _Storage(like.new_empty(capacity, like.shape[-1]))
-        self._token = like.new_zeros(())
-        self.used = 0
 
-    def write(self, rows: Tensor) -> Tensor:
-        """Append ``rows`` ``[n, width]`` and return their numbers ``[n]``."""
-        start = self.used
-        self._token = _Write.apply(self._token, rows, self._storage, start)
-        self.used += rows.shape[0]
-        return torch.arange(start, self.used, device=rows.device)
-
-    def read(self, rows: Tensor, width: int | None = None) -> Tensor:
-        """Fetch rows ``[n]`` as ``[n, width]``; a row may be fetched any number of times."""
-        width = self._storage.values.shape[1] if width is None else width
-        return _Read.apply(self._token, rows, self._storage, width)
+def _times_sigmoid_slope(gradient: Tensor, sigmoid: Tensor) -> None:
+    """Multiply in place with the slope of the sigmoid where it has this value."""
+    gradient.mul_(torch.addcmul(sigmoid, sigmoid, sigmoid, value=-1))

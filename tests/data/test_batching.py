@@ -297,8 +297,7 @@ def test_a_batch_comes_with_the_schedule_of_its_own_trees(share):
             batch.words.numpy().astype(np.int32) if share else None,
         )
         assert batch.schedule.levels == expected.levels
-        assert torch.equal(batch.schedule.left, expected.left)
-        assert torch.equal(batch.schedule.right, expected.right)
+        assert torch.equal(batch.schedule.children, expected.children)
         assert torch.equal(batch.schedule.roots, expected.roots)
 
 
