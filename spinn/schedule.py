@@ -35,6 +35,8 @@ class Schedule:
         How many of them have height 1, 2, …; they add up to M.
     roots
         ``[B]``, the node of each whole sentence.
+    phrases
+        ``[L - 1, B]``, all composed nodes of each sentence; the rest of a column repeats the root.
     words
         ``[N]``, the words of the leaves where leaves are shared; otherwise ``None``, and the
         leaves are all words of the batch in the order of a packed sequence.
@@ -44,6 +46,7 @@ class Schedule:
     children: Tensor
     levels: tuple[int, ...]
     roots: Tensor
+    phrases: Tensor
     words: Tensor | None = None
 
     @property
@@ -57,6 +60,7 @@ class Schedule:
             self,
             children=self.children.to(device),
             roots=self.roots.to(device),
+            phrases=self.phrases.to(device),
             words=None if self.words is None else self.words.to(device),
         )
 
@@ -104,10 +108,14 @@ def build_schedule(
             below = np.stack(np.divmod(pairs, count), axis=1)
         count += len(below)
         children.append(below)
+    roots = node[np.cumsum(2 * lengths - 1) - 1]
+    phrases = np.tile(roots[:, None], int(lengths.max()) - 1)
+    phrases[np.arange(phrases.shape[1]) < lengths[:, None] - 1] = node[is_reduce]
     return Schedule(
         torch.from_numpy(np.concatenate(children)),
         tuple(len(level) for level in children[1:]),
-        torch.from_numpy(node[np.cumsum(2 * lengths - 1) - 1]),
+        torch.from_numpy(roots),
+        torch.from_numpy(phrases.T),
         None if distinct is None else torch.from_numpy(distinct.astype(np.int64)),
     )
 

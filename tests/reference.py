@@ -28,6 +28,8 @@ class PlainEncoding:
     ----------
     sentence
         ``[H]``.
+    phrases
+        ``[H]`` of each composed node.
     transitions
         The 2N - 1 transitions taken.
     log_probabilities
@@ -38,6 +40,7 @@ class PlainEncoding:
     """
 
     sentence: Tensor
+    phrases: list[Tensor] = field(default_factory=list)
     transitions: list[int] = field(default_factory=list)
     log_probabilities: list[Tensor] = field(default_factory=list)
     states: list[Tensor] = field(default_factory=list)
@@ -81,8 +84,11 @@ def encode(encoder: SPINN, leaves: Sequence[Tensor], given: Sequence[int] | None
         else:
             right, left = stack.pop(), stack.pop()
             stack.append(compose(encoder.composition, left, right, watched))
+            result.phrases.append(stack[-1][0])
     assert not buffer
     ((result.sentence, _),) = stack
+    if encoder.pooling == "max" and result.phrases:
+        result.sentence = torch.stack(result.phrases).amax(dim=0)
     return result
 
 

@@ -56,7 +56,19 @@ def scheduled_trees(schedule: Schedule, leaves: int) -> list[Tree]:
             assert right < made
             nodes.append((nodes[left], nodes[right]))
     assert next(children, None) is None
-    return [nodes[root] for root in schedule.roots.tolist()]
+    trees = [nodes[root] for root in schedule.roots.tolist()]
+    for tree, column in zip(trees, schedule.phrases.T.tolist(), strict=True):
+        phrases = [part for part in parts(tree) if not isinstance(part, int)]
+        assert sorted(map(str, (nodes[row] for row in column[: len(phrases)]))) == sorted(
+            map(str, phrases)
+        )
+        assert all(nodes[row] == tree for row in column[len(phrases) :])
+    return trees
+
+
+def parts(tree: Tree) -> list[Tree]:
+    """List a tree, its parts, and theirs."""
+    return [tree, *([] if isinstance(tree, int) else [p for half in tree for p in parts(half)])]
 
 
 def packed_leaves(lengths: list[int]) -> list[list[int]]:
@@ -94,11 +106,6 @@ def test_there_are_as_many_levels_as_the_highest_tree_has(lengths, seed):
     assert len(schedule.levels) == max(map(height, trees))
 
 
-def subtrees(tree: Tree) -> set[Tree]:
-    below = set() if isinstance(tree, int) else set.union(*map(subtrees, tree))
-    return below | {tree}
-
-
 @given(lengths=ragged, seed=seeds, vocabulary=st.integers(1, 3))
 def test_a_shared_schedule_lists_each_distinct_subtree_once(lengths, seed, vocabulary):
     transitions, sizes, words = random_batch(lengths, seed, vocabulary)
@@ -112,7 +119,9 @@ def test_a_shared_schedule_lists_each_distinct_subtree_once(lengths, seed, vocab
     ]
     expected = plain_trees(transitions, lengths, numbers)
     assert scheduled_trees(schedule, len(distinct)) == expected
-    assert len(distinct) + len(schedule.children) == len(set.union(*map(subtrees, expected)))
+    assert len(distinct) + len(schedule.children) == len(
+        {part for tree in expected for part in parts(tree)}
+    )
 
 
 def test_sentences_of_one_word_need_no_composition():

@@ -27,6 +27,12 @@ class ModelOptions:
     hidden_size: int = option(100, "width of a sentence vector", minimum=1)
     tracker: bool = option(False, "watch buffer and stack with a tracker LSTM", needs="spinn")
     tracker_size: int = option(64, "width of the tracker", minimum=1, needs="tracker")
+    pooling: str = option(
+        "root",
+        "what a sentence vector is: the root of the tree, or the max over all its phrases",
+        choices=("root", "max"),
+        needs="spinn",
+    )
     embedding_size: int = option(
         100,
         "width of word vectors where no pretrained ones are given",
@@ -113,7 +119,13 @@ def build_encoder(
     if options.encoder in ("lstm", "bilstm"):
         return SequenceLSTM(options.hidden_size, bidirectional=options.encoder == "bilstm")
     tracker_size = options.tracker_size if options.tracker else 0
-    return SPINN(options.hidden_size, tracker_size, predicts=predicts, engine=engine)
+    return SPINN(
+        options.hidden_size,
+        tracker_size,
+        predicts=predicts,
+        pooling=options.pooling,
+        engine=engine,
+    )
 
 
 def build_embedding(

@@ -152,9 +152,9 @@ class Machine:
         """Put composed nodes ``[n]`` on the stacks of these sentences."""
         self._push(sentences, rows)
 
-    def roots(self) -> Tensor:
-        """Rows ``[B]`` of the items on top of the stacks."""
-        return self._stack[self._sentences, self._depth - 1]
+    def tops(self, active: int) -> Tensor:
+        """Rows ``[active]`` of the items on top of the first sentences' stacks."""
+        return self._stack[self._sentences[:active], self._depth[:active] - 1]
 
     def _push(self, sentences: Tensor, rows: Tensor) -> None:
         depth = self._depth[sentences]
@@ -173,6 +173,10 @@ class SPINN(nn.Module):
         K, the width of the tracker; 0 for none.
     predicts
         Whether the tracker scores transitions, so that they can be predicted or sampled.
+    pooling
+        What a sentence vector is: the state of the ``"root"``, or in each dimension the ``"max"``
+        over all phrases, that is, composed nodes (Shi et al. 2018; a sentence of one word is that
+        word).
     engine
         ``"auto"``, or ``"reference"`` to leave all gradients to autograd.
 
@@ -184,9 +188,11 @@ class SPINN(nn.Module):
         tracker_size: int = 0,
         *,
         predicts: bool = False,
+        pooling: str = "root",
         engine: str = "auto",
     ) -> None:
         super().__init__()
+        self.pooling = pooling
         self.engine = engine
         self.output_size = hidden_size
         self.leaf_size = 2 * hidden_size
@@ -235,14 +241,20 @@ class SPINN(nn.Module):
             policy = None
             if self.tracker is not None and state is not None:
                 view = nodes.read(machine.view(active).flatten())
-                state = self.tracker(view.view(active, -1), (state[0][:active], state[1][:active]))
+                state = self.tracker(
+                    view.reshape(active, -1), (state[0][:active], state[1][:active])
+                )
                 if self.tracker.score is not None:
                     policy = TransitionPolicy(self.tracker.score(state[0]), machine.legal(active))
             step = None if given is None else given[time, :active].long()
             taken = self._choose(choice, step, policy, own_share)
             self._move(taken, machine, nodes, None if state is None else state[0])
-            trace.add(taken, policy, None if state is None else state[0])
-        return trace.encoding(nodes.read(machine.roots()))
+            made = machine.tops(active).where(taken == Transition.REDUCE, -1)
+            trace.add(taken, made, policy, None if state is None else state[0])
+        roots = machine.tops(len(lengths))
+        phrases = trace.phrases()
+        vectors = self._pool(nodes, roots, roots.where(phrases < 0, phrases))
+        return trace.encoding(vectors)
 
     def compose(self, leaves: Tensor, schedule: Schedule) -> Tensor:
         """Encode sentences whose trees are given, by height; for encoders without a tracker.
@@ -264,7 +276,14 @@ class SPINN(nn.Module):
         nodes = self._hold(leaves, len(schedule.children))
         for children in schedule.children.split(schedule.levels):
             nodes.compose(children)
-        return nodes.read(schedule.roots)
+        return self._pool(nodes, schedule.roots, schedule.phrases)
+
+    def _pool(self, nodes: Nodes | PlainNodes, roots: Tensor, phrases: Tensor) -> Tensor:
+        """Make sentence vectors ``[B, H]`` of the roots ``[B]`` or the phrases ``[*, B]``."""
+        if self.pooling == "root" or len(phrases) == 0:
+            return nodes.read(roots)
+        states = nodes.read(phrases.flatten()).unflatten(0, phrases.shape)
+        return states.max(dim=0).values
 
     def _hold(self, leaves: Tensor, compositions: int) -> Nodes | PlainNodes:
         """Set up the nodes of a batch, of which so many are yet to be composed."""
@@ -317,15 +336,23 @@ class _Trace:
     def __init__(self, count: int) -> None:
         self._count = count
         self._taken: list[Tensor] = []
+        self._made: list[Tensor] = []
         self._policies: list[TransitionPolicy] = []
         self._states: list[Tensor] = []
 
-    def add(self, taken: Tensor, policy: TransitionPolicy | None, state: Tensor | None) -> None:
+    def add(
+        self, taken: Tensor, made: Tensor, policy: TransitionPolicy | None, state: Tensor | None
+    ) -> None:
         self._taken.append(taken)
+        self._made.append(made)
         if policy is not None:
             self._policies.append(policy)
         if state is not None:
             self._states.append(state)
+
+    def phrases(self) -> Tensor:
+        """Rows ``[T, B]`` of the nodes composed at each step; -1 where none was."""
+        return self._stack(self._made, -1)
 
     def encoding(self, sentences: Tensor) -> Encoding:
         policy = None

@@ -17,6 +17,7 @@ from spinn.transitions import Transition, check, right_branching
 
 S, R, PAD = int(Transition.SHIFT), int(Transition.REDUCE), int(Transition.PAD)
 HIDDEN, TRACKER = 3, 4
+POOLINGS = ("root", "max")
 Tree = list[int]
 
 
@@ -57,9 +58,9 @@ batches = st.lists(trees(), min_size=1, max_size=5).map(
 seeds = st.integers(0, 2**16)
 
 
-def make_encoder(seed: int, tracker: int = TRACKER, predicts: bool = True) -> SPINN:
+def make_encoder(seed: int, tracker: int = TRACKER, predicts: bool = True, **options: str) -> SPINN:
     """Make an encoder in float64 whose weights are large enough for every gate to matter."""
-    encoder = SPINN(HIDDEN, tracker, predicts=predicts).double()
+    encoder = SPINN(HIDDEN, tracker, predicts=predicts, **options).double()
     generator = torch.Generator().manual_seed(seed)
     for weights in encoder.parameters():
         torch.nn.init.normal_(weights, std=0.7, generator=generator)
@@ -129,14 +130,17 @@ def assert_same(actual: Tensor | list[Tensor], expected: Tensor | list[Tensor]) 
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-@given(batch=batches, copies=st.integers(1, 3), seed=seeds)
-@example(batch=[[S]], copies=1, seed=0)
-@example(batch=[[S, S, R]], copies=2, seed=1)
-@example(batch=[[S, S, S, R, R], [S, S, R, S, R], [S], [S]], copies=1, seed=2)
-@example(batch=[[S, S, S, R, R, S, S, R, R], [S, S, R], [S]], copies=3, seed=3)
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+@given(batch=batches, copies=st.integers(1, 3), seed=seeds, pooling=st.sampled_from(POOLINGS))
+@example(batch=[[S]], copies=1, seed=0, pooling="max")
+@example(batch=[[S, S, R]], copies=2, seed=1, pooling="root")
+@example(batch=[[S, S, S, R, R], [S, S, R, S, R], [S], [S]], copies=1, seed=2, pooling="max")
+@example(batch=[[S, S, S, R, R, S, S, R, R], [S, S, R], [S]], copies=3, seed=3, pooling="root")
 @settings(max_examples=25)
-def test_outputs_and_gradients_are_those_of_the_reference(form, batch, copies, seed):
-    encoder = make_encoder(seed, form.tracker, form.predicts)
+def test_outputs_and_gradients_are_those_of_the_reference(
+    form, engine, batch, copies, seed, pooling
+):
+    encoder = make_encoder(seed, form.tracker, form.predicts, pooling=pooling, engine=engine)
     lengths = lengths_of(batch)
     leaves = make_leaves(lengths, seed)
     torch.manual_seed(seed)
