@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from spinn.model.cells import Tracker, TreeLSTM
 from spinn.model.policy import TransitionPolicy
+from spinn.ops.lstm import LSTMSteps
 from spinn.ops.nodes import Nodes, PlainNodes
 from spinn.schedule import Schedule
 from spinn.transitions import Transition
@@ -236,14 +237,13 @@ class SPINN(nn.Module):
         steps = torch.arange(2 * int(lengths[0]) - 1)
         running = ((2 * lengths - 1) > steps[:, None]).sum(dim=1).tolist()
         state = self.tracker.initial_state(leaves.states, len(lengths)) if self.tracker else None
+        watch = self._watch(leaves.states, sum(running))
         trace = _Trace(len(lengths))
         for time, active in enumerate(running):
             policy = None
-            if self.tracker is not None and state is not None:
+            if self.tracker is not None and watch is not None and state is not None:
                 view = nodes.read(machine.view(active).flatten())
-                state = self.tracker(
-                    view.reshape(active, -1), (state[0][:active], state[1][:active])
-                )
+                state = watch(view.reshape(active, -1), (state[0][:active], state[1][:active]))
                 if self.tracker.score is not None:
                     policy = TransitionPolicy(self.tracker.score(state[0]), machine.legal(active))
             step = None if given is None else given[time, :active].long()
@@ -289,6 +289,12 @@ class SPINN(nn.Module):
         """Set up the nodes of a batch, of which so many are yet to be composed."""
         kind = PlainNodes if self.engine == "reference" else Nodes
         return kind(leaves, self.composition, compositions)
+
+    def _watch(self, like: Tensor, rows: int) -> Tracker | LSTMSteps | None:
+        """Set up the steps of the tracker, of so many rows in all."""
+        if self.tracker is None or self.engine == "reference":
+            return self.tracker
+        return LSTMSteps(self.tracker.cell, like, rows)
 
     def _choose(
         self, choice: Choice, given: Tensor | None, policy: TransitionPolicy | None, share: float

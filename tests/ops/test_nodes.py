@@ -156,6 +156,19 @@ def test_the_gradients_of_a_second_backward_pass_start_from_nothing():
     torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
+def test_compositions_that_nobody_reads_leave_no_trace():
+    setting = Setting.drawn(6, 2)
+    assert setting.tracker is not None
+    found = []
+    for kind in (Nodes, PlainNodes):
+        nodes = kind(setting.leaves, setting.cell, 2)
+        rows = nodes.compose(torch.tensor([[0, 1]]), setting.tracker[:1])
+        read = nodes.read(rows)
+        nodes.compose(torch.tensor([[5, 2]]), setting.tracker[1:2])
+        found.append(torch.autograd.grad(read.sum(), setting.weights))
+    torch.testing.assert_close(*found, rtol=1e-9, atol=1e-9)
+
+
 def test_nothing_is_kept_where_no_gradient_is_wanted():
     setting = Setting.drawn(5, 0)
     with torch.no_grad():

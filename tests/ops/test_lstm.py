@@ -1,0 +1,123 @@
+"""The LSTM cell with a backward of its own, against torch's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from spinn.ops.lstm import LSTMSteps, State
+
+INPUTS, SIZE = 3, 2
+# How many sentences take each step: they end one by one.
+runs = st.lists(st.integers(1, 5), min_size=1, max_size=6).map(
+    lambda sizes: sorted(sizes, reverse=True)
+)
+seeds = st.integers(0, 2**16)
+Step = Callable[[Tensor, State], State]
+
+
+class Setting:
+    """A cell, inputs ``[n, I]`` of every step, and initial states ``[n, K]``."""
+
+    def __init__(
+        self,
+        sizes: list[int],
+        seed: int,
+        *,
+        inputs: int = INPUTS,
+        size: int = SIZE,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        generator = torch.Generator().manual_seed(seed)
+
+        def drawn(*shape: int) -> Tensor:
+            return torch.randn(*shape, dtype=dtype, generator=generator).requires_grad_()
+
+        self.cell = nn.LSTMCell(inputs, size).to(dtype)
+        for weight in self.cell.parameters():
+            nn.init.normal_(weight, std=1.5 / size**0.5, generator=generator)
+        self.inputs = [drawn(count, inputs) for count in sizes]
+        self.state = drawn(sizes[0], size), drawn(sizes[0], size)
+
+    @property
+    def weights(self) -> list[Tensor]:
+        return [*self.cell.parameters(), *self.inputs, *self.state]
+
+    def fast(self) -> Step:
+        return LSTMSteps(self.cell, self.inputs[0], sum(map(len, self.inputs)))
+
+    def run(self, step: Step) -> Tensor:
+        """Take all steps; gather the hidden states of each, and the last memory cells."""
+        state, found = self.state, []
+        for inputs in self.inputs:
+            state = step(inputs, (state[0][: len(inputs)], state[1][: len(inputs)]))
+            found.append(state[0])
+        return torch.cat([*found, state[1]])
+
+    def gradients(self, found: Tensor) -> tuple[Tensor, ...]:
+        factors = torch.linspace(-1, 1, found.numel(), dtype=found.dtype)
+        return torch.autograd.grad((found.flatten() * factors).sum(), self.weights)
+
+
+@given(sizes=runs, seed=seeds)
+@example(sizes=[1], seed=0)
+@example(sizes=[5, 5, 1, 1], seed=1)
+def test_states_and_gradients_are_those_of_torch(sizes, seed):
+    setting = Setting(sizes, seed)
+    actual, expected = setting.run(setting.fast()), setting.run(setting.cell)
+    close = {"rtol": 1e-9, "atol": 1e-9}
+    torch.testing.assert_close(actual, expected, **close)
+    torch.testing.assert_close(setting.gradients(actual), setting.gradients(expected), **close)
+
+
+@given(sizes=runs, seed=seeds)
+@settings(max_examples=25)
+def test_in_single_precision_they_agree_to_five_digits(sizes, seed):
+    setting = Setting(sizes, seed, inputs=24, size=16, dtype=torch.float32)
+    actual, expected = setting.run(setting.fast()), setting.run(setting.cell)
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+    for one, other in zip(setting.gradients(actual), setting.gradients(expected), strict=True):
+        assert (one - other).norm() <= 1e-5 * (1 + other.norm())
+
+
+@given(sizes=runs, seed=seeds)
+@settings(max_examples=25)
+def test_in_bf16_they_agree_within_its_rounding(sizes, seed):
+    """Products of bf16 carry 8 bits: states within 0.05, gradients within 5% of their norm."""
+    setting = Setting(sizes, seed, inputs=24, size=16, dtype=torch.float32)
+    with torch.no_grad():
+        for weight in setting.cell.parameters():
+            weight.mul_(0.3)
+    expected = setting.run(setting.cell)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        actual = setting.run(setting.fast())
+    assert actual.dtype == torch.float32
+    torch.testing.assert_close(actual, expected, rtol=0, atol=0.05)
+    for one, other in zip(setting.gradients(actual), setting.gradients(expected), strict=True):
+        assert one.dtype == torch.float32
+        assert (one - other).norm() <= 0.05 * (0.1 + other.norm())
+
+
+def test_the_gradients_pass_gradcheck():
+    setting = Setting([3, 2, 1], 3)
+
+    def found(*weights: Tensor) -> Tensor:
+        return setting.run(setting.fast())
+
+    assert torch.autograd.gradcheck(found, tuple(setting.weights))
+
+
+def test_steps_that_nobody_looks_at_leave_no_trace():
+    setting = Setting([2, 2, 2], 4)
+    weights = list(setting.cell.parameters())
+    found = []
+    for step in (setting.fast(), setting.cell):
+        states = [setting.state]
+        for inputs in setting.inputs:
+            states.append(step(inputs, states[-1]))
+        found.append(torch.autograd.grad(states[-2][0].sum(), weights))
+    torch.testing.assert_close(*found, rtol=1e-9, atol=1e-9)
