@@ -3,6 +3,10 @@
 Pairs are shuffled, cut into pools of 100 batches, sorted within each pool by the lengths of premise
 and hypothesis, cut into batches, and the batches shuffled. The order is a function of the seed and
 the epoch alone, so a run can be resumed at any batch.
+
+Sorting has a price beside its speed: the pairs of a batch are alike in more than their lengths
+(neutral hypotheses are longer), which slants its gradient and any statistics taken over it. A pool
+of one batch leaves batches as they were drawn.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from spinn.schedule import Schedule, build_schedule
 from spinn.transitions import Transition, TransitionArray
 from spinn.trees import TreeSource
 
-POOL_BATCHES = 100
+DEFAULT_POOL_BATCHES = 100
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ class Batcher:
     token_budget
         If given, a batch holds as many pairs as keep ``2P * longest sentence`` within it, instead
         of ``batch_size``.
+    pool_batches
+        How many batches are sorted together; 1 for batches drawn at random.
     shuffle
         Whether to pool and shuffle; otherwise pairs come in batches sorted by length over the whole
         set, as evaluation likes them.
@@ -104,6 +110,7 @@ class Batcher:
         *,
         batch_size: int,
         token_budget: int | None = None,
+        pool_batches: int = DEFAULT_POOL_BATCHES,
         shuffle: bool = True,
         seed: int = 0,
         by_height: bool = False,
@@ -113,6 +120,7 @@ class Batcher:
         self._trees = trees if trees is not None and trees.draw is not None else None
         self._batch_size = batch_size
         self._token_budget = token_budget
+        self._pool_batches = pool_batches
         self._shuffle = shuffle
         self._seed = seed
         self._by_height = by_height
@@ -132,7 +140,7 @@ class Batcher:
             return self._split(self._sort(np.arange(count)))
         random = np.random.default_rng([self._seed, 0, epoch])
         shuffled = random.permutation(count)
-        pool = POOL_BATCHES * self._pairs_in_batch()
+        pool = self._pool_batches * self._pairs_in_batch()
         # A pool of one pair would make a batch of one pair; it joins the pool before it.
         starts = [start for start in range(pool, count, pool) if start < count - 1]
         batches = []

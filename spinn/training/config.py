@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from spinn.data.batching import DEFAULT_POOL_BATCHES
 from spinn.data.corpus import CorpusOptions
 from spinn.errors import ConfigurationError, DataError
 from spinn.model.build import ModelOptions
@@ -95,6 +96,11 @@ class TrainingOptions:
     batch_size: int = option(128, "sentence pairs in a batch", minimum=1, needs="pairs")
     token_budget: int | None = option(
         None, "words (with padding) in a batch, instead of a number of pairs", minimum=1
+    )
+    pool_batches: int = option(
+        DEFAULT_POOL_BATCHES,
+        "batches whose pairs are sorted by length together; 1 for batches drawn at random",
+        minimum=1,
     )
     optimizer: str = option("adamw", "optimiser", choices=("rmsprop", "adam", "adamw", "sgd"))
     learning_rate: float = option(3e-3, "peak learning rate", minimum=0)

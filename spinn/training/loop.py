@@ -113,6 +113,7 @@ class Trainer:
             source,
             batch_size=options.batch_size,
             token_budget=options.token_budget,
+            pool_batches=options.pool_batches,
             seed=options.seed,
             by_height=self.model.goes_by_height,
             share=self.model.shares(training=True),

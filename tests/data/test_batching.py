@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinn.data.batching import POOL_BATCHES, Batch, Batcher
+from spinn.data.batching import DEFAULT_POOL_BATCHES, Batch, Batcher
 from spinn.data.corpus import CorpusOptions, load_corpus
 from spinn.data.dataset import PairDataset
 from spinn.data.vocabulary import PADDING
@@ -179,7 +179,7 @@ def test_no_batch_of_a_single_pair_when_shuffling(count, size, epoch):
 
 @pytest.mark.parametrize("pools", [1, 3])
 def test_no_batch_of_a_single_pair_when_only_one_is_left_for_the_last_pool(pools):
-    count = pools * POOL_BATCHES * 2 + 1
+    count = pools * DEFAULT_POOL_BATCHES * 2 + 1
     order = make_batcher(make_dataset(count), batch_size=2).order(0)
     assert sorted(len(rows) for rows in order) == [2] * (count // 2 - 1) + [3]
     assert sorted(np.concatenate(order).tolist()) == list(range(count))
@@ -235,6 +235,19 @@ def test_pools_put_like_lengths_together():
     # But short and long batches alternate: the order is not one of lengths.
     means = [premises[rows].mean() for rows in order]
     assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.2
+
+
+def test_a_pool_of_one_batch_leaves_batches_as_they_were_drawn():
+    """Each is a sample of the whole set, whose lengths vary as those of the set do."""
+    dataset = make_dataset(4000)
+    premises = dataset.lengths.reshape(-1, 2)[:, 0]
+    spread = {
+        pool: np.mean([premises[rows].std() for rows in batcher.order(0)])
+        for pool in (1, 100)
+        for batcher in [make_batcher(dataset, batch_size=32, pool_batches=pool)]
+    }
+    assert spread[1] == pytest.approx(premises.std(), rel=0.05)
+    assert spread[100] < 0.1 * premises.std()
 
 
 def test_bucketing_changes_from_epoch_to_epoch():

@@ -19,7 +19,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 from toys import FORMS, silent, small_configuration, write_corpus
 
-from spinn.data import batching
 from spinn.data.batching import Batcher
 from spinn.data.corpus import load_corpus
 from spinn.errors import ConfigurationError, DataError, SpinnError
@@ -477,15 +476,12 @@ def test_bf16_stays_close_to_fp32(toy_folder, tmp_path):
 
 @pytest.mark.parametrize("form", ["SPINN-PI", "SPINN"])
 @pytest.mark.parametrize("more", [True, False])
-def test_epochs_may_differ_in_how_many_batches_they_have(
-    toy_folder, tmp_path, monkeypatch, form, more
-):
+def test_epochs_may_differ_in_how_many_batches_they_have(toy_folder, tmp_path, form, more):
     """They do where batches are cut by a token budget, from pools that are shuffled."""
-    monkeypatch.setattr(batching, "POOL_BATCHES", 3)
     dataset = load_corpus(small_configuration(toy_folder).data).sets["train"]
 
     def counts(seed: int) -> list[int]:
-        batcher = Batcher(dataset, None, batch_size=8, token_budget=80, seed=seed)
+        batcher = Batcher(dataset, None, batch_size=8, token_budget=80, pool_batches=3, seed=seed)
         return [len(batcher.order(epoch)) for epoch in range(2)]
 
     first, second = next(
@@ -494,7 +490,14 @@ def test_epochs_may_differ_in_how_many_batches_they_have(
         if (found[1] > found[0]) == more and found[0] != found[1]
     )
     seed = next(seed for seed in range(100) if counts(seed) == [first, second])
-    options = {**FORMS[form], "token_budget": 80, "batch_size": 128, "log_steps": 100, "seed": seed}
+    options = {
+        **FORMS[form],
+        "token_budget": 80,
+        "batch_size": 128,
+        "pool_batches": 3,
+        "log_steps": 100,
+        "seed": seed,
+    }
     run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
     lines = [(line["kind"], line["epoch"], line["step"]) for line in figures(tmp_path / "run")]
     assert lines == [
