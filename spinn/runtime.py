@@ -1,4 +1,4 @@
-"""The machine a run is on: threads and device."""
+"""The machine a run is on: threads, device, and arithmetic."""
 
 from __future__ import annotations
 
@@ -43,3 +43,25 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigurationError(f"--device {name}: there is no such GPU; give --device cuda.")
     return device
+
+
+def arithmetic(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which matrix products run in a precision.
+
+    ``auto`` is bf16 where the device has units for it, and fp32 elsewhere. It goes by what the
+    device is, not by a measurement, so that it is the same in every run.
+    """
+    bf16 = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Tell whether matrix products in bf16 are faster than in fp32 on a device."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    # Of AVX-512 and AMX; elsewhere bf16 is emulated. The names are torch's, and not in every build.
+    supported = (
+        getattr(torch.cpu, name, lambda: False)()
+        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
+    return any(supported)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spinn.errors import ConfigurationError
-from spinn.runtime import choose_device, set_threads
+from spinn.runtime import arithmetic, choose_device, has_fast_bf16, set_threads
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +74,26 @@ def test_a_gpu_with_too_high_a_number_is_refused(monkeypatch):
     assert choose_device("cuda") == torch.device("cuda")
     with pytest.raises(ConfigurationError, match="there is no such GPU"):
         choose_device("cuda:2")
+
+
+@pytest.mark.parametrize(
+    ("precision", "units", "expected"),
+    [
+        ("fp32", True, torch.float32),
+        ("bf16", False, torch.bfloat16),
+        ("auto", True, torch.bfloat16),
+        ("auto", False, torch.float32),
+    ],
+)
+def test_products_run_in_the_precision_asked_for(monkeypatch, precision, units, expected):
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: units, raising=False)
+    one = torch.ones(2, 2)
+    with arithmetic(torch.device("cpu"), precision):
+        assert (one @ one).dtype == expected
+
+
+def test_a_torch_that_cannot_tell_its_units_stays_with_fp32(monkeypatch):
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    assert not has_fast_bf16(torch.device("cpu"))

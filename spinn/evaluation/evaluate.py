@@ -27,6 +27,7 @@ from spinn.evaluation.parsing import (
 )
 from spinn.model.encoder import Choice
 from spinn.model.pair import PairModel
+from spinn.runtime import arithmetic
 from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource
 
@@ -113,11 +114,6 @@ def evaluate(
 
 
 _NO_TREE: TransitionArray = np.empty(0, dtype=np.int8)
-
-
-def arithmetic(device: torch.device, precision: str) -> torch.autocast:
-    """Return the context in which matrix products run in the given precision."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def _count(report: ClassificationReport, scores: torch.Tensor, labels: torch.Tensor) -> None:

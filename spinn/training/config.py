@@ -125,7 +125,11 @@ class TrainingOptions:
     )
     seed: int = option(1, "seed of everything random", minimum=0)
     device: str = option("auto", "auto, cpu, cuda or cuda:N")
-    precision: str = option("fp32", "arithmetic of the matrix products", choices=("fp32", "bf16"))
+    precision: str = option(
+        "fp32",
+        "arithmetic of the matrix products; auto for bf16 where the machine has units for it",
+        choices=("auto", "fp32", "bf16"),
+    )
     engine: str = option(
         "auto",
         "how trees are composed: auto for the fastest way, reference for the plain one",

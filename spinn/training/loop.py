@@ -25,9 +25,10 @@ from tqdm import tqdm
 from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
 from spinn.errors import SpinnError
-from spinn.evaluation.evaluate import arithmetic, evaluate
+from spinn.evaluation.evaluate import evaluate
 from spinn.files import write_whole
 from spinn.model.pair import PairModel
+from spinn.runtime import arithmetic
 from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import Configuration
 from spinn.training.objective import Objective, StepResult
