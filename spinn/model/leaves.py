@@ -74,6 +74,11 @@ class LeafLayer(nn.Module):
         ``"none"``, ``"batch"`` or ``"layer"``, after the projection.
     embedding_dropout, dropout
         Probabilities of dropping a number, of the word vectors and of the leaves.
+    unit
+        What they are dropped from: each ``"token"`` by itself; or each ``"word"``, which then loses
+        the same numbers wherever it stands in the batch (after Gal and Ghahramani 2016) and counts
+        once in the statistics of a batch norm. Words below a leaf LSTM meet different neighbours,
+        so that their leaves are always tokens.
 
     """
 
@@ -87,6 +92,7 @@ class LeafLayer(nn.Module):
         norm: str = "none",
         embedding_dropout: float = 0.0,
         dropout: float = 0.0,
+        unit: str = "token",
     ) -> None:
         super().__init__()
         self.embedding = embedding
@@ -100,14 +106,17 @@ class LeafLayer(nn.Module):
         self.projection = nn.Linear(size, width)
         self.norm = make_norm(norm, width)
         self.dropout = nn.Dropout(dropout)
+        self.unit = unit
 
     def alike(self, *, training: bool) -> bool:
         """Tell whether equal words have equal leaves, whatever stands around them."""
         if self.context is not None:
             return False
+        if not training or self.unit == "word":
+            return True
         drops = self.embedding_dropout.p > 0 or self.dropout.p > 0
-        # In training, a batch norm counts how often each word occurs.
-        return not training or not (drops or isinstance(self.norm, nn.BatchNorm1d))
+        # A batch norm counts how often each word occurs.
+        return not drops and not isinstance(self.norm, nn.BatchNorm1d)
 
     def of_words(self, words: Tensor) -> Tensor:
         """Make the leaves ``[N, width]`` of words ``[N]`` that no context changes."""
@@ -116,10 +125,17 @@ class LeafLayer(nn.Module):
     def forward(self, words: Tensor, lengths: Tensor) -> Leaves:
         """Make leaves of words ``[L, B]`` with ``lengths`` ``[B]`` on the CPU, longest first."""
         present = lengths > torch.arange(len(words))[:, None]
-        states = self.embedding_dropout(self.embedding(words[present.to(words.device)]))
-        leaves = Leaves(states, lengths)
+        tokens = words[present.to(words.device)]
+        if self.unit == "token":
+            states = self.embedding_dropout(self.embedding(tokens))
+        else:
+            distinct, place = tokens.unique(return_inverse=True)
+            if self.context is None:
+                return Leaves(self.of_words(distinct)[place], lengths)
+            states = self.embedding_dropout(self.embedding(distinct))[place]
         if self.context is not None:
-            states = self.context(PackedSequence(states, leaves.batch_sizes))[0].data
+            sizes = Leaves(states, lengths).batch_sizes
+            states = self.context(PackedSequence(states, sizes))[0].data
         return Leaves(self._finish(states), lengths)
 
     def _finish(self, states: Tensor) -> Tensor:

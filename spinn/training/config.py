@@ -255,6 +255,7 @@ _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
         lambda c: c.model.embeddings == "fixed",
         "it belongs to --vectors with --embeddings fixed",
     ),
+    "leaf dropout": (lambda c: _drops_words(c.model), "nothing is dropped from words"),
     "classifier layers": (
         lambda c: c.model.classifier_layers > 0,
         "the classifier has no hidden layers",
@@ -274,6 +275,12 @@ _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
         "it belongs to --schedule step or exponential",
     ),
 }
+
+
+def _drops_words(model: ModelOptions) -> bool:
+    own_leaves = model.leaf_context == "none"
+    on_leaves = model.leaf_dropout > 0 or model.leaf_norm == "batch"
+    return model.embedding_dropout > 0 or (own_leaves and on_leaves)
 
 
 def _samples(configuration: Configuration) -> bool:
