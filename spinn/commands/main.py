@@ -13,6 +13,7 @@ from spinn.errors import SpinnError
 COMMANDS = {
     "train": "train a model, and test it",
     "evaluate": "evaluate a trained model on a data set",
+    "ablate": "train a grid of models and compare them",
     "predict": "classify sentence pairs with a trained model",
     "prepare": "read a corpus once and write it as numbers, to train from elsewhere",
     "download": "fetch SNLI, MultiNLI or GloVe",

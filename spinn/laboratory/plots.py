@@ -1,0 +1,251 @@
+"""The pictures of a study: learning curves, accuracy by length and depth, F1 of trees.
+
+Drawn like the learning curve of a run (``spinn.evaluation.plots``): matplotlib's objects on the Agg
+canvas, so no display is needed, and PNG files that appear when they are whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
+
+from spinn.errors import SpinnError
+from spinn.evaluation.plots import TEXT_COLOUR
+from spinn.files import written_whole
+from spinn.laboratory.measurement import SplitMeasurement
+from spinn.laboratory.statistics import deviation
+from spinn.laboratory.summary import (
+    Measurements,
+    RowSummary,
+    common_splits,
+    correctness,
+)
+from spinn.laboratory.tables import COMPARED
+from spinn.transitions import Transition, TransitionArray
+
+FloatArray = NDArray[np.float64]
+# The learning curves of each row, by seed.
+Metrics = Mapping[str, Mapping[int, Sequence[Mapping[str, Any]]]]
+
+BINS = 6
+_LINES = ("-", "--", ":", "-.")
+
+
+def plot_curves(metrics: Metrics, path: Path, title: str) -> None:
+    """Draw loss and accuracy on dev over epochs, each row's mean with a band over its seeds."""
+    figure = _figure(title, 11, 4.6)
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for number, (row, runs) in enumerate(metrics.items()):
+            if runs:
+                epochs, values = dev_curves(list(runs.values()), name)
+                _draw_band(axes, epochs, values, number, row)
+        _dress(axes, f"dev {name}", "epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
+    _legend(figure, axes, "line: mean, band: lowest to highest seed")
+    _write(figure, path)
+
+
+def dev_curves(
+    runs: Sequence[Sequence[Mapping[str, Any]]], name: str
+) -> tuple[FloatArray, FloatArray]:
+    """Gather a dev figure of several runs: epochs ``[E]`` and values ``[S, E]``.
+
+    Runs that stopped early have NaN from there on.
+    """
+    curves = [
+        {float(record["epoch"]): float(record[name]) for record in run if record["kind"] == "dev"}
+        for run in runs
+    ]
+    epochs = sorted({epoch for curve in curves for epoch in curve})
+    values = [[curve.get(epoch, np.nan) for epoch in epochs] for curve in curves]
+    return np.array(epochs), np.array(values)
+
+
+def plot_accuracy(measurements: Measurements, path: Path, title: str) -> None:
+    """Draw accuracy by the length of sentences and by the depth of trees.
+
+    The set is test where every run has one, else dev. A pair counts by its longer sentence, and by
+    the deeper of the two trees that its row took.
+    """
+    split = common_splits(measurements)[-1]
+    figure = _figure(f"{title}, {split}", 11, 4.6)
+    by_length, by_depth = figure.subplots(1, 2)
+    for number, (row, runs) in enumerate(measurements.items()):
+        if not runs:
+            continue
+        right = correctness(runs, split)
+        sets = [run.sets[split] for run in runs.values()]
+        lengths = np.stack([longest(one)[one.labelled] for one in sets])
+        _draw_bins(by_length, lengths, right, number, row)
+        if all(one.trees is not None for one in sets):
+            depths = np.stack([deepest(one)[one.labelled] for one in sets])
+            _draw_bins(by_depth, depths, right, number, row)
+    _dress(by_length, "accuracy by length", "words of the longer sentence")
+    _dress(by_depth, "accuracy by depth", "height of the higher tree taken by the row")
+    for axes in (by_length, by_depth):
+        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
+    _legend(figure, by_length, "line: mean, band: lowest to highest seed, a point per bin of pairs")
+    _write(figure, path)
+
+
+def longest(content: SplitMeasurement) -> NDArray[np.int64]:
+    """Return the words of the longer sentence of each pair, ``[P]``."""
+    return content.lengths.reshape(-1, 2).max(axis=1).astype(np.int64)
+
+
+def deepest(content: SplitMeasurement) -> NDArray[np.int64]:
+    """Return the height of the higher tree of each pair, ``[P]``.
+
+    Raises
+    ------
+    ValueError
+        If the model has no trees.
+
+    """
+    if content.trees is None:
+        raise ValueError("there are no trees")
+    heights = np.array([height(tree) for tree in content.trees], dtype=np.int64)
+    return heights.reshape(-1, 2).max(axis=1)
+
+
+def height(tree: TransitionArray) -> int:
+    """Count the nodes above the deepest word; 0 for a tree of one word."""
+    stack: list[int] = []
+    for transition in tree.tolist():
+        if transition == Transition.SHIFT:
+            stack.append(0)
+        else:
+            right, left = stack.pop(), stack.pop()
+            stack.append(1 + max(left, right))
+    return stack[-1]
+
+
+def bin_edges(values: NDArray[np.int64], bins: int = BINS) -> NDArray[np.int64]:
+    """Choose whole edges that cut values into bins of about as many: bin k is [edge k, edge k+1).
+
+    There are fewer bins where few values differ.
+    """
+    quantiles = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1], method="lower")
+    inner = [int(edge) for edge in quantiles if values.min() < edge]
+    return np.unique([int(values.min()), *inner, int(values.max()) + 1])
+
+
+def _draw_bins(
+    axes: Axes, values: NDArray[np.int64], right: NDArray[np.bool_], number: int, row: str
+) -> None:
+    """Draw a row's accuracy over bins of a value of pairs; both arrays are ``[S, P]``."""
+    edges = bin_edges(values)
+    accuracies = np.full((len(right), len(edges) - 1), np.nan)
+    centres = np.empty(len(edges) - 1)
+    for place, (low, high) in enumerate(pairwise(edges)):
+        inside = (values >= low) & (values < high)
+        centres[place] = values[inside].mean() if inside.any() else np.nan
+        for seed in range(len(right)):
+            if inside[seed].any():
+                accuracies[seed, place] = right[seed, inside[seed]].mean()
+    seen = ~np.isnan(centres)
+    _draw_band(axes, centres[seen], accuracies[:, seen], number, row, marker="o")
+
+
+def plot_trees(rows: Sequence[RowSummary], path: Path, title: str) -> None:
+    """Draw bars of parse F1 with gold and fixed shapes, and between seeds, for rows with trees.
+
+    Without any row with trees, there is no picture.
+    """
+    drawn = [(row.name, scores) for row in rows if (scores := _scores(row))]
+    if not drawn:
+        path.unlink(missing_ok=True)  # of an earlier report
+        return
+    names = [name for name in (*COMPARED, "self") if any(name in scores for _, scores in drawn)]
+    figure = _figure(f"{title}: F1 of trees", max(7.0, 1.1 * len(drawn) * len(names) ** 0.5), 4.6)
+    axes = figure.subplots()
+    width = 0.8 / len(names)
+    for place, name in enumerate(names):
+        for index, (_, scores) in enumerate(drawn):
+            if name in scores:
+                _draw_bar(axes, index + (place + 0.5) * width - 0.4, width, scores[name], place)
+        axes.bar([0], [0], color=_colour(place), label=name)  # for the legend
+    axes.set_xticks(range(len(drawn)), [name for name, _ in drawn], fontsize=9)
+    _dress(axes, "", "")
+    axes.set_ylim(0, 1.02)
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
+    _legend(figure, axes, "bar: mean, line: standard deviation over seeds (self: pairs of seeds)")
+    _write(figure, path)
+
+
+def _scores(row: RowSummary) -> dict[str, tuple[float, ...]]:
+    if row.trees is None:
+        return {}
+    return row.trees.f1 | ({"self": row.trees.agreement} if row.trees.agreement else {})
+
+
+def _draw_bar(axes: Axes, x: float, width: float, values: Sequence[float], place: int) -> None:
+    spread = deviation(values)
+    axes.bar(x, fmean(values), 0.92 * width, color=_colour(place), yerr=spread, ecolor=TEXT_COLOUR)
+
+
+def _figure(title: str, width: float, tall: float) -> Figure:
+    figure = Figure(figsize=(width, tall), dpi=150, layout="constrained")
+    figure.suptitle(title, fontsize=13, color=TEXT_COLOUR)
+    return figure
+
+
+def _colour(number: int) -> Any:
+    return colormaps["tab10"](number % 10)
+
+
+def _draw_band(
+    axes: Axes, x: FloatArray, values: FloatArray, number: int, label: str, marker: str = ""
+) -> None:
+    """Draw the mean of values ``[S, X]`` over seeds, and a band from the lowest to the highest."""
+    colour, line = _colour(number), _LINES[number // 10 % len(_LINES)]
+    if len(values) > 1:
+        low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    mean = np.nanmean(values, axis=0)
+    axes.plot(x, mean, line, marker=marker, markersize=4, color=colour, lw=1.6, label=label)
+
+
+def _dress(axes: Axes, title: str, below: str) -> None:
+    axes.set_title(title, fontsize=11, color=TEXT_COLOUR)
+    axes.set_xlabel(below, color=TEXT_COLOUR)
+    axes.grid(color="#dddddd", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=TEXT_COLOUR, labelsize=9)
+
+
+def _legend(figure: Figure, axes: Axes, meaning: str) -> None:
+    """Put one legend below all panels, headed by what is drawn."""
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        names,
+        loc="outside lower center",
+        ncols=min(5, max(1, len(names))),
+        frameon=False,
+        fontsize=9,
+        title=meaning,
+        title_fontsize=9,
+    )
+
+
+def _write(figure: Figure, path: Path) -> None:
+    """Write the picture, whole or not at all."""
+    try:
+        with written_whole(path) as scratch, scratch.open("wb") as stream:
+            FigureCanvasAgg(figure).print_png(stream)
+    except OSError as error:
+        raise SpinnError(f"The picture cannot be written to {path}: {error}.") from error

@@ -1,0 +1,153 @@
+"""From the folders of a study's runs to its table and pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spinn.errors import ConfigurationError, SpinnError
+from spinn.files import write_whole
+from spinn.laboratory import plots
+from spinn.laboratory.grid import Experiment, Grid
+from spinn.laboratory.measurement import FILE_NAME, Measurement, load
+from spinn.laboratory.summary import common_splits, comparable, summarise
+from spinn.laboratory.tables import Table
+from spinn.laboratory.worker import State, state_of
+from spinn.training.checkpoint import RunDirectory
+from spinn.training.loop import read_metrics
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The finished runs of a study, by row and seed.
+
+    Attributes
+    ----------
+    measurements
+        What their models answered.
+    metrics
+        Their learning curves, as in ``metrics.jsonl``.
+
+    """
+
+    measurements: dict[str, dict[int, Measurement]]
+    metrics: dict[str, dict[int, list[dict[str, Any]]]]
+
+
+def choose_reference(grid: Grid, against: str | None) -> str:
+    """Return the row that the others are compared with: the one named, or the first.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such row.
+
+    """
+    if against is not None and against not in grid.rows:
+        known = ", ".join(repr(name) for name in grid.rows)
+        raise ConfigurationError(f"--against {against!r} is no row; choose from {known}.")
+    return against or next(iter(grid.rows))
+
+
+def write_report(
+    grid: Grid, output: Path, against: str | None, reasons: Mapping[Path, str] | None = None
+) -> Table:
+    """Write table and pictures of what is finished into the study's folder.
+
+    Parameters
+    ----------
+    grid, output
+        The study and its folder.
+    against
+        The row that the others are compared with; the first if ``None``.
+    reasons
+        Why runs failed, by their folders.
+
+    Raises
+    ------
+    SpinnError
+        If no run is finished, a file of one is damaged, or something cannot be written.
+
+    """
+    reference = choose_reference(grid, against)
+    experiments = grid.experiments(output)
+    finished = collect(grid, experiments)
+    if not any(finished.measurements.values()):
+        remedy = "Give the command without --table-only to make them."
+        raise SpinnError(f"{output}: no run of the study is finished yet. {remedy}")
+    remarks = _missing(experiments, reasons or {}) + _not_compared(finished, reference)
+    table = Table(summarise(finished.measurements, reference), reference, remarks)
+    try:
+        for ending, text in (
+            ("md", table.markdown()), ("csv", table.csv()), ("tex", table.latex()),
+        ):  # fmt: skip
+            write_whole(output / f"table.{ending}", text)
+    except OSError as error:
+        raise SpinnError(f"{output}: the table cannot be written ({error.strerror}).") from error
+    plots.plot_curves(finished.metrics, output / "learning_curves.png", grid.name)
+    plots.plot_accuracy(finished.measurements, output / "accuracy.png", grid.name)
+    plots.plot_trees(table.rows, output / "trees.png", grid.name)
+    return table
+
+
+def collect(grid: Grid, experiments: Sequence[Experiment]) -> Finished:
+    """Read the answers and the learning curves of the runs that are finished."""
+    finished = Finished({name: {} for name in grid.rows}, {name: {} for name in grid.rows})
+    for experiment in experiments:
+        if state_of(experiment.path) is State.DONE:
+            row, seed = experiment.row, experiment.seed
+            finished.measurements[row][seed] = load(experiment.path / FILE_NAME)
+            finished.metrics[row][seed] = read_metrics(RunDirectory(experiment.path))
+    return finished
+
+
+def write_description(grid: Grid, output: Path) -> None:
+    """Write the configurations of all runs beside their folders, for the record.
+
+    Raises
+    ------
+    SpinnError
+        If the folder cannot be written.
+
+    """
+    rows = {
+        name: [configuration.as_dict() for configuration in configurations]
+        for name, configurations in grid.rows.items()
+    }
+    content = {"name": grid.name, "seeds": list(grid.seeds), "rows": rows}
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        write_whole(output / "study.json", json.dumps(content, indent=2))
+    except OSError as error:
+        raise SpinnError(
+            f"{output}: the study cannot be written there ({error.strerror}). "
+            "Choose another --output."
+        ) from error
+
+
+def _missing(experiments: Sequence[Experiment], reasons: Mapping[Path, str]) -> list[str]:
+    """Say of each run that is not in the table why."""
+    remarks = []
+    for experiment in experiments:
+        state = state_of(experiment.path)
+        if state is not State.DONE:
+            why = reasons.get(experiment.path, "")
+            told = f"failed: {why}" if why else f"{state.value}."
+            remarks.append(f"Missing: {experiment.row} with seed {experiment.seed}, {told}")
+    return remarks
+
+
+def _not_compared(finished: Finished, reference: str) -> list[str]:
+    """Name the rows whose pairs are not those of the reference."""
+    held = finished.measurements[reference]
+    if not held:
+        return [f"Nothing is compared: {reference} has no finished run."]
+    return [
+        f"{name} is not compared: its {split} pairs are not those of {reference}."
+        for split in common_splits(finished.measurements)
+        for name, runs in finished.measurements.items()
+        if runs and not comparable(runs, held, split)
+    ]

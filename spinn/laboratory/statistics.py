@@ -1,0 +1,172 @@
+"""The statistics of an ablation study: intervals, a paired test, and a correction for many tests.
+
+Everything here is a pure function of which pairs were answered rightly, ``correct[s, p]`` for seed
+``s`` and pair ``p``; randomness comes only from the generator that is handed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
+
+REPLICATES = 10_000
+LEVEL = 0.95
+_CHUNK = 500  # replicates drawn at a time, so that many seeds do not need much memory
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval."""
+
+    low: float
+    high: float
+
+
+def deviation(values: Sequence[float]) -> float | None:
+    """Return the sample standard deviation (n - 1); ``None`` for fewer than two values."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def bootstrap_mean(
+    correct: BoolArray,
+    random: np.random.Generator,
+    *,
+    replicates: int = REPLICATES,
+    level: float = LEVEL,
+) -> Interval:
+    """Bound the accuracy of a row by the percentile bootstrap over seeds and pairs.
+
+    In each replicate the S seeds and, independently, the P pairs are drawn with replacement, and
+    the accuracy of the drawn seeds on the drawn pairs is taken. This is the bootstrap for crossed
+    factors of Owen (2007, "The pigeonhole bootstrap", Annals of Applied Statistics 1), with the
+    percentile interval of Efron and Tibshirani (1993, chapter 13).
+
+    Parameters
+    ----------
+    correct
+        ``[S, P]``.
+    random
+        The generator of the draws.
+    replicates, level
+        How many draws, and how much of them the interval holds.
+
+    """
+    return _percentiles(_replicates([correct], random, replicates)[:, 0], level)
+
+
+def bootstrap_difference(
+    first: BoolArray,
+    second: BoolArray,
+    random: np.random.Generator,
+    *,
+    replicates: int = REPLICATES,
+    level: float = LEVEL,
+) -> Interval:
+    """Bound the difference in accuracy, first less second, of two rows on the same pairs.
+
+    As in :func:`bootstrap_mean`; a replicate draws the same pairs for both rows, and the seeds of
+    each row by themselves.
+
+    Parameters
+    ----------
+    first, second
+        ``[S, P]`` and ``[R, P]``.
+    random, replicates, level
+        As in :func:`bootstrap_mean`.
+
+    """
+    drawn = _replicates([first, second], random, replicates)
+    return _percentiles(drawn[:, 0] - drawn[:, 1], level)
+
+
+def _replicates(rows: list[BoolArray], random: np.random.Generator, replicates: int) -> FloatArray:
+    """Draw replicates of the accuracies of R rows on common pairs, ``[replicates, R]``.
+
+    Pairs that all seeds of all rows answered alike are interchangeable, so drawing pairs is
+    drawing from the multinomial over the distinct columns: a few instead of thousands.
+    """
+    columns, counts = np.unique(np.concatenate(rows), axis=1, return_counts=True)
+    pairs = counts.sum()
+    means = np.empty((replicates, len(rows)))
+    bounds = np.cumsum([0] + [len(row) for row in rows])
+    for start in range(0, replicates, _CHUNK):
+        size = min(_CHUNK, replicates - start)
+        weights = random.multinomial(pairs, counts / pairs, size=size) / pairs
+        accuracies = weights @ columns.T  # [size, seeds of all rows]
+        for row, (begin, end) in enumerate(pairwise(bounds)):
+            seeds = end - begin
+            drawn = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=size) / seeds
+            means[start : start + size, row] = (accuracies[:, begin:end] * drawn).sum(axis=1)
+    return means
+
+
+def _percentiles(values: FloatArray, level: float) -> Interval:
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
+
+
+def sign_flip_test(first: BoolArray, second: BoolArray) -> float:
+    """Test whether two rows differ on the same pairs; return the exact two-sided p.
+
+    The statistic is the sum over pairs of the difference between the two rows' correctness, each
+    averaged over its seeds. Where the rows do not differ, every pair's difference is as likely with
+    the other sign; p is the share of all sign patterns whose sum is at least as far from 0 as the
+    one observed. With one seed a row this is McNemar's exact test (McNemar 1947). It takes the
+    trained models as given: pairs are the sample, seeds are not.
+
+    The differences are multiples of one number, so the distribution over all patterns is exact,
+    from its characteristic function (Pagano and Tritchler 1983, "On obtaining permutation
+    distributions in polynomial time", JASA 78).
+
+    Parameters
+    ----------
+    first, second
+        ``[S, P]`` and ``[R, P]``.
+
+    """
+    differences: NDArray[np.int64] = first.sum(axis=0, dtype=np.int64) * len(second) - second.sum(
+        axis=0, dtype=np.int64
+    ) * len(first)
+    differences = differences[differences != 0]
+    if not differences.size:
+        return 1.0
+    differences //= np.gcd.reduce(differences)
+    observed = abs(int(differences.sum()))
+    sizes, counts = np.unique(np.abs(differences), return_counts=True)
+    chances = _subset_sums(sizes, counts)
+    # The signed sum is twice the sum of those with a plus, less the sum of all.
+    signed = 2 * np.arange(len(chances)) - (len(chances) - 1)
+    p = float(chances[np.abs(signed) >= observed].sum())
+    return float(np.clip(p, 2.0 ** (1 - min(differences.size, 1000)), 1.0))
+
+
+def _subset_sums(sizes: NDArray[np.int64], counts: NDArray[np.int64]) -> FloatArray:
+    """Distribute the sum of a random half: each item is in or out by a fair coin.
+
+    There are ``counts[k]`` items of size ``sizes[k]``; entry ``u`` of the result is the chance that
+    the sum is ``u``. The transform of the sum is the product of those of the items.
+    """
+    span = int((sizes * counts).sum()) + 1
+    frequencies = np.arange(span // 2 + 1)
+    transform = np.ones(len(frequencies), dtype=np.complex128)
+    for size, count in zip(sizes, counts, strict=True):
+        angle = 2 * np.pi * ((frequencies * size) % span) / span
+        transform *= ((1 + np.exp(-1j * angle)) / 2) ** count
+    return np.clip(np.fft.irfft(transform, n=span), 0, None)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p values of several tests so that a false alarm in any is bounded (Holm 1979)."""
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return adjusted

@@ -1,0 +1,274 @@
+"""The table of a study, as Markdown, LaTeX and CSV, with its conventions in words below it.
+
+Markdown and LaTeX are for readers: percentages, rounded. CSV is for programs: fractions, unrounded,
+and every figure in a column of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean
+
+from spinn.laboratory.statistics import LEVEL, REPLICATES, Interval, deviation
+from spinn.laboratory.summary import CONVENTIONS, RANDOM_SEED, RowSummary
+from spinn.transitions import FIXED_SHAPES
+
+SIGNIFICANT = 0.05
+COMPARED = ("gold", *FIXED_SHAPES)
+_NOTHING = "–"
+_LATEX_SIGNS = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "–": "--",
+    "−": "$-$",
+    "<": "$<$",
+    ">": "$>$",
+    **{sign: "\\" + sign for sign in "&%$#_{}"},
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a study: the rows' figures, what they are held against, remarks.
+
+    Attributes
+    ----------
+    rows
+        In the order of the study.
+    against
+        The row that the others are compared with.
+    remarks
+        Sentences on what is missing.
+
+    """
+
+    rows: Sequence[RowSummary]
+    against: str
+    remarks: Sequence[str] = ()
+
+    @property
+    def splits(self) -> list[str]:
+        """The sets that have accuracies."""
+        return list(dict.fromkeys(split for row in self.rows for split in row.accuracy))
+
+    @property
+    def has_trees(self) -> bool:
+        """Whether any row has trees."""
+        return any(row.trees is not None for row in self.rows)
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether any row is compared with another."""
+        return any(row.comparison for row in self.rows)
+
+    def markdown(self) -> str:
+        """Write the table and its notes as Markdown."""
+        header, *body = self._cells()
+        aligned = ["---", *["---:"] * (len(header) - 1)]
+        lines = [
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
+            for line in (header, aligned, *body)
+        ]
+        notes = [f"- {note}" for note in (*self.remarks, *self.notes())]
+        return "\n".join([*lines, "", *notes]) + "\n"
+
+    def latex(self) -> str:
+        """Write the table and its notes as a LaTeX float that wants the package booktabs."""
+        header, *body = ([_latex(cell) for cell in line] for line in self._cells())
+        lines = [" & ".join(cells) + r" \\" for cells in body]
+        notes = [_latex(note) for note in (*self.remarks, *self.notes())]
+        parts = [
+            r"% \usepackage{booktabs} in the preamble",
+            r"\begin{table*}",
+            r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
+            rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+            r"\toprule",
+            " & ".join(header) + r" \\",
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\caption{" + "\n".join(notes) + "}",
+            r"\end{table*}",
+        ]
+        return "\n".join(parts) + "\n"
+
+    def csv(self) -> str:
+        """Write every figure as comma-separated values; accuracies and scores are fractions."""
+        stream = io.StringIO()
+        records = [_record(row, self.splits) for row in self.rows]
+        writer = csv.DictWriter(stream, list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+        return stream.getvalue()
+
+    def _cells(self) -> list[list[str]]:
+        """Set the header and the rows in cells."""
+        columns = self._columns()
+        header = [name for name, _ in columns]
+        return [header, *([cell(row) for _, cell in columns] for row in self.rows)]
+
+    def _columns(self) -> list[tuple[str, Callable[[RowSummary], str]]]:
+        columns: list[tuple[str, Callable[[RowSummary], str]]] = [
+            ("row", lambda row: row.name),
+            ("seeds", lambda row: str(len(row.seeds))),
+        ]
+        for split in self.splits:
+            columns += [
+                (split, partial(_accuracy, split=split)),
+                (f"{LEVEL:.0%} CI", partial(_interval, split=split)),
+            ]
+            if self.is_compared:
+                columns += [
+                    (f"{split} Δ", partial(self._difference, split=split)),
+                    ("p", partial(_p, split=split)),
+                ]
+        if self.has_trees:
+            columns += [
+                *(
+                    (f"F1 {name}", partial(_f1, name=name))
+                    for name in COMPARED
+                    if any(row.trees and name in row.trees.f1 for row in self.rows)
+                ),
+                ("self-F1", _self_f1),
+                ("depth", lambda row: f"{fmean(row.trees.depth):.2f}" if row.trees else _NOTHING),
+            ]
+        columns += [
+            ("parameters", lambda row: f"{row.weights:,.0f}" if row.weights else _NOTHING),
+            ("seconds", lambda row: _NOTHING if row.seconds is None else f"{row.seconds:,.0f}"),
+        ]
+        return columns
+
+    def _difference(self, row: RowSummary, split: str) -> str:
+        compared = row.comparison.get(split)
+        if compared is None:
+            return "reference" if row.name == self.against else _NOTHING
+        return f"{_signed(compared.difference)} {_bounds(compared.interval, _signed)}"
+
+    def notes(self) -> list[str]:
+        """Say in words what the figures are."""
+        notes = [
+            "Accuracies in per cent, of the checkpoint that is best on dev: mean ± sample standard "
+            "deviation (n − 1) over seeds.",
+            f"CI: {LEVEL:.0%} percentile bootstrap (Efron and Tibshirani 1993), {REPLICATES:,} "
+            "replicates of a generator seeded with "
+            f"{RANDOM_SEED}; each draws the row's seeds and, independently, the pairs of the set, "
+            "both with replacement. With few seeds the part that comes from seeds is too narrow, "
+            "and with one seed it is missing.",
+        ]
+        if self.is_compared:
+            notes += self._comparison_notes()
+        if self.has_trees:
+            notes += self._tree_notes()
+        notes.append(
+            "parameters: numbers that are trained. seconds: of training and its looks at dev, mean "
+            "over seeds, on whatever else the machine was doing."
+        )
+        return notes
+
+    def _comparison_notes(self) -> list[str]:
+        return [
+            f"Δ: less {self.against}, with the same bootstrap's CI (pairs drawn once for both "
+            "rows, seeds for each by itself).",
+            "p: exact two-sided sign-flip permutation test on the pairs' correctness averaged over "
+            "seeds (McNemar's exact test where rows have one seed); it takes the trained models as "
+            f"given. * marks p < {SIGNIFICANT} after Holm's correction for all rows compared on "
+            "that set.",
+        ]
+
+    def _tree_notes(self) -> list[str]:
+        split = next(row.trees.split for row in self.rows if row.trees)
+        return [
+            f"Trees are those taken on {split}, means over seeds. F1 in per cent: "
+            f"{CONVENTIONS.describe()}; gold: over the sentences that have a parse.",
+            "self-F1: mean F1 between the trees of every two seeds. depth: nodes above a word, "
+            "mean over words, then sentences.",
+        ]
+
+
+def _accuracy(row: RowSummary, split: str) -> str:
+    accuracy = row.accuracy.get(split)
+    if accuracy is None:
+        return _NOTHING
+    spread = "" if accuracy.deviation is None else f" ± {100 * accuracy.deviation:.2f}"
+    return f"{100 * accuracy.mean:.2f}{spread}"
+
+
+def _interval(row: RowSummary, split: str) -> str:
+    accuracy = row.accuracy.get(split)
+    return _NOTHING if accuracy is None else _bounds(accuracy.interval, _percent)
+
+
+def _bounds(interval: Interval, written: Callable[[float], str]) -> str:
+    return f"[{written(interval.low)}, {written(interval.high)}]"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f}"
+
+
+def _signed(value: float) -> str:
+    rounded = f"{100 * value:+.2f}"
+    return "0.00" if float(rounded) == 0 else rounded.replace("-", "−")
+
+
+def _p(row: RowSummary, split: str) -> str:
+    compared = row.comparison.get(split)
+    if compared is None:
+        return _NOTHING
+    star = "*" if compared.adjusted < SIGNIFICANT else ""
+    return f"{'< 0.001' if compared.p < 0.001 else f'{compared.p:.3f}'}{star}"
+
+
+def _f1(row: RowSummary, name: str) -> str:
+    if row.trees is None or name not in row.trees.f1:
+        return _NOTHING
+    return f"{100 * fmean(row.trees.f1[name]):.1f}"
+
+
+def _self_f1(row: RowSummary) -> str:
+    if row.trees is None or not row.trees.agreement:
+        return _NOTHING
+    return f"{100 * fmean(row.trees.agreement):.1f}"
+
+
+def _latex(text: str) -> str:
+    escaped = "".join(_LATEX_SIGNS.get(sign, sign) for sign in text)
+    return escaped.replace("Δ", r"$\Delta$")
+
+
+def _record(row: RowSummary, splits: Sequence[str]) -> dict[str, object]:
+    """List all figures of a row by the names of CSV columns; what is missing is empty."""
+    record: dict[str, object] = {"row": row.name, "seeds": " ".join(map(str, row.seeds))}
+    for split in splits:
+        accuracy, compared = row.accuracy.get(split), row.comparison.get(split)
+        figures = {
+            "mean": accuracy and accuracy.mean,
+            "sd": accuracy and accuracy.deviation,
+            "low": accuracy and accuracy.interval.low,
+            "high": accuracy and accuracy.interval.high,
+            "difference": compared and compared.difference,
+            "difference_low": compared and compared.interval.low,
+            "difference_high": compared and compared.interval.high,
+            "p": compared and compared.p,
+            "p_holm": compared and compared.adjusted,
+        }
+        record |= {f"{split}_{name}": value for name, value in figures.items()}
+    trees = row.trees
+    record["trees"] = trees and trees.split
+    for name in COMPARED:
+        scores = trees.f1.get(name, ()) if trees else ()
+        record |= {f"f1_{name}": _mean(scores), f"f1_{name}_sd": deviation(scores)}
+    record["self_f1"] = _mean(trees.agreement) if trees else None
+    record["depth"] = _mean(trees.depth) if trees else None
+    return record | {"parameters": row.weights, "seconds": row.seconds}
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
