@@ -24,7 +24,6 @@ from spinn.errors import SpinnError
 from spinn.evaluation.plots import TEXT_COLOUR
 from spinn.files import written_whole
 from spinn.laboratory.measurement import SplitMeasurement
-from spinn.laboratory.statistics import deviation
 from spinn.laboratory.summary import (
     Measurements,
     RowSummary,
@@ -93,7 +92,7 @@ def plot_accuracy(measurements: Measurements, path: Path, title: str) -> None:
             depths = np.stack([deepest(one)[one.labelled] for one in sets])
             _draw_bins(by_depth, depths, right, number, row)
     _dress(by_length, "accuracy by length", "words of the longer sentence")
-    _dress(by_depth, "accuracy by depth", "height of the higher tree taken by the row")
+    _dress(by_depth, "accuracy by depth", "nodes above a word, at most, in the row's own trees")
     for axes in (by_length, by_depth):
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
     _legend(figure, by_length, "line: mean, band: lowest to highest seed, a point per bin of pairs")
@@ -156,7 +155,7 @@ def _draw_bins(
             if inside[seed].any():
                 accuracies[seed, place] = right[seed, inside[seed]].mean()
     seen = ~np.isnan(centres)
-    _draw_band(axes, centres[seen], accuracies[:, seen], number, row, marker="o")
+    _draw_band(axes, centres[seen], accuracies[:, seen], number, row)
 
 
 def plot_trees(rows: Sequence[RowSummary], path: Path, title: str) -> None:
@@ -177,11 +176,13 @@ def plot_trees(rows: Sequence[RowSummary], path: Path, title: str) -> None:
             if name in scores:
                 _draw_bar(axes, index + (place + 0.5) * width - 0.4, width, scores[name], place)
         axes.bar([0], [0], color=_colour(place), label=name)  # for the legend
-    axes.set_xticks(range(len(drawn)), [name for name, _ in drawn], fontsize=9)
+    names_of_rows = [name for name, _ in drawn]
+    tilt = 20 if sum(map(len, names_of_rows)) > 60 else 0
+    axes.set_xticks(range(len(drawn)), names_of_rows, fontsize=9, rotation=tilt)
     _dress(axes, "", "")
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
-    _legend(figure, axes, "bar: mean, line: standard deviation over seeds (self: pairs of seeds)")
+    _legend(figure, axes, "bar: mean, line: lowest to highest seed (self: pair of seeds)")
     _write(figure, path)
 
 
@@ -192,8 +193,9 @@ def _scores(row: RowSummary) -> dict[str, tuple[float, ...]]:
 
 
 def _draw_bar(axes: Axes, x: float, width: float, values: Sequence[float], place: int) -> None:
-    spread = deviation(values)
-    axes.bar(x, fmean(values), 0.92 * width, color=_colour(place), yerr=spread, ecolor=TEXT_COLOUR)
+    mean = fmean(values)
+    spread = [[mean - min(values)], [max(values) - mean]] if len(values) > 1 else None
+    axes.bar(x, mean, 0.92 * width, color=_colour(place), yerr=spread, ecolor=TEXT_COLOUR)
 
 
 def _figure(title: str, width: float, tall: float) -> Figure:
@@ -206,16 +208,14 @@ def _colour(number: int) -> Any:
     return colormaps["tab10"](number % 10)
 
 
-def _draw_band(
-    axes: Axes, x: FloatArray, values: FloatArray, number: int, label: str, marker: str = ""
-) -> None:
+def _draw_band(axes: Axes, x: FloatArray, values: FloatArray, number: int, label: str) -> None:
     """Draw the mean of values ``[S, X]`` over seeds, and a band from the lowest to the highest."""
     colour, line = _colour(number), _LINES[number // 10 % len(_LINES)]
     if len(values) > 1:
         low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
     mean = np.nanmean(values, axis=0)
-    axes.plot(x, mean, line, marker=marker, markersize=4, color=colour, lw=1.6, label=label)
+    axes.plot(x, mean, line, marker="o", markersize=3.5, color=colour, lw=1.6, label=label)
 
 
 def _dress(axes: Axes, title: str, below: str) -> None:

@@ -250,7 +250,9 @@ class _Worker:
         *lines, self._unfinished = (self._unfinished + self._log.read()).split(b"\n")
         told = [line.decode(errors="replace").rstrip() for line in lines if line.strip()]
         self._last = told[-1] if told else self._last
-        return [line for line in told if line.startswith(("epoch", "dev: acc", "test: acc", "Resuming"))]
+        return [
+            line for line in told if line.startswith(("epoch", "dev: acc", "test: acc", "Resuming"))
+        ]
 
     def outcome(self, *, asked: bool) -> Outcome:
         """Say how the process ended."""

@@ -1,0 +1,44 @@
+"""Made-up answers, for the tests of summaries, tables and pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spinn.laboratory.measurement import Measurement, SplitMeasurement
+from spinn.transitions import TransitionArray, left_branching, right_branching
+
+LENGTHS = [4, 3, 2, 1, 5, 4]  # of three pairs
+
+
+def a_set(
+    predicted: list[int],
+    trees: list[TransitionArray] | None = None,
+    gold_trees: list[TransitionArray | None] | None = None,
+) -> SplitMeasurement:
+    """Make a set of three pairs that are all labelled 0."""
+    return SplitMeasurement(
+        gold=np.zeros(3, dtype=np.int16),
+        predicted=np.array(predicted, dtype=np.int16),
+        lengths=np.array(LENGTHS, dtype=np.int32),
+        trees=trees,
+        gold_trees=gold_trees or [None] * 6,
+    )
+
+
+def left() -> list[TransitionArray]:
+    return [left_branching(length) for length in LENGTHS]
+
+
+def right() -> list[TransitionArray]:
+    return [right_branching(length) for length in LENGTHS]
+
+
+def a_study() -> dict[str, dict[int, Measurement]]:
+    """Make a study: trees that agree with the parser's in one seed, a model without, and no run."""
+    gold: list[TransitionArray | None] = [*left()[:4], None, None]
+    spinn = {
+        1: Measurement({"dev": a_set([0, 0, 1], left(), gold)}, 100, 2.0),
+        2: Measurement({"dev": a_set([0, 1, 1], right(), gold)}, 100, 4.0),
+    }
+    lstm = {1: Measurement({"dev": a_set([0, 0, 0], None, gold)}, 50, 1.0)}
+    return {"SPINN": spinn, "LS_TM | 50%": lstm, "never run": {}}

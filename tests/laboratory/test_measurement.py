@@ -1,0 +1,68 @@
+"""The file of answers: what is packed comes back, and damage is told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spinn.errors import DataError
+from spinn.laboratory.measurement import (
+    Measurement,
+    SplitMeasurement,
+    load,
+    pack_trees,
+    save,
+    unpack_trees,
+)
+from spinn.transitions import balanced, left_branching, random_uniform, right_branching
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=9), st.integers(0, 99))
+def test_trees_come_back_from_their_bits(lengths, seed):
+    steps = random_uniform(np.array(lengths), np.random.default_rng(seed))
+    trees = [steps[: 2 * length - 1, column] for column, length in enumerate(lengths)]
+    packed = pack_trees(trees)
+    assert len(packed) == (sum(2 * length - 1 for length in lengths) + 7) // 8
+    returned = unpack_trees(packed, np.array(lengths, dtype=np.int32))
+    assert len(returned) == len(trees)
+    for tree, other in zip(trees, returned, strict=True):
+        np.testing.assert_array_equal(tree, other)
+
+
+def content(*, with_trees: bool) -> SplitMeasurement:
+    return SplitMeasurement(
+        gold=np.array([0, 2, -1], dtype=np.int16),
+        predicted=np.array([0, 1, 1], dtype=np.int16),
+        lengths=np.array([3, 1, 4, 2, 5, 3], dtype=np.int32),
+        trees=[right_branching(n) for n in (3, 1, 4, 2, 5, 3)] if with_trees else None,
+        gold_trees=[left_branching(3), None, balanced(4), None, None, right_branching(3)],
+    )
+
+
+@pytest.mark.parametrize("with_trees", [True, False])
+def test_a_measurement_comes_back(tmp_path, with_trees):
+    before = Measurement({"dev": content(with_trees=with_trees)}, 123, 4.5)
+    save(before, tmp_path / "answers.npz")
+    after = load(tmp_path / "answers.npz")
+    assert (after.weights, after.seconds, list(after.sets)) == (123, 4.5, ["dev"])
+    old, new = before.sets["dev"], after.sets["dev"]
+    assert new.same_pairs(old)
+    np.testing.assert_array_equal(new.predicted, old.predicted)
+    np.testing.assert_array_equal(new.correct, [True, False])  # the unlabelled pair is left out
+    assert (new.trees is None) == (not with_trees)
+    for mine, others in ((new.trees or [], old.trees or []), (new.gold_trees, old.gold_trees)):
+        for tree, other in zip(mine, others, strict=True):
+            assert (tree is None) == (other is None)
+            if tree is not None:
+                np.testing.assert_array_equal(tree, other)
+
+
+@pytest.mark.parametrize("damage", [b"", b"not an archive", None])
+def test_a_damaged_file_is_told(tmp_path, damage):
+    path = tmp_path / "answers.npz"
+    save(Measurement({"dev": content(with_trees=True)}, 1, 1.0), path)
+    path.write_bytes(path.read_bytes()[:300] if damage is None else damage)
+    with pytest.raises(DataError, match=r"answers\.npz: .*Delete it and give the command without"):
+        load(path)

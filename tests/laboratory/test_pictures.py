@@ -1,0 +1,95 @@
+"""The pictures of studies: the numbers behind them, and that they are written."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up import LENGTHS, a_set, a_study, left
+from matplotlib.image import imread
+
+from spinn.laboratory.plots import (
+    bin_edges,
+    deepest,
+    dev_curves,
+    height,
+    longest,
+    plot_accuracy,
+    plot_curves,
+    plot_trees,
+)
+from spinn.laboratory.summary import summarise
+from spinn.transitions import balanced, from_brackets
+
+
+def record(kind: str, epoch: int, loss: float) -> dict[str, object]:
+    return {"kind": kind, "epoch": epoch, "loss": loss, "accuracy": 1 - loss}
+
+
+RUNS = [
+    [record("train", 1, 0.9), record("dev", 1, 0.8), record("dev", 2, 0.6)],
+    [record("dev", 1, 0.7)],
+]
+
+
+def test_curves_are_put_side_by_side():
+    epochs, losses = dev_curves(RUNS, "loss")
+    np.testing.assert_array_equal(epochs, [1, 2])
+    np.testing.assert_array_equal(losses, [[0.8, 0.6], [0.7, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("brackets", "wanted"),
+    [("a", 0), ("( a b )", 1), ("( ( a b ) ( c d ) )", 2), ("( a ( ( b c ) d ) )", 3)],
+)
+def test_height(brackets, wanted):
+    assert height(from_brackets(brackets)[1]) == wanted
+    assert height(balanced(9)) == 4
+
+
+def test_a_pair_counts_by_its_longer_sentence_and_higher_tree():
+    content = a_set([0, 0, 0], left())
+    assert LENGTHS == [4, 3, 2, 1, 5, 4]
+    np.testing.assert_array_equal(longest(content), [4, 2, 5])
+    np.testing.assert_array_equal(deepest(content), [3, 1, 4])
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=200), st.integers(1, 8))
+def test_bins_hold_every_value_once(values, bins):
+    array = np.array(values)
+    edges = bin_edges(array, bins)
+    assert 2 <= len(edges) <= bins + 2
+    assert (np.diff(edges) > 0).all()
+    counts, _ = np.histogram(array, bins=edges - 0.5)
+    assert counts.sum() == len(values)
+
+
+def test_bins_are_about_as_full():
+    counts, _ = np.histogram(np.arange(600), bins=bin_edges(np.arange(600), 6) - 0.5)
+    assert counts.min() >= 99
+    assert counts.max() <= 101
+
+
+def test_pictures_are_written_whole_and_without_warnings(tmp_path):
+    study = a_study()
+    metrics = {"SPINN": {1: RUNS[0], 2: RUNS[1]}, "LSTM": {1: RUNS[1]}, "never run": {}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plot_curves(metrics, tmp_path / "curves.png", "study")
+        plot_accuracy(study, tmp_path / "accuracy.png", "study")
+        plot_trees(summarise(study, "SPINN"), tmp_path / "trees.png", "study")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["accuracy.png", "curves.png", "trees.png"]
+    for path in tmp_path.iterdir():
+        picture = imread(path)[..., :3]
+        assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+
+
+def test_without_trees_there_is_no_picture_of_them(tmp_path):
+    path = tmp_path / "trees.png"
+    path.write_bytes(b"of an earlier report")
+    plot_trees(summarise({"LSTM": a_study()["LS_TM | 50%"]}, "LSTM"), path, "study")
+    assert not path.exists()

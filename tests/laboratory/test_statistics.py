@@ -1,0 +1,150 @@
+"""Intervals and tests against cases that can be worked out exactly."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spinn.laboratory.statistics import (
+    bootstrap_difference,
+    bootstrap_mean,
+    deviation,
+    holm,
+    sign_flip_test,
+)
+
+
+def answers(random: np.random.Generator, seeds: int, pairs: int, rate: float) -> np.ndarray:
+    return random.random((seeds, pairs)) < rate
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def enumerated(first: np.ndarray, second: np.ndarray) -> float:
+    """Try every pattern of signs."""
+    differences = first.mean(axis=0) - second.mean(axis=0)
+    observed = abs(differences.sum())
+    patterns = [np.dot(signs, differences) for signs in product((1, -1), repeat=len(differences))]
+    return float(np.mean([abs(total) >= observed - 1e-9 for total in patterns]))
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Compute the exact binomial form from the discordant pairs."""
+    n, k = only_first + only_second, min(only_first, only_second)
+    return min(1.0, 2 * sum(comb(n, i) for i in range(k + 1)) / 2**n)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 3), st.integers(1, 3), st.integers(1, 10))
+def test_the_permutation_test_equals_full_enumeration(seed, seeds, others, pairs):
+    random = generator(seed)
+    first, second = answers(random, seeds, pairs, 0.7), answers(random, others, pairs, 0.4)
+    assert sign_flip_test(first, second) == pytest.approx(enumerated(first, second), abs=1e-12)
+
+
+@pytest.mark.parametrize(("gains", "losses"), [(8, 2), (5, 5), (1, 0), (40, 20), (700, 640)])
+def test_with_one_seed_it_is_mcnemars_exact_test(gains, losses):
+    first = np.array([[True] * gains + [False] * losses + [True] * 7])
+    second = np.array([[False] * gains + [True] * losses + [True] * 7])
+    assert sign_flip_test(first, second) == pytest.approx(mcnemar(gains, losses), rel=1e-9)
+
+
+def test_rows_that_answer_alike_do_not_differ():
+    same = answers(generator(), 3, 50, 0.5)
+    assert sign_flip_test(same, same) == 1.0
+    assert sign_flip_test(same, same[::-1]) == 1.0
+
+
+def test_p_is_the_same_either_way_and_never_zero():
+    better, worse = np.ones((2, 300), dtype=bool), np.zeros((3, 300), dtype=bool)
+    assert 0 < sign_flip_test(better, worse) < 1e-12
+    first, second = answers(generator(1), 2, 300, 0.7), answers(generator(2), 3, 300, 0.6)
+    assert sign_flip_test(first, second) == pytest.approx(sign_flip_test(second, first), abs=1e-12)
+
+
+def test_p_is_uniform_where_rows_do_not_differ():
+    random = generator(5)
+    p = [sign_flip_test(answers(random, 2, 60, 0.6), answers(random, 2, 60, 0.6))
+         for _ in range(400)]  # fmt: skip
+    assert np.mean(np.array(p) < 0.05) < 0.08
+    assert 0.4 < np.mean(p) < 0.65
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_the_bootstrap_of_constant_answers_has_no_width(value):
+    constant = np.full((3, 40), value)
+    interval = bootstrap_mean(constant, generator())
+    assert (interval.low, interval.high) == (float(value), float(value))
+    interval = bootstrap_difference(constant, constant, generator())
+    assert (interval.low, interval.high) == (0.0, 0.0)
+
+
+def test_one_seed_gives_the_binomial_interval():
+    correct = np.array([[True] * 60 + [False] * 40])
+    interval = bootstrap_mean(correct, generator(), replicates=40_000)
+    # Percentiles of Binomial(100, 0.6), from its distribution function.
+    assert interval.low == pytest.approx(0.50, abs=0.011)
+    assert interval.high == pytest.approx(0.69, abs=0.011)
+
+
+def test_seeds_are_resampled_too():
+    # Each seed is right everywhere or nowhere: pairs say nothing, seeds everything.
+    correct = np.array([[True] * 30, [False] * 30])
+    interval = bootstrap_mean(correct, generator())
+    # Both draws are the one seed with chance 1/4, so 2.5% and 97.5% fall on 0 and 1.
+    assert (interval.low, interval.high) == (0.0, 1.0)
+    fixed = bootstrap_mean(correct[:1], generator())
+    assert (fixed.low, fixed.high) == (1.0, 1.0)
+
+
+def test_a_difference_draws_the_same_pairs_for_both_rows():
+    hard = answers(generator(3), 1, 200, 0.5)
+    interval = bootstrap_difference(hard, hard, generator())
+    assert (interval.low, interval.high) == (0.0, 0.0)
+    worse = hard & (np.arange(200) != np.flatnonzero(hard[0])[0])
+    interval = bootstrap_difference(hard, worse, generator())
+    assert interval.low == 0.0
+    assert 0 < interval.high <= 4 / 200
+
+
+def test_counting_alike_pairs_together_is_resampling_pairs_one_by_one():
+    correct = answers(generator(7), 3, 120, 0.65)
+    interval = bootstrap_mean(correct, generator(), replicates=20_000)
+    random = generator(1)
+    means = [
+        correct[np.ix_(random.integers(3, size=3), random.integers(120, size=120))].mean()
+        for _ in range(20_000)
+    ]
+    assert [interval.low, interval.high] == pytest.approx(
+        np.quantile(means, [0.025, 0.975]), abs=0.006
+    )
+
+
+def test_the_same_generator_gives_the_same_interval():
+    correct = answers(generator(), 2, 100, 0.5)
+    assert bootstrap_mean(correct, generator(4)) == bootstrap_mean(correct, generator(4))
+
+
+def test_holms_correction_by_hand():
+    # 4 x 0.01, 3 x 0.02, then 2 x 0.03 = 0.06 (not below what came before), 1 x 0.5.
+    assert holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holms_correction_never_lowers_or_reorders(p_values):
+    adjusted = holm(p_values)
+    assert all(p <= corrected <= 1 for p, corrected in zip(p_values, adjusted, strict=True))
+    assert sorted(adjusted) == [adjusted[i] for i in np.argsort(p_values, kind="stable")]
+
+
+def test_the_deviation_is_that_of_a_sample():
+    assert deviation([1.0, 3.0]) == pytest.approx(2**0.5)
+    assert deviation([1.0]) is None
