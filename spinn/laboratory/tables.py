@@ -177,8 +177,9 @@ class Table:
             f"Δ: less {self.against}, with the same bootstrap's CI (pairs drawn once for both "
             "rows, seeds for each by itself).",
             "p: exact two-sided sign-flip permutation test on the pairs' correctness averaged over "
-            "seeds (McNemar's exact test where rows have one seed); it takes the trained models as "
-            f"given. * marks p < {SIGNIFICANT} after Holm's correction for all rows compared on "
+            "seeds (McNemar's exact test where rows have one seed); pairs count as "
+            "independent, and the trained models are taken as given. "
+            f"* marks p < {SIGNIFICANT} after Holm's correction for all rows compared on "
             "that set.",
         ]
 

@@ -1,0 +1,119 @@
+"""``spinn ablate`` as a person calls it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spinn.commands.main import main
+
+ROOT = Path(__file__).parents[2]
+PAIRS = [
+    ("entailment", "( ( a dog ) runs )", "( something moves )"),
+    ("neutral", "( ( a dog ) runs )", "( ( a dog ) ( runs fast ) )"),
+    ("contradiction", "( ( a dog ) runs )", "( nothing moves )"),
+]
+SMALL = [
+    *("--hidden-size", "8", "--embedding-size", "6", "--classifier-width", "8", "--epochs", "1"),
+    *("--batch-size", "4", "--threads", "1", "--no-tensorboard", "--no-cache", "--device", "cpu"),
+]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = [
+        json.dumps(
+            {
+                "gold_label": label,
+                "sentence1": premise.replace("( ", "").replace(" )", ""),
+                "sentence2": hypothesis.replace("( ", "").replace(" )", ""),
+                "sentence1_binary_parse": premise,
+                "sentence2_binary_parse": hypothesis,
+            }
+        )
+        for label, premise, hypothesis in PAIRS * 5
+    ]
+    for split in ("train", "dev"):
+        (folder / f"{split}.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    return folder
+
+
+def test_a_study_from_flags_and_its_table_again(corpus, tmp_path, capsys):
+    output = tmp_path / "out"
+    arguments = ["ablate", "--vary", "trees=left,gold", "--seeds", "3", "--data", str(corpus)]
+    arguments += ["--output", str(output), *SMALL]
+    assert main([*arguments, "--jobs", "2"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("| row | seeds | dev |")
+    assert "| trees=gold | 1 |" in captured.out
+    assert "2 rows, 1 seeds" in captured.err
+    assert {path.name for path in output.iterdir() if path.is_dir()} == {
+        "trees=left-seed3", "trees=gold-seed3",
+    }  # fmt: skip
+    assert main([*arguments, "--table-only", "--against", "trees=gold"]) == 0
+    again = capsys.readouterr()
+    assert "less trees=gold" in again.out
+    assert "starting" not in again.err
+    # An option of the grid has changed, so what lies there is another study's.
+    assert main([*arguments, "--epochs", "2"]) == 2
+    assert "epochs 1 where the grid has 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["nothing.toml"], "nothing.toml: it cannot be read"),
+        (["--jobs", "0"], "--jobs is 0"),
+        (["--vary", "trees=left", "--trees", "gold"], "exclude each other"),
+        (["--vary", "trees=left", "--vary", "trees=gold"], "given twice"),
+        (["--vary", "trees=up,left"], "Row 'trees=up': --trees cannot be 'up'"),
+        (["--against", "none"], "choose from 'base'"),
+        (["--seed", "3"], "--seeds 1,2,3"),
+        (["--table-only", "--output", "nowhere"], "no run of the study is finished"),
+    ],
+)
+def test_refusals(tmp_path, monkeypatch, capsys, arguments, cause):
+    monkeypatch.chdir(tmp_path)
+    assert main(["ablate", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert cause in error
+    assert "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_preset_and_file_exclude_each_other(tmp_path, capsys):
+    study = tmp_path / "study.toml"
+    study.write_text("[base]\nepochs = 1\n")
+    assert main(["ablate", str(study), "--preset", "logic"]) == 2
+    assert "[base] of the file" in capsys.readouterr().err
+
+
+def test_interrupting_says_how_to_go_on(corpus, tmp_path):
+    study = tmp_path / "study.toml"
+    study.write_text(f'seeds = [1]\n[base]\ndata = "{corpus}"\n[[row]]\nname = "a"\n')
+    output = tmp_path / "out"
+    flags = ["--hidden-size", "8", "--embedding-size", "6", "--threads", "1", "--no-tensorboard"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spinn", "ablate", str(study), "--output", str(output), *flags,
+         "--no-cache", "--epochs", "5000", "--batch-size", "4"],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("a-seed1: epoch 2/"):
+            process.send_signal(2)
+            break
+    told = process.stderr.read()
+    assert process.wait(timeout=60) == 130
+    assert "0 of 1 runs are done. Give the same command to go on." in told
+    assert "Traceback" not in told
+    assert (output / "a-seed1" / "checkpoints.json").exists()

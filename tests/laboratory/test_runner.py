@@ -1,0 +1,245 @@
+"""Running a study with real, tiny runs: what is done, resumed, skipped, refused, and reported."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toys import SMALL, silent
+
+from spinn.errors import SpinnError
+from spinn.laboratory import runner
+from spinn.laboratory.grid import Description, Experiment, Grid, expand
+from spinn.laboratory.measurement import FILE_NAME, load
+from spinn.laboratory.report import choose_reference, write_report
+from spinn.laboratory.runner import check_folders, run_all, visible_gpus
+from spinn.laboratory.worker import State, perform, state_of
+from spinn.training.run import resume
+
+TRACKER = {"tracker": True, "tracker_size": 4, "trees": "sampled"}
+
+
+def study(folder: Path, rows: dict[str, dict[str, Any]], seeds: tuple[int, ...] = (1,)) -> Grid:
+    base = SMALL | {"data": str(folder)}
+    written = list(rows.items())
+    return expand(Description(base=base, rows=written, seeds=seeds), "toy")
+
+
+@pytest.fixture(scope="module")
+def made(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Grid, Path]:
+    """Make a study of two rows and two seeds in this process."""
+    output = tmp_path_factory.mktemp("study")
+    rows: dict[str, dict[str, Any]] = {"RL": TRACKER, "LSTM": {"encoder": "lstm"}}
+    grid = study(toy_folder, rows, (1, 2))
+    for one in grid.experiments(output):
+        perform(one.configuration, one.path, silent)
+    return grid, output
+
+
+@pytest.fixture
+def copied(made: tuple[Grid, Path], tmp_path: Path) -> tuple[Grid, Path]:
+    grid, output = made
+    shutil.copytree(output, tmp_path / "study")
+    return grid, tmp_path / "study"
+
+
+def test_the_answers_are_those_that_training_reports(made):
+    grid, output = made
+    for one in grid.experiments(output):
+        assert state_of(one.path) is State.DONE
+        results = json.loads((one.path / "results.json").read_text())
+        measurement = load(one.path / FILE_NAME)
+        assert measurement.weights == results["weights"]
+        for split in ("dev", "test"):
+            assert measurement.sets[split].correct.mean() == pytest.approx(
+                results[split]["accuracy"]
+            )
+        assert (measurement.sets["dev"].trees is None) == (one.row == "LSTM")
+
+
+def test_the_report_agrees_with_the_runs_own_results(copied):
+    grid, output = copied
+    table = write_report(grid, output, None)
+    assert table.against == "RL"
+    results = [
+        json.loads((one.path / "results.json").read_text())["test"]["trees"]
+        for one in grid.experiments(output)
+        if one.row == "RL"
+    ]
+    trees = table.rows[0].trees
+    assert trees is not None
+    assert trees.split == "test"
+    assert trees.f1["gold"] == pytest.approx([result["gold"]["f1"] for result in results])
+    assert trees.depth == pytest.approx([result["depth"] for result in results])
+    for shape in ("left", "right", "balanced"):
+        assert trees.f1[shape] == pytest.approx([result["shapes"][shape] for result in results])
+    names = {path.name for path in output.iterdir() if path.is_file()}
+    assert names == {
+        "table.md", "table.csv", "table.tex", "learning_curves.png", "accuracy.png", "trees.png",
+    }  # fmt: skip
+
+
+def test_the_table_can_be_made_again_without_models(copied):
+    grid, output = copied
+    before = write_report(grid, output, "LSTM").markdown()
+    for one in grid.experiments(output):
+        shutil.rmtree(one.path / "checkpoints")
+    (output / "table.md").unlink()
+    assert write_report(grid, output, "LSTM").markdown() == before
+    assert (output / "table.md").read_text() == before
+
+
+def test_the_report_names_what_is_missing(copied):
+    grid, output = copied
+    first, second, *_ = grid.experiments(output)
+    shutil.rmtree(first.path)
+    (second.path / FILE_NAME).unlink()
+    text = write_report(grid, output, None, {first.path: "the disk was full."}).markdown()
+    assert "Missing: RL with seed 1, failed: the disk was full." in text
+    assert "Missing: LSTM with seed 1, trained, not measured." in text
+    with pytest.raises(SpinnError, match="no run of the study is finished"):
+        write_report(grid, output / "elsewhere", None)
+    with pytest.raises(SpinnError, match="'LTSM' is no row; choose from 'RL', 'LSTM'"):
+        choose_reference(grid, "LTSM")
+
+
+def test_done_runs_are_skipped_without_a_process(copied, monkeypatch):
+    grid, output = copied
+    monkeypatch.setattr(runner, "_Worker", None)  # starting one would fail
+    told: list[str] = []
+    outcomes = run_all(grid.experiments(output), 2, told.append)
+    assert [outcome.state for outcome in outcomes] == ["done"] * 4
+    assert told == ["4 of 4 runs are done already."]
+
+
+def test_a_trained_run_is_only_measured(copied):
+    grid, output = copied
+    one = grid.experiments(output)[0]
+    before = load(one.path / FILE_NAME)
+    (one.path / FILE_NAME).unlink()
+    metrics = (one.path / "metrics.jsonl").stat().st_mtime_ns
+    perform(one.configuration, one.path, silent)
+    assert (one.path / "metrics.jsonl").stat().st_mtime_ns == metrics
+    after = load(one.path / FILE_NAME)
+    np.testing.assert_array_equal(after.sets["test"].predicted, before.sets["test"].predicted)
+
+
+class _PowerCutError(Exception):
+    """Stands for a power cut."""
+
+
+def broken_at(beginning: str, one: Experiment) -> None:
+    """Perform a run and break it off where it says a line that begins so."""
+
+    def say(line: str) -> None:
+        if line.startswith(beginning):
+            raise _PowerCutError
+
+    with pytest.raises(_PowerCutError):
+        perform(one.configuration, one.path, say)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "state"), [("epoch 1/2:", State.NEW), ("epoch 2/2:", State.BEGUN)]
+)
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(made, tmp_path, beginning, state):
+    grid, output = made
+    one = grid.experiments(tmp_path)[0]
+    broken_at(beginning, one)
+    assert state_of(one.path) is state
+    told: list[str] = []
+    perform(one.configuration, one.path, told.append)
+    assert any(line.startswith("Resuming") for line in told) == (state is State.BEGUN)
+    mine, whole = load(one.path / FILE_NAME), load(output / one.name / FILE_NAME)
+    np.testing.assert_array_equal(mine.sets["dev"].predicted, whole.sets["dev"].predicted)
+    lines = [len((path / "metrics.jsonl").read_text().splitlines())
+             for path in (one.path, output / one.name)]  # fmt: skip
+    assert lines[0] == lines[1]
+
+
+def test_changed_data_are_refused_when_a_run_is_measured(copied, tmp_path):
+    grid, output = copied
+    one = grid.experiments(output)[0]
+    (one.path / FILE_NAME).unlink()
+    words = json.loads((one.path / "vocabulary.json").read_text())
+    words["words"][-1] += "x"
+    (one.path / "vocabulary.json").write_text(json.dumps(words))
+    with pytest.raises(SpinnError, match="vocabulary is not that of the training files"):
+        perform(one.configuration, one.path, silent)
+
+
+def test_runs_of_another_configuration_are_refused(made, toy_folder):
+    _, output = made
+    other = study(toy_folder, {"RL": TRACKER | {"epochs": 3}, "LSTM": {"encoder": "lstm"}})
+    with pytest.raises(SpinnError, match=r"RL-seed1: .* epochs 2 where the grid has 3.*--output"):
+        check_folders(other.experiments(output))
+    elsewhere = study(toy_folder, {"RL": TRACKER | {"threads": 2, "device": "auto"}})
+    check_folders(elsewhere.experiments(output))  # where a run is computed may change
+
+
+def test_a_failure_is_told_and_does_not_stop_the_rest(toy_folder, tmp_path):
+    rows: dict[str, dict[str, Any]] = {
+        "nowhere": {"data": str(tmp_path / "nowhere")},
+        "bag": {"encoder": "bow"},
+    }
+    grid = study(toy_folder, rows)
+    told: list[str] = []
+    lost, done = run_all(grid.experiments(tmp_path / "out"), 2, told.append)
+    assert lost.state == "failed"
+    assert "there is no such folder" in lost.reason
+    assert "log.txt" in lost.reason
+    assert done.state == "done"
+    assert any(line.startswith("nowhere-seed1: failed: ") for line in told)
+    assert any(line.startswith("bag-seed1: epoch 2/2: ") for line in told)
+    reasons = {lost.experiment.path: lost.reason}
+    assert "Missing: nowhere" in write_report(grid, tmp_path / "out", None, reasons).markdown()
+
+
+def test_ctrl_c_saves_what_runs_and_a_second_call_goes_on(toy_folder, tmp_path):
+    rows: dict[str, dict[str, Any]] = {
+        "long": {"encoder": "bow", "epochs": 4000, "checkpoint_steps": 1},
+        "waits": {"encoder": "lstm"},
+    }
+    experiments = study(toy_folder, rows).experiments(tmp_path)
+
+    def say(line: str) -> None:
+        if line.startswith("long-seed1: epoch 2/"):
+            signal.raise_signal(signal.SIGINT)
+
+    outcomes = run_all(experiments, 1, say)
+    assert [outcome.state for outcome in outcomes] == ["stopped", "stopped"]
+    assert [state_of(one.path) for one in experiments] == [State.BEGUN, State.NEW]
+    assert "Stopping after this step" in (experiments[0].path / "log.txt").read_text()
+    told: list[str] = []
+
+    def stop(line: str) -> None:
+        told.append(line)
+        if line.startswith("Resuming"):
+            raise _PowerCutError
+
+    with pytest.raises(_PowerCutError):
+        resume(experiments[0].path, stop)
+
+
+def test_gpus_are_dealt_out_only_where_there_are_several(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
+    assert visible_gpus() == ["2", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    assert visible_gpus() == []
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setattr(runner.torch.cuda, "device_count", lambda: 3)
+    assert visible_gpus() == ["0", "1", "2"]
+
+
+def test_a_worker_gets_its_threads_and_its_gpu(toy_folder, tmp_path):
+    rows: dict[str, dict[str, Any]] = {"own": {"device": "cpu"}, "any": {"device": "auto"}}
+    own, any_device = study(toy_folder, rows).experiments(tmp_path)
+    assert runner._environment(own.configuration, "5").get("CUDA_VISIBLE_DEVICES") != "5"
+    environment = runner._environment(any_device.configuration, "5")
+    assert environment["CUDA_VISIBLE_DEVICES"] == "5"
+    assert environment["OMP_NUM_THREADS"] == "1"
