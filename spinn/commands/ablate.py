@@ -81,7 +81,7 @@ def _train(grid: Grid, output: Path, jobs: int) -> list[Outcome]:
     from spinn.laboratory.runner import run_all
 
     write_description(grid, output)
-    say(f"{len(grid.rows)} rows, {len(grid.seeds)} seeds; writing to {output}")
+    say(f"Rows: {len(grid.rows)}, seeds: {len(grid.seeds)}; writing to {output}")
     outcomes = run_all(grid.experiments(output), jobs, say)
     if any(outcome.state == "stopped" for outcome in outcomes):
         done = sum(outcome.state == "done" for outcome in outcomes)

@@ -10,7 +10,6 @@ from typing import Any
 
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.files import write_whole
-from spinn.laboratory import plots
 from spinn.laboratory.grid import Experiment, Grid
 from spinn.laboratory.measurement import FILE_NAME, Measurement, load
 from spinn.laboratory.summary import common_splits, comparable, summarise
@@ -72,6 +71,8 @@ def write_report(
         If no run is finished, a file of one is damaged, or something cannot be written.
 
     """
+    from spinn.laboratory import plots  # the plotting library loads slowly
+
     reference = choose_reference(grid, against)
     experiments = grid.experiments(output)
     finished = collect(grid, experiments)

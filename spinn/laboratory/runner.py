@@ -160,8 +160,9 @@ class _Pool:
                     if self._asked and not any(self._slots):
                         break
             finally:
-                for worker in filter(None, self._slots):
-                    worker.process.kill()
+                for worker in filter(None, self._slots):  # something unforeseen happened here
+                    worker.stop(at_once=False)
+                    worker.process.wait()
         for experiment in self._waiting:
             self.outcomes[experiment.path] = Outcome(experiment, "stopped")
 

@@ -52,7 +52,7 @@ def test_a_study_from_flags_and_its_table_again(corpus, tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.out.startswith("| row | seeds | dev |")
     assert "| trees=gold | 1 |" in captured.out
-    assert "2 rows, 1 seeds" in captured.err
+    assert "Rows: 2, seeds: 1;" in captured.err
     assert {path.name for path in output.iterdir() if path.is_dir()} == {
         "trees=left-seed3", "trees=gold-seed3",
     }  # fmt: skip
