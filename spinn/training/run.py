@@ -17,7 +17,6 @@ from spinn.data.corpus import Corpus, load_corpus
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.evaluate import all_scores, count_parameters, evaluate
 from spinn.evaluation.parsing import Conventions
-from spinn.evaluation.plots import plot_learning_curve
 from spinn.files import write_whole
 from spinn.model.build import build_embedding, build_model
 from spinn.model.pair import PairModel
@@ -127,6 +126,8 @@ def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
 
 def _finish(trainer: Trainer, say: Say) -> dict[str, Any]:
     """Train to the end, then test the best weights and leave results and a plot."""
+    from spinn.evaluation.plots import plot_learning_curve  # the plotting library loads slowly
+
     trainer.train()
     run, corpus, configuration = trainer.run, trainer.corpus, trainer.configuration
     best = load_trained(run.path)

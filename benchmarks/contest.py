@@ -1,0 +1,352 @@
+"""The contestants: four forms of SPINN and an LSTM, each in every way there is to compute it.
+
+A contestant is built from its names alone, with the same weights whichever way it is computed, and
+can be run as a whole model or as an encoder. Training and inference are one pass over batches that
+are handed in; the programs put clocks and meters around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from benchmarks.rivals import ListSPINN, PaddedLSTM
+from spinn.data.batching import Batch, Batcher
+from spinn.data.dataset import PairDataset
+from spinn.errors import ConfigurationError
+from spinn.evaluation.evaluate import arithmetic
+from spinn.model.baselines import SequenceLSTM
+from spinn.model.build import build_encoder, build_model
+from spinn.model.encoder import SPINN, Choice, Encoding, Leaves
+from spinn.model.leaves import WordEmbedding
+from spinn.model.pair import PairModel
+from spinn.schedule import Schedule, build_schedule
+from spinn.training.config import Configuration, resolve
+from spinn.training.objective import Objective, teacher_loss
+from spinn.training.optimizers import make_optimizer
+from spinn.transitions import TransitionArray
+from spinn.trees import tree_source
+
+FORMS: dict[str, dict[str, Any]] = {
+    "SPINN-PI-NT": {},
+    "SPINN-PI": {"tracker": True},
+    "SPINN": {"tracker": True, "trees": "predicted"},
+    "RL-SPINN": {"tracker": True, "trees": "sampled"},
+    "LSTM": {"encoder": "lstm"},
+}
+
+ALGORITHMS: dict[str, str] = {
+    "spinn": "this project's",
+    "reference": "the same by plain autograd (--engine reference)",
+    "list": "lists of tensors",
+    "packed": "torch.nn.LSTM, packed",
+    "padded": "torch.nn.LSTM, padded",
+}
+
+LSTM_ALGORITHMS = ("packed", "padded")
+
+
+@dataclass(frozen=True)
+class Widths:
+    """The widths of a model: of sentences, tracker and word vectors."""
+
+    hidden: int = 300
+    tracker: int = 64
+    embedding: int = 300
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A model and a way to compute it.
+
+    Attributes
+    ----------
+    form
+        One of ``FORMS``.
+    algorithm
+        One of ``ALGORITHMS``.
+    precision
+        ``"fp32"``, or ``"bf16"`` for the matrix products.
+
+    """
+
+    form: str
+    algorithm: str
+    precision: str = "fp32"
+
+    @property
+    def by_height(self) -> bool:
+        """Whether it composes by height, and wants a schedule with its trees."""
+        return self.form == "SPINN-PI-NT" and self.algorithm == "spinn"
+
+    def configure(self, widths: Widths) -> Configuration:
+        """Configure the model; the learning rate is zero, so that every turn is the same work."""
+        options = {"hidden_size": widths.hidden, "learning_rate": 0.0, **FORMS[self.form]}
+        if options.get("tracker"):
+            options["tracker_size"] = widths.tracker
+        return resolve(options, {"precision": self.precision, "device": "cpu"})
+
+
+def contestants(
+    forms: Sequence[str], algorithms: Sequence[str], precisions: Sequence[str]
+) -> list[Contestant]:
+    """List all contestants of these names; an LSTM has ways of its own.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are none.
+
+    """
+    found = [
+        Contestant(form, algorithm, precision)
+        for precision in precisions
+        for form in forms
+        for algorithm in algorithms
+        if (form == "LSTM") == (algorithm in LSTM_ALGORITHMS)
+    ]
+    if not found:
+        raise ConfigurationError(
+            "None of --algorithms computes one of --forms; an LSTM is packed or padded."
+        )
+    return found
+
+
+def twin_of(encoder: nn.Module, algorithm: str) -> nn.Module:
+    """Return an encoder with the same weights that computes by this algorithm."""
+    if algorithm == "list":
+        assert isinstance(encoder, SPINN)
+        return ListSPINN.like(encoder)
+    if algorithm == "padded":
+        assert isinstance(encoder, SequenceLSTM)
+        return PaddedLSTM.like(encoder)
+    return encoder
+
+
+def _engine(algorithm: str) -> str:
+    return "reference" if algorithm == "reference" else "auto"
+
+
+class ModelWork:
+    """A whole model: word vectors, leaves, encoder, classifier, loss, gradients, optimiser.
+
+    Parameters
+    ----------
+    contestant, widths
+        The model. What widths leave open is as the project has it by default.
+    vectors
+        ``[V, E]``, fixed word vectors, as the published models have them.
+    labels
+        How many labels there are.
+    device
+        Where it runs.
+
+    """
+
+    def __init__(
+        self,
+        contestant: Contestant,
+        widths: Widths,
+        vectors: Tensor,
+        labels: int,
+        device: torch.device,
+    ) -> None:
+        self.configuration = contestant.configure(widths)
+        self._precision, self._device = contestant.precision, device
+        torch.manual_seed(1)
+        model = build_model(
+            self.configuration.model,
+            WordEmbedding(vectors, torch.ones(len(vectors), dtype=torch.bool)),
+            labels,
+            predicts=self.configuration.predicts,
+            engine=_engine(contestant.algorithm),
+        )
+        model.encoder = twin_of(model.encoder, contestant.algorithm)
+        self.model: PairModel = model.to(device)
+        self._objective = Objective(self.configuration).to(device)
+        self._optimizer = make_optimizer(self.configuration, self.model, self._objective)
+
+    def batches(self, dataset: PairDataset, batch_size: int, *, training: bool) -> Iterator[Batch]:
+        """Cut a set into batches as training or evaluation does, and move them."""
+        source = self.configuration.source
+        batcher = Batcher(
+            dataset,
+            (self.configuration.teacher or source) if training else source,
+            batch_size=batch_size,
+            shuffle=training,
+            by_height=self.model.goes_by_height,
+            share=self.model.shares(training=training),
+        )
+        for batch in batcher.batches():
+            yield batch.to(self._device)
+
+    def train(self, batches: Iterable[Batch]) -> None:
+        """Take a training step on each batch."""
+        torch.manual_seed(1)
+        self.model.train()
+        for batch in batches:
+            with arithmetic(self._device, self._precision):
+                loss = self._objective(self.model, batch, 0.0).loss
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0, foreach=True)
+            self._optimizer.step()
+
+    def infer(self, batches: Iterable[Batch]) -> list[Tensor]:
+        """Classify each batch; return scores ``[P, labels]``."""
+        source = self.configuration.source
+        chosen = source is not None and source.chosen_by_model
+        choice = Choice.GREEDY if chosen else Choice.GIVEN
+        self.model.eval()
+        scores = []
+        with torch.no_grad(), arithmetic(self._device, self._precision):
+            for batch in batches:
+                output = self.model(
+                    batch.words, batch.lengths, batch.transitions, choice, schedule=batch.schedule
+                )
+                scores.append(output.scores)
+        return scores
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an encoder wants its sentences: how wide leaves are, and with what beside them."""
+
+    width: int
+    by_height: bool
+    padded: bool
+
+
+@dataclass(frozen=True)
+class EncoderInput:
+    """What an encoder reads of B sentences.
+
+    Attributes
+    ----------
+    states, padded
+        The leaves, packed ``[N, width]`` and, for those who read them so, padded ``[L, B, width]``.
+    lengths
+        ``[B]`` on the CPU, longest first.
+    transitions
+        ``[T, B]``.
+    schedule
+        Of the same trees, for those who go by height.
+
+    """
+
+    states: Tensor
+    padded: Tensor | None
+    lengths: Tensor
+    transitions: Tensor
+    schedule: Schedule | None
+
+
+class EncoderWork:
+    """An encoder alone, from leaves to sentences and, in training, back."""
+
+    def __init__(self, contestant: Contestant, widths: Widths, device: torch.device) -> None:
+        self._device, self._precision = device, contestant.precision
+        configuration = contestant.configure(widths)
+        self._source = configuration.source
+        torch.manual_seed(1)
+        encoder = build_encoder(
+            configuration.model,
+            predicts=configuration.predicts,
+            engine=_engine(contestant.algorithm),
+        )
+        self.layout = Layout(
+            encoder.leaf_size, contestant.by_height, contestant.algorithm == "padded"
+        )
+        self.encoder = twin_of(encoder, contestant.algorithm).to(device)
+
+    def prepare(self, lengths: NDArray[np.int64], transitions: TransitionArray) -> EncoderInput:
+        """Lay out sentences with lengths ``[B]`` and trees ``[T, B]``, in any order.
+
+        The leaves are drawn at the scale that a layer norm leaves them.
+        """
+        order = np.argsort(-lengths, kind="stable")
+        lengths, transitions = lengths[order], transitions[:, order]
+        generator = torch.Generator().manual_seed(1)
+        states = torch.randn(int(lengths.sum()), self.layout.width, generator=generator)
+        sorted_lengths = torch.from_numpy(lengths)
+        padded = None
+        if self.layout.padded:
+            sizes = Leaves(states, sorted_lengths).batch_sizes
+            padded = pad_packed_sequence(PackedSequence(states, sizes))[0].to(self._device)
+        schedule = None
+        if self.layout.by_height:
+            schedule = build_schedule(transitions, lengths).to(self._device)
+        given = torch.from_numpy(transitions.astype(np.int64)).to(self._device)
+        return EncoderInput(states.to(self._device), padded, sorted_lengths, given, schedule)
+
+    def prepare_set(self, dataset: PairDataset, batch_size: int) -> list[EncoderInput]:
+        """Lay out a set, in batches of pairs of like length."""
+        batcher = Batcher(dataset, tree_source("gold"), batch_size=batch_size)
+        prepared = []
+        for batch in batcher.batches():
+            assert batch.transitions is not None
+            trees = batch.transitions.numpy().astype(np.int8)
+            prepared.append(self.prepare(batch.lengths.numpy(), trees))
+        return prepared
+
+    def train(self, inputs: Iterable[EncoderInput]) -> None:
+        """Encode each batch and find the gradients of weights and leaves."""
+        torch.manual_seed(1)
+        sampled = self._source is not None and self._source.sampled
+        choice = Choice.SAMPLED if sampled else Choice.GIVEN
+        for given in inputs:
+            states, padded = _fresh(given.states), _fresh(given.padded)
+            with arithmetic(self._device, self._precision):
+                encoding = self._encode(given, states, padded, choice)
+            self._loss(encoding, given).backward()
+            self.encoder.zero_grad(set_to_none=True)
+
+    def infer(self, inputs: Iterable[EncoderInput]) -> list[Tensor]:
+        """Encode each batch; return sentences ``[B, H]``."""
+        chosen = self._source is not None and self._source.chosen_by_model
+        choice = Choice.GREEDY if chosen else Choice.GIVEN
+        with torch.no_grad(), arithmetic(self._device, self._precision):
+            return [
+                self._encode(given, given.states, given.padded, choice).sentences
+                for given in inputs
+            ]
+
+    def _encode(
+        self, given: EncoderInput, states: Tensor | None, padded: Tensor | None, choice: Choice
+    ) -> Encoding:
+        encoder = self.encoder
+        if isinstance(encoder, PaddedLSTM):
+            assert padded is not None
+            return Encoding(encoder.encode(padded, given.lengths))
+        assert states is not None
+        if isinstance(encoder, SPINN) and given.schedule is not None:
+            return Encoding(encoder.compose(states, given.schedule))
+        leaves = Leaves(states, given.lengths)
+        if isinstance(encoder, SPINN):
+            trees = given.transitions if choice is Choice.GIVEN else None
+            encoding: Encoding = encoder(leaves, trees, choice)
+        else:
+            encoding = encoder(leaves)
+        return encoding
+
+    def _loss(self, encoding: Encoding, given: EncoderInput) -> Tensor:
+        """Make a loss that reaches all weights, as the form's own loss does."""
+        loss = encoding.sentences.float().sum()
+        if self._source is None or encoding.policy is None:
+            return loss
+        if self._source.sampled:
+            assert encoding.transitions is not None
+            return loss - encoding.policy.log_probability(encoding.transitions).sum()
+        return loss + teacher_loss(encoding, given.transitions)
+
+
+def _fresh(leaves: Tensor | None) -> Tensor | None:
+    """Return the same numbers as a new variable."""
+    return None if leaves is None else leaves.detach().requires_grad_()
