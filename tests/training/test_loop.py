@@ -22,6 +22,7 @@ from toys import FORMS, silent, small_configuration, write_corpus
 from spinn.data.batching import Batcher
 from spinn.data.corpus import load_corpus
 from spinn.errors import ConfigurationError, DataError, SpinnError
+from spinn.evaluation import plots
 from spinn.evaluation.evaluate import evaluate
 from spinn.training import checkpoint, loop, run
 from spinn.training.checkpoint import RunDirectory, load_trained
@@ -48,13 +49,13 @@ RESUMED: dict[str, dict[str, Any]] = {
 }
 
 
-plot_learning_curve = run.plot_learning_curve
+plot_learning_curve = plots.plot_learning_curve
 
 
 @pytest.fixture(autouse=True)
 def _no_plot(monkeypatch):
     """Leave out the plot, which takes longer than the run; one test wants it."""
-    monkeypatch.setattr(run, "plot_learning_curve", lambda *arguments: None)
+    monkeypatch.setattr(plots, "plot_learning_curve", lambda *arguments: None)
 
 
 @pytest.fixture(scope="module")
@@ -440,7 +441,7 @@ def test_a_run_without_a_dev_set_is_refused(tmp_path):
 
 
 def test_a_plot_and_tensorboard_logs_are_left(toy_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "plot_learning_curve", plot_learning_curve)
+    monkeypatch.setattr(plots, "plot_learning_curve", plot_learning_curve)
     path = tmp_path / "run"
     run.train(small_configuration(toy_folder, epochs=1, tensorboard=True), path, silent)
     assert (path / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
