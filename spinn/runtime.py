@@ -9,10 +9,10 @@ import torch
 from spinn.errors import ConfigurationError
 
 
-def set_threads(count: int) -> None:
-    """Use so many processor threads; 0 for as many as this process may use."""
+def set_threads(count: int, *, processes: int = 1) -> None:
+    """Use so many processor threads; 0 for this process's share of those that there are."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    torch.set_num_threads(count or available or 1)
+    torch.set_num_threads(count or max(1, (available or 1) // processes))
     # The first large two-threaded tanh, exp or log of a process is sometimes slightly wrong in one
     # thread's half (pytorch/pytorch#188792); a small call of each beforehand prevents it.
     small = torch.ones(64)

@@ -1,10 +1,15 @@
-"""The command line: ``spinn COMMAND``. Errors that a person can mend end it with status 2."""
+"""The command line: ``spinn COMMAND``. Errors that a person can mend end it with status 2.
+
+Training may be started in several processes by ``torchrun``; the first of them speaks for all.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from spinn import __version__
@@ -23,13 +28,54 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with _processes():
+            return _run(given)
+    except SpinnError as error:
+        return _refuse(error)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read the output has gone; there is nobody to tell
+        return 1
+    except KeyboardInterrupt:
+        _tell("stopped.")
+        return 130
+
+
+def _processes() -> AbstractContextManager[None]:
+    """Join the other processes, where there are any."""
+    if not _started_with_others():
+        return nullcontext()
+    from spinn.training import distributed
+
+    return distributed.joined()
+
+
+def _started_with_others() -> bool:
+    """Tell whether ``torchrun`` started this process as one of several."""
+    return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def _refuse(error: SpinnError) -> int:
+    """Say what is to be mended; return the exit status."""
+    _tell(str(error))
+    return 2
+
+
+def _tell(line: str) -> None:
+    """Tell the person a line, once for all processes."""
+    if not _started_with_others() or os.environ["RANK"] == "0":
+        print(f"spinn: {line}", file=sys.stderr)
+
+
+def _run(given: list[str]) -> int:
+    """Run the command given; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="spinn",
         description="SPINN, the shift-reduce sentence encoder, for natural language inference.",
     )
     parser.add_argument("--version", action="version", version=f"spinn {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    given = list(sys.argv[1:] if arguments is None else arguments)
     named = given[0] if given and given[0] in COMMANDS else None
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
@@ -37,16 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _load(name).add_arguments(command)
     options = parser.parse_args(given)
     try:
+        if options.command != "train" and _started_with_others():
+            raise SpinnError(f"{options.command} runs in one process; start it without torchrun.")
         return int(_load(options.command).run(options))
     except SpinnError as error:
-        print(f"spinn: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read the output has gone; there is nobody to tell
-        return 1
-    except KeyboardInterrupt:
-        print("spinn: stopped.", file=sys.stderr)
-        return 130
+        return _refuse(error)  # before any of the processes leaves
 
 
 def _load(name: str) -> Any:

@@ -2,7 +2,8 @@
 
 Pairs are shuffled, cut into pools of 100 batches, sorted within each pool by the lengths of premise
 and hypothesis, cut into batches, and the batches shuffled. The order is a function of the seed and
-the epoch alone, so a run can be resumed at any batch.
+the epoch alone, so a run can be resumed at any batch, and processes that train together need not
+speak of it: each cuts its own share out of the same batch.
 
 Sorting has a price beside its speed: the pairs of a batch are alike in more than their lengths
 (neutral hypotheses are longer), which slants its gradient and any statistics taken over it. A pool
@@ -32,6 +33,9 @@ DEFAULT_POOL_BATCHES = 100
 @dataclass(frozen=True)
 class Batch:
     """P sentence pairs, time first; premises are the first P columns, hypotheses the last P.
+
+    A process that has no share in a small batch gets one without labels and rows. It has words and
+    trees of one pair all the same, so that the model can run and the process keep step.
 
     Attributes
     ----------
@@ -100,6 +104,9 @@ class Batcher:
         Whether batches with transitions get a schedule.
     share
         Whether equal words and subtrees of a batch are scheduled once.
+    rank, world_size
+        Which share of each batch to cut, of how many: every ``world_size``-th pair, so that all
+        shares have sentences of like lengths.
 
     """
 
@@ -115,6 +122,8 @@ class Batcher:
         seed: int = 0,
         by_height: bool = False,
         share: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         self.dataset = dataset
         self._trees = trees if trees is not None and trees.draw is not None else None
@@ -125,6 +134,8 @@ class Batcher:
         self._seed = seed
         self._by_height = by_height
         self._share = share
+        self._rank = rank
+        self._world_size = world_size
         self._lengths = dataset.lengths.reshape(-1, 2)
         self._transition_offsets = dataset.transition_offsets
 
@@ -149,18 +160,20 @@ class Batcher:
         return [batches[number] for number in random.permutation(len(batches))]
 
     def cut(self, rows: NDArray[np.int64], random: np.random.Generator) -> Batch:
-        """Make a batch of the pairs ``rows`` ``[P]``."""
+        """Make a batch of the pairs ``rows`` ``[P]``, or of this process's share of them."""
         data = self.dataset
-        sentences = np.concatenate([2 * rows, 2 * rows + 1])
+        own = np.arange(len(rows))[self._rank :: self._world_size]
+        read = own if len(own) else np.zeros(1, dtype=np.int64)
+        columns = np.concatenate([read, len(rows) + read])
+        every = np.concatenate([2 * rows, 2 * rows + 1])
+        sentences = every[columns]
         lengths = data.offsets[sentences + 1] - data.offsets[sentences]
         words = _gather(data.words, data.offsets[sentences], lengths, PADDING)
         transitions, schedule = None, None
-        if self._trees is not None and self._trees.draw is not None:
-            gold: TransitionArray = np.empty((0, 0), dtype=np.int8)
-            if self._trees.needs_parse:
-                begin = self._transition_offsets[sentences]
-                gold = _gather(data.transitions, begin, 2 * lengths - 1, Transition.PAD)
-            drawn = self._trees.draw(lengths, gold, random)
+        # Drawn for the whole batch: random trees do not depend on how it is shared out.
+        drawn = self._draw(every, random)
+        if drawn is not None:
+            drawn = drawn[: 2 * int(lengths.max()) - 1, columns]
             transitions = torch.from_numpy(drawn.astype(np.int64))
             if self._by_height:
                 schedule = build_schedule(drawn, lengths, words if self._share else None)
@@ -168,10 +181,24 @@ class Batcher:
             torch.from_numpy(words.astype(np.int64)),
             torch.from_numpy(lengths),
             transitions,
-            torch.from_numpy(data.labels[rows]),
-            torch.from_numpy(rows),
+            torch.from_numpy(data.labels[rows[own]]),
+            torch.from_numpy(rows[own]),
             schedule,
         )
+
+    def _draw(
+        self, sentences: NDArray[np.int64], random: np.random.Generator
+    ) -> TransitionArray | None:
+        """Get the transitions ``[T, B]`` of sentences ``[B]``, if they are to have any."""
+        if self._trees is None or self._trees.draw is None:
+            return None
+        data = self.dataset
+        lengths = data.offsets[sentences + 1] - data.offsets[sentences]
+        gold: TransitionArray = np.empty((0, 0), dtype=np.int8)
+        if self._trees.needs_parse:
+            begin = self._transition_offsets[sentences]
+            gold = _gather(data.transitions, begin, 2 * lengths - 1, Transition.PAD)
+        return self._trees.draw(lengths, gold, random)
 
     def _pairs_in_batch(self) -> int:
         if self._token_budget is None:

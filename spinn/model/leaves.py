@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from spinn.model.encoder import Leaves
+from spinn.model.norm import GlobalBatchNorm
 
 
 class WordEmbedding(nn.Module):
@@ -77,8 +78,9 @@ class LeafLayer(nn.Module):
     unit
         What they are dropped from: each ``"token"`` by itself; or each ``"word"``, which then loses
         the same numbers wherever it stands in the batch (after Gal and Ghahramani 2016) and counts
-        once in the statistics of a batch norm. Words below a leaf LSTM meet different neighbours,
-        so that their leaves are always tokens.
+        once in the statistics of a batch norm; of several processes, each does so for its share of
+        the batch. Words below a leaf LSTM meet different neighbours, so that their leaves are
+        always tokens.
 
     """
 
@@ -147,5 +149,5 @@ class LeafLayer(nn.Module):
 def make_norm(kind: str, width: int) -> nn.Module:
     """Make the normalisation ``"none"``, ``"batch"`` or ``"layer"`` for rows of this width."""
     if kind == "batch":
-        return nn.BatchNorm1d(width)
+        return GlobalBatchNorm(width)
     return nn.LayerNorm(width) if kind == "layer" else nn.Identity()

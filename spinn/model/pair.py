@@ -61,6 +61,11 @@ class PairOutput:
     scores: Tensor
     encoding: Encoding
 
+    def nothing(self) -> PairOutput:
+        """Return the output of none of the pairs, through which gradients still reach the model."""
+        none = torch.empty(0, dtype=torch.long, device=self.scores.device)
+        return PairOutput(self.scores[:0], self.encoding.reorder(none))
+
 
 class PairModel(nn.Module):
     """Classify pairs of sentences with any encoder."""

@@ -160,17 +160,6 @@ class RunDirectory:
             raise SpinnError(f"{self.path}: the run has no {which} checkpoint yet; train longer.")
         return self.path / "checkpoints" / named[which]
 
-    def load_weights(self, model: PairModel, which: str) -> None:
-        """Put the weights of a checkpoint into a model of the same shape.
-
-        Raises
-        ------
-        DataError
-            If the file is damaged or belongs to another configuration.
-
-        """
-        self.fit(model, self.weights(which), which)
-
     def weights(self, which: str) -> dict[str, Tensor]:
         """Read the weights of a checkpoint.
 

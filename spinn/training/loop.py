@@ -4,6 +4,9 @@ A run is a sequence of steps numbered from 0; which batch a step sees, its learn
 weights in the loss are functions of that number and the configuration. What is not (weights,
 moments of the optimiser, torch's random state, sums of the running epoch) travels in a checkpoint,
 so that a resumed run goes on exactly where the first one stopped.
+
+Of several processes (:mod:`spinn.training.distributed`), each goes through this loop, with its
+share of every batch; the first writes, speaks and evaluates.
 """
 
 from __future__ import annotations
@@ -29,9 +32,10 @@ from spinn.evaluation.evaluate import evaluate
 from spinn.files import write_whole
 from spinn.model.pair import PairModel
 from spinn.runtime import arithmetic
+from spinn.training import distributed
 from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import Configuration
-from spinn.training.objective import Objective, StepResult
+from spinn.training.objective import Objective, StepResult, TrainingStep
 from spinn.training.optimizers import Schedule, make_optimizer
 
 
@@ -99,13 +103,14 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.objective = Objective(configuration).to(self.device)
         self.optimizer = make_optimizer(configuration, model, self.objective)
+        self._forward = distributed.data_parallel(TrainingStep(model, self.objective))
         self._learned = self._batcher(configuration.source)
         self._taught = self._batcher(configuration.teacher)
         self._batches = len(self._taught.order(0))
         self.schedule = Schedule(options, self._batches * options.epochs)
         self.progress = Progress()
         self._stop_asked = False
-        self._logs = _TensorBoard(run, enabled=options.tensorboard)
+        self._logs = _TensorBoard(run, enabled=options.tensorboard)  # written to by the first
 
     def _batcher(self, source: Any) -> Batcher:
         options = self.configuration.training
@@ -118,6 +123,8 @@ class Trainer:
             seed=options.seed,
             by_height=self.model.goes_by_height,
             share=self.model.shares(training=True),
+            rank=distributed.rank(),
+            world_size=distributed.world_size(),
         )
 
     def resume(self) -> None:
@@ -129,8 +136,9 @@ class Trainer:
             If there is none, or it does not fit.
 
         """
-        self.run.load_weights(self.model, "last")
-        state = self.run.training_state()
+        weights = distributed.on_first(lambda: self.run.weights("last"))
+        self.run.fit(self.model, weights, "last")
+        state = distributed.on_first(self.run.training_state)
         try:
             self.objective.load_state_dict(state["objective"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -144,7 +152,7 @@ class Trainer:
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
-        _drop_later_lines(self.run, self.progress.step)
+        distributed.on_first(lambda: _drop_later_lines(self.run, self.progress.step))
 
     def train(self) -> None:
         """Run to the end of the last epoch, or until patience is lost.
@@ -175,28 +183,28 @@ class Trainer:
         self.model.train()
         for batch in self._bar(self._epoch_batches()):
             rate = self.schedule.apply(self.optimizer, progress.step)
-            result = self._step(batch)
-            self._count(result, len(batch))
+            self._count(self._step(batch))
             progress.seconds = before + time.monotonic() - begun
             if progress.step % options.log_steps == 0 or progress.batch == self._batches:
                 pairs = progress.sums["pairs"] - pairs_at_start
                 speed = pairs / (time.monotonic() - begun)
                 self._write_metrics("train", self._averages() | {"rate": rate, "speed": speed})
             saved = bool(options.checkpoint_steps) and progress.step % options.checkpoint_steps == 0
-            if saved or self._stop_asked:
+            stop = distributed.any_true(self._stop_asked)
+            if saved or stop:
                 self._save(best=False)
-            if self._stop_asked:
+            if stop:
                 raise Interruption(self.run.path)
         averages = self._averages()
         progress.epoch, progress.batch, progress.sums = progress.epoch + 1, 0, {}
-        accuracy = self._evaluate(averages)
+        accuracy = distributed.on_first(lambda: self._evaluate(averages))
         progress.seconds = before + time.monotonic() - begun
         best = accuracy > progress.best
         if best:
             progress.best, progress.best_epoch = accuracy, progress.epoch
         self.schedule.note_accuracy(accuracy)
         self._save(best=best)
-        if self._stop_asked and progress.epoch < options.epochs:
+        if distributed.any_true(self._stop_asked) and progress.epoch < options.epochs:
             raise Interruption(self.run.path)
 
     def _epoch_batches(self) -> Iterator[Batch]:
@@ -213,41 +221,50 @@ class Trainer:
         for batch in self._learned.batches(done.epoch, switch):
             yield batch.to(self.device)
 
-    def _step(self, batch: Batch) -> StepResult:
-        """Make one step on one batch."""
+    def _step(self, batch: Batch) -> dict[str, float]:
+        """Make one step on one batch; return its figures, as sums over the pairs."""
         options, progress = self.configuration.training, self.progress
+        distributed.seed_step(options.seed, progress.step)
         with arithmetic(self.device, options.precision):
             epoch = progress.epoch + progress.batch / self._batches
-            result = self.objective(self.model, batch, epoch)
+            result: StepResult = self._forward(batch, epoch)
         self.optimizer.zero_grad(set_to_none=True)
-        result.loss.backward()
+        # The losses of several processes add up; what comes of them is averaged.
+        (result.loss * distributed.world_size()).backward()
         limit = options.clip if options.clip > 0 else math.inf
         norm = torch.nn.utils.clip_grad_norm_(self._weights(), limit, foreach=True)
-        if not (torch.isfinite(result.loss) and torch.isfinite(norm)):
-            self._diverged(batch, result.loss, norm)
+        loss, figures = self._figures(result, len(batch))
+        if not (math.isfinite(loss) and torch.isfinite(norm)):
+            self._diverged(loss, norm.item())
         self.optimizer.step()
         progress.step += 1
         progress.batch += 1
-        return result
+        return figures
 
     def _weights(self) -> list[torch.nn.Parameter]:
         return [*self.model.parameters(), *self.objective.parameters()]
 
-    def _diverged(self, batch: Batch, loss: torch.Tensor, norm: torch.Tensor) -> None:
+    def _figures(self, result: StepResult, pairs: int) -> tuple[float, dict[str, float]]:
+        """Put together, over all processes, the loss and the figures' sums over the pairs."""
+        own = {"objective": result.loss.detach(), **result.sums, **result.means}
+        sums = distributed.totals({**own, "pairs": torch.tensor(pairs)}, self.device)
+        for name in result.means:
+            sums[name] *= sums["pairs"]
+        return sums.pop("objective"), sums
+
+    def _diverged(self, loss: float, norm: float) -> None:
         """Stop at a loss or gradient that is no number, before the step spoils the weights."""
-        rows = batch.rows.tolist()
+        rows = self._taught.order(self.progress.epoch)[self.progress.batch].tolist()
         shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
         raise SpinnError(
-            f"The loss is {loss.item():g} and its gradient's norm {norm.item():g} at epoch "
+            f"The loss is {loss:g} and its gradient's norm {norm:g} at epoch "
             f"{self.progress.epoch + 1}, batch {self.progress.batch + 1} (training pairs {shown}). "
             f"The checkpoints in {self.run.path} are kept; lower --learning-rate or --clip."
         )
 
-    def _count(self, result: StepResult, pairs: int) -> None:
-        figures = {name: float(value) for name, value in result.sums.items()}
-        figures |= {name: float(value) * pairs for name, value in result.means.items()}
+    def _count(self, figures: dict[str, float]) -> None:
         sums = self.progress.sums
-        for name, value in (figures | {"pairs": float(pairs)}).items():
+        for name, value in figures.items():
             sums[name] = sums.get(name, 0.0) + value
 
     def _averages(self) -> dict[str, float]:
@@ -287,6 +304,8 @@ class Trainer:
 
     def _write_metrics(self, kind: str, figures: dict[str, float]) -> None:
         progress = self.progress
+        if not distributed.is_first():
+            return
         record = {
             "kind": kind,
             "epoch": round(progress.epoch + progress.batch / self._batches, 6),
@@ -309,10 +328,15 @@ class Trainer:
         }
         if self.device.type == "cuda":
             state["random_cuda"] = torch.cuda.get_rng_state(self.device)
-        self.run.save(self.progress.step, self.model, state, best=best)
+        progress = self.progress
+        distributed.on_first(lambda: self.run.save(progress.step, self.model, state, best=best))
 
     def _bar(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Show progress: a bar on a terminal, a line now and then where output is piped."""
+        if not distributed.is_first():
+            yield from batches
+            return
+        meter = _Meter(self.progress.sums.get("pairs", 0.0))
         epoch, epochs = self.progress.epoch + 1, self.configuration.training.epochs
         if sys.stderr.isatty():
             with tqdm(
@@ -323,18 +347,17 @@ class Trainer:
                 leave=False,
                 dynamic_ncols=True,
             ) as bar:
-                meter = _Meter()
                 for batch in batches:
                     yield batch
-                    averages = self._averages()
-                    bar.set_postfix_str(_figures(averages, meter.speed(len(batch))), refresh=False)
+                    speed = meter.speed(self.progress.sums["pairs"])
+                    bar.set_postfix_str(_figures(self._averages(), speed), refresh=False)
                     bar.update()
             return
-        meter, told = _Meter(), time.monotonic()
+        told = time.monotonic()
         first = self.progress.epoch == 0 and self.progress.batch == 0
         for batch in batches:
             yield batch
-            speed = meter.speed(len(batch))
+            speed = meter.speed(self.progress.sums["pairs"])
             if first or time.monotonic() - told > 20:
                 place = f"epoch {epoch}/{epochs}, batch {self.progress.batch}/{self._batches}"
                 self._say(f"{place}: {_figures(self._averages(), speed)}")
@@ -364,14 +387,13 @@ class Trainer:
 
 
 class _Meter:
-    """Pairs a second, over a whole epoch."""
+    """Pairs a second, over a whole epoch, of which so many are done already."""
 
-    def __init__(self) -> None:
-        self._begun, self._pairs = time.monotonic(), 0
+    def __init__(self, pairs: float) -> None:
+        self._begun, self._pairs = time.monotonic(), pairs
 
-    def speed(self, pairs: int) -> float:
-        self._pairs += pairs
-        return self._pairs / max(1e-9, time.monotonic() - self._begun)
+    def speed(self, pairs: float) -> float:
+        return (pairs - self._pairs) / max(1e-9, time.monotonic() - self._begun)
 
 
 def _figures(averages: dict[str, float], speed: float) -> str:

@@ -2,11 +2,14 @@
 
 Given trees leave the classification loss alone. A tracker that learns from a teacher adds the
 cross-entropy of the teacher's transitions; one that learns by REINFORCE adds the policy's loss.
+
+Where several processes share a batch, each makes its part of every mean: the parts add up to what a
+single process would have made of the whole batch.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +17,11 @@ from torch.nn import functional
 
 from spinn.data.batching import Batch
 from spinn.model.encoder import Choice, Encoding
+from spinn.model.norm import count_rows
 from spinn.model.pair import PairModel, PairOutput, SortedSentences
+from spinn.ops.allreduce import all_sum, world_size
 from spinn.training.config import Configuration
+from spinn.training.distributed import part_of_mean
 from spinn.training.reinforce import Greedy, make_baseline, policy_loss
 
 
@@ -31,6 +37,8 @@ class StepResult:
         Sums over the pairs of the batch: ``loss`` (the label's cross-entropy) and ``correct``.
     means
         Further figures, already averaged over the batch.
+
+    Of several processes, each has its part: their sum over the processes is the figure.
 
     """
 
@@ -60,7 +68,8 @@ class Objective(nn.Module):
         if self.configuration.teacher is not None:
             return self._follow_teacher(model, batch, epoch)
         output = model(batch.words, batch.lengths, batch.transitions, schedule=batch.schedule)
-        return self._result(output, batch, self._label_loss(output, batch.labels).mean())
+        output = _counted(output, batch)
+        return self._result(output, batch.labels, self._label_loss(output, batch.labels))
 
     def _follow_teacher(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
         """Add the cross-entropy of the teacher's transitions, a mean over all steps."""
@@ -71,13 +80,14 @@ class Objective(nn.Module):
             batch.transitions,
             own_share=self._between(0.0, options.scheduled_sampling, epoch),
         )
+        output = _counted(output, batch)
         assert batch.transitions is not None
-        transition_loss = teacher_loss(output.encoding, batch.transitions)
+        transition_loss = teacher_loss(output.encoding, batch.transitions[:, : 2 * len(batch)])
         weight, end = options.transition_weight, options.transition_weight_end
         if end is not None:
             weight = self._between(weight, end, epoch)
-        loss = self._label_loss(output, batch.labels).mean() + weight * transition_loss
-        return self._result(output, batch, loss, transition_loss=transition_loss.detach())
+        loss = self._label_loss(output, batch.labels) + weight * transition_loss
+        return self._result(output, batch.labels, loss, transition_loss=transition_loss.detach())
 
     def _reinforce(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
         """Add REINFORCE's loss of sampled transitions, and the entropy bonus."""
@@ -86,24 +96,25 @@ class Objective(nn.Module):
         sentences = SortedSentences.of(batch.words, batch.lengths, None)
         leaves = model.leaves(sentences.words, sentences.lengths)
         output = model.classify(sentences, leaves, Choice.SAMPLED, copies=options.samples)
+        output = _counted(output, batch)
         labels = batch.labels.repeat_interleave(options.samples)
-        rewards = self._rewards(output, labels).unflatten(0, (-1, options.samples))
+        rewards = self._rewards(output, labels).view(len(batch), options.samples)
         reference = None
         if isinstance(self.baseline, Greedy):
             model.eval()  # so that the reference leaves no trace in batch statistics
             with torch.no_grad():
-                greedy = model.classify(sentences, leaves, Choice.GREEDY)
+                greedy = _counted(model.classify(sentences, leaves, Choice.GREEDY), batch)
                 reference = self._rewards(greedy, batch.labels)
             model.train()
         encoding = output.encoding
         assert encoding.policy is not None
         assert encoding.transitions is not None
         advantage = self.baseline.advantage(rewards, encoding, reference)
-        loss = self._label_loss(output, labels).mean()
+        loss = self._label_loss(output, labels)
         loss = loss + options.policy_weight * policy_loss(
             encoding.policy, encoding.transitions, advantage
         )
-        free = encoding.policy.free.sum().clamp(min=1)
+        free = all_sum(encoding.policy.free.sum()).clamp(min=1)
         entropy = encoding.policy.entropy().sum() / free
         weight = self._between(options.entropy_weight, options.entropy_weight_end, epoch)
         if weight > 0:
@@ -111,8 +122,8 @@ class Objective(nn.Module):
         own = self.baseline.loss()
         if own is not None:
             loss = loss + own
-        figures = {"entropy": entropy.detach(), "reward": rewards.mean()}
-        return self._result(output, batch, loss, **figures)
+        figures = {"entropy": entropy.detach(), "reward": part_of_mean(rewards)}
+        return self._result(output, labels, loss, options.samples, **figures)
 
     def _between(self, start: float, end: float, epoch: float) -> float:
         """Move a weight in a straight line from the start of training to its end."""
@@ -128,21 +139,49 @@ class Objective(nn.Module):
 
     def _label_loss(self, output: PairOutput, labels: Tensor) -> Tensor:
         smoothing = self.configuration.training.label_smoothing
-        return functional.cross_entropy(
+        losses = functional.cross_entropy(
             output.scores.float(), labels, reduction="none", label_smoothing=smoothing
         )
+        return part_of_mean(losses)
 
     def _result(
-        self, output: PairOutput, batch: Batch, loss: Tensor, **means: Tensor
+        self, output: PairOutput, labels: Tensor, loss: Tensor, samples: int = 1, **means: Tensor
     ) -> StepResult:
         scores = output.scores.detach().float()
-        samples = len(scores) // len(batch)
-        labels = batch.labels.repeat_interleave(samples)
         sums = {
             "loss": functional.cross_entropy(scores, labels, reduction="sum") / samples,
             "correct": (scores.argmax(dim=1) == labels).sum() / samples,
         }
         return StepResult(loss, sums, means)
+
+
+class TrainingStep(nn.Module):
+    """Model and objective in one, so that a single call is the forward half of a training step."""
+
+    def __init__(self, model: PairModel, objective: Objective) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+
+    def forward(self, batch: Batch, epoch: float) -> StepResult:
+        """Run the model on a batch, or on this process's share of one."""
+        count_rows(self.model, len(batch) > 0)
+        result: StepResult = self.objective(self.model, batch, epoch)
+        return result if world_size() == 1 else replace(result, loss=self._tied(result.loss))
+
+    def _tied(self, loss: Tensor) -> Tensor:
+        """Let every weight get a gradient, if only of zero: processes wait for each other's.
+
+        A share of one-word sentences leaves out the composition and whatever of the tracker serves
+        nothing else; steps that follow a teacher leave out a baseline that learns.
+        """
+        idle = [*self.model.encoder.parameters(), *self.objective.parameters()]
+        return loss + 0.0 * sum(weight.sum() for weight in idle)
+
+
+def _counted(output: PairOutput, batch: Batch) -> PairOutput:
+    """Drop what the model made of a pair that only stands in where a process has none."""
+    return output if len(batch) else output.nothing()
 
 
 def teacher_loss(encoding: Encoding, given: Tensor) -> Tensor:
@@ -157,4 +196,4 @@ def teacher_loss(encoding: Encoding, given: Tensor) -> Tensor:
     left = (encoding.transitions != given).long().cumsum(dim=0)
     followed = torch.cat([torch.zeros_like(left[:1]), left[:-1]]) == 0
     counted = encoding.policy.running & followed
-    return -encoding.policy.log_probability(given)[counted].mean()
+    return -part_of_mean(encoding.policy.log_probability(given)[counted])

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from spinn.model.encoder import Encoding
 from spinn.model.policy import TransitionPolicy
+from spinn.training.distributed import mean, part_of_mean
 
 
 class Baseline(nn.Module):
@@ -62,14 +63,15 @@ class RunningMean(Baseline):
         result = rewards
         if self.seen > 0:
             share = 1 - self.momentum**self.seen
-            mean, variance = self.mean / share, (self.variance - self.momentum**self.seen) / share
-            result = (rewards - mean) / variance.clamp(min=1e-4).sqrt()
-            centre = mean
+            average = self.mean / share
+            variance = (self.variance - self.momentum**self.seen) / share
+            result = (rewards - average) / variance.clamp(min=1e-4).sqrt()
+            centre = average
         else:
-            centre = rewards.mean()
+            centre = mean(rewards)
         self.seen += 1
-        self.mean.lerp_(rewards.mean().to(self.mean), 1 - self.momentum)
-        spread = (rewards - centre).square().mean()
+        self.mean.lerp_(mean(rewards).to(self.mean), 1 - self.momentum)
+        spread = mean((rewards - centre).square())
         self.variance.lerp_(spread.to(self.variance), 1 - self.momentum)
         return result
 
@@ -111,7 +113,7 @@ class Value(Baseline):
         predicted = by_pair(self.predict(encoding.tracker.detach()).squeeze(-1), rewards.shape[1])
         running = by_pair(encoding.policy.running, rewards.shape[1])
         error = rewards[None, :, :, None] - predicted
-        self._loss = error.square()[running].mean()
+        self._loss = part_of_mean(error.square()[running])
         return error.detach()
 
     def loss(self) -> Tensor | None:
@@ -129,12 +131,15 @@ def make_baseline(name: str, tracker_size: int) -> Baseline:
 
 def by_pair(values: Tensor, samples: int) -> Tensor:
     """Bring ``[T, 2P * K]`` of sentences to ``[T, P, K, 2]``: premise and hypothesis of a pair."""
-    premises, hypotheses = values.unflatten(1, (2, -1, samples)).unbind(1)
+    pairs = values.shape[1] // (2 * samples)
+    premises, hypotheses = values.unflatten(1, (2, pairs, samples)).unbind(1)
     return torch.stack([premises, hypotheses], dim=-1)
 
 
 def policy_loss(policy: TransitionPolicy, transitions: Tensor, advantage: Tensor) -> Tensor:
-    """Make the loss whose gradient is REINFORCE's, as a mean over pairs and samples.
+    """Make the loss whose gradient is REINFORCE's, as (this process's part of) a mean.
+
+    The mean is over pairs and samples.
 
     Parameters
     ----------
@@ -148,4 +153,4 @@ def policy_loss(policy: TransitionPolicy, transitions: Tensor, advantage: Tensor
     steps = by_pair(policy.log_probability(transitions), samples)
     if advantage.dim() == 2:
         advantage = advantage[None, :, :, None]
-    return -(advantage * steps).sum(dim=(0, 3)).mean()
+    return -part_of_mean((advantage * steps).sum(dim=(0, 3)))

@@ -1,6 +1,7 @@
 """A training run from configuration to results: the corpus, the model, the loop, the report.
 
-This is what ``train.py`` calls, and what a program that trains models calls in its place.
+This is what ``train.py`` calls, and what a program that trains models calls in its place. Where
+torch's process group is up, all its processes call it, and train one model together.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from spinn.files import write_whole
 from spinn.model.build import build_embedding, build_model
 from spinn.model.pair import PairModel
 from spinn.runtime import choose_device, set_threads
+from spinn.training import distributed
 from spinn.training.checkpoint import RunDirectory, load_trained
 from spinn.training.config import Configuration
 from spinn.training.loop import Trainer, read_metrics
@@ -45,36 +47,50 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
     The results, as written to ``results.json``.
 
     """
-    device = _prepare_machine(configuration)
-    corpus = load_training_corpus(configuration, say)
-    path = output or new_run_path(configuration)
-    run = RunDirectory.create(path, configuration, corpus.vocabulary, list(corpus.labels))
+    say = _for_all(say)
+    device = distributed.together(lambda: _prepare_machine(configuration))
+    corpus = distributed.in_turn(lambda: load_training_corpus(configuration, say))
+    run = distributed.on_first(
+        lambda: RunDirectory.create(
+            output or new_run_path(configuration),
+            configuration,
+            corpus.vocabulary,
+            list(corpus.labels),
+        )
+    )
     torch.manual_seed(configuration.training.seed)
     model = _build(configuration, corpus).to(device)
     say(
         f"{configuration.form}: {count_parameters(model):,} weights "
-        f"({count_parameters(model.encoder):,} in the encoder), on {device}; writing to {path}"
+        f"({count_parameters(model.encoder):,} in the encoder), on {_place(device)}; "
+        f"writing to {run.path}"
     )
     return _finish(Trainer(configuration, corpus, model, run, say), say)
 
 
 def resume(path: Path, say: Say) -> dict[str, Any]:
     """Go on with an interrupted run, exactly as it would have gone on by itself."""
-    run = RunDirectory.open(path)
-    configuration = run.configuration()
-    device = _prepare_machine(configuration)
-    corpus = load_training_corpus(configuration, say)
-    vocabulary, labels = run.vocabulary()
-    if vocabulary.words != corpus.vocabulary.words or labels != corpus.labels:
-        raise SpinnError(
-            f"{path}: the run's vocabulary is not that of the training files as they are now. "
-            "Restore the files, or train anew."
-        )
+    say = _for_all(say)
+    run = distributed.on_first(lambda: RunDirectory.open(path))
+    configuration = distributed.on_first(run.configuration)
+    device = distributed.together(lambda: _prepare_machine(configuration))
+    corpus = distributed.in_turn(lambda: load_training_corpus(configuration, say))
+    distributed.on_first(lambda: _check_vocabulary(run, corpus))
     trainer = Trainer(configuration, corpus, _build(configuration, corpus).to(device), run, say)
     trainer.resume()
     done = trainer.progress
     say(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
     return _finish(trainer, say)
+
+
+def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
+    """Refuse to go on with a run whose training files have changed."""
+    vocabulary, labels = run.vocabulary()
+    if vocabulary.words != corpus.vocabulary.words or labels != corpus.labels:
+        raise SpinnError(
+            f"{run.path}: the run's vocabulary is not that of the training files as they are now. "
+            "Restore the files, or train anew."
+        )
 
 
 def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
@@ -102,9 +118,20 @@ def new_run_path(configuration: Configuration) -> Path:
     return path
 
 
+def _for_all(say: Say) -> Say:
+    """Let the first process speak for all."""
+    return say if distributed.is_first() else lambda line: None
+
+
 def _prepare_machine(configuration: Configuration) -> torch.device:
-    set_threads(configuration.training.threads)
-    return choose_device(configuration.training.device)
+    set_threads(configuration.training.threads, processes=distributed.local_world_size())
+    return distributed.own_device(choose_device(configuration.training.device))
+
+
+def _place(device: torch.device) -> str:
+    """Say where a model is trained."""
+    count = distributed.world_size()
+    return str(device) if count == 1 else f"{count} processes ({device.type})"
 
 
 def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
@@ -126,9 +153,13 @@ def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
 
 def _finish(trainer: Trainer, say: Say) -> dict[str, Any]:
     """Train to the end, then test the best weights and leave results and a plot."""
+    trainer.train()
+    return distributed.on_first(lambda: _results(trainer, say))
+
+
+def _results(trainer: Trainer, say: Say) -> dict[str, Any]:
     from spinn.evaluation.plots import plot_learning_curve  # the plotting library loads slowly
 
-    trainer.train()
     run, corpus, configuration = trainer.run, trainer.corpus, trainer.configuration
     best = load_trained(run.path)
     results: dict[str, Any] = {

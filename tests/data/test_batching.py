@@ -318,3 +318,48 @@ def test_there_is_no_schedule_without_being_asked_or_without_trees():
     dataset = make_dataset(10)
     for batcher in (make_batcher(dataset), make_batcher(dataset, None, by_height=True)):
         assert all(batch.schedule is None for batch in batcher.batches())
+
+
+# Shares.
+
+
+@pytest.mark.parametrize("trees", [None, "gold", "balanced", "random"])
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_shares_make_up_the_batch_with_the_same_trees(trees, count):
+    dataset, options = make_dataset(34), {"by_height": True, "seed": 4}
+    shared = [
+        make_batcher(dataset, trees, rank=rank, world_size=count, **options).batches(epoch=1)
+        for rank in range(count)
+    ]
+    wholes = list(make_batcher(dataset, trees, **options).batches(epoch=1))
+    assert sorted(map(len, wholes)) == [2, 8, 8, 8, 8]
+    for whole, *shares in zip(wholes, *shared, strict=True):
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+        for rank, share in enumerate(shares):
+            places = torch.arange(len(whole))[rank::count]
+            assert torch.equal(share.rows, whole.rows[places])
+            assert torch.equal(share.labels, whole.labels[places])
+            assert (share.schedule is None) == (trees is None)
+            if len(share):
+                columns = torch.cat([places, len(whole) + places])
+                assert_columns_equal(share, whole, columns)
+
+
+def assert_columns_equal(share: Batch, whole: Batch, columns: torch.Tensor) -> None:
+    assert torch.equal(share.lengths, whole.lengths[columns])
+    longest = int(share.lengths.max())
+    assert torch.equal(share.words, whole.words[:longest, columns])
+    assert (share.transitions is None) == (whole.transitions is None)
+    if share.transitions is not None and whole.transitions is not None:
+        assert torch.equal(share.transitions, whole.transitions[: 2 * longest - 1, columns])
+
+
+def test_who_has_no_share_gets_a_pair_to_run_and_none_to_count():
+    whole, share = (
+        next(make_batcher(make_dataset(2), rank=rank, world_size=3).batches()) for rank in (0, 2)
+    )
+    assert len(share) == len(share.rows) == 0
+    assert share.transitions is not None
+    assert torch.equal(share.words, whole.words)
+    assert torch.equal(share.lengths, whole.lengths)
+    assert torch.equal(share.transitions, whole.transitions)

@@ -59,7 +59,7 @@ def change(model: PairModel, value: float) -> None:
 
 
 def stored_value(place: RunDirectory, model: PairModel, which: str) -> float:
-    place.load_weights(model, which)
+    place.fit(model, place.weights(which), which)
     return next(model.parameters()).flatten()[0].item()
 
 
@@ -118,7 +118,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 def test_without_a_checkpoint_there_is_none_to_load(place, model):
     for which in ("best", "last"):
         with pytest.raises(SpinnError, match=f"the run has no {which} checkpoint yet"):
-            place.load_weights(model, which)
+            place.weights(which)
 
 
 def test_best_and_last_are_named_and_the_others_dropped(place, model):
@@ -265,7 +265,7 @@ def test_a_checkpoint_cut_short_is_named(damaged, model, name, share):
     assert caught.value.path == path
     if name != "training.pt":
         with pytest.raises(DataError, match="it cannot be read"):
-            opened.load_weights(model, "last")
+            opened.weights("last")
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "training.pt"])
@@ -348,7 +348,7 @@ def test_loaded_model_is_the_one_that_was_saved_and_ready_for_use(trained, which
     opened = RunDirectory.open(trained)
     again = load_trained(trained, which).model
     change(again, 0.0)
-    opened.load_weights(again, which)
+    opened.fit(again, opened.weights(which), which)
     for one, other in zip(
         loaded.model.state_dict().values(), again.state_dict().values(), strict=True
     ):
