@@ -29,7 +29,7 @@ from spinn.data.corpus import Corpus, CorpusOptions, load_corpus
 from spinn.data.dataset import PairDataset
 from spinn.errors import SpinnError
 from spinn.files import write_whole
-from spinn.runtime import choose_device, set_threads
+from spinn.runtime import available_cores, choose_device, set_threads
 
 RECORDS = Path(__file__).parent / "speed"
 
@@ -199,13 +199,6 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, platform.machine())
-
-
-def available_cores() -> int:
-    """Count the processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def bf16_is_fast(device: torch.device) -> bool:

@@ -20,7 +20,6 @@ import torch
 from benchmarks.common import (
     Place,
     alternate,
-    available_cores,
     describe_machine,
     figure,
     make_parser,
@@ -34,6 +33,7 @@ from benchmarks.common import (
 )
 from benchmarks.contest import ALGORITHMS, FORMS, Contestant, EncoderWork, Widths, contestants
 from benchmarks.processes import MemoryMeter, in_fresh_process
+from spinn.runtime import available_cores
 from spinn.transitions import TransitionArray
 from spinn.trees import tree_source
 

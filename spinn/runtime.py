@@ -1,18 +1,28 @@
-"""The machine a run is on: threads, device, and arithmetic."""
+"""The machine a run is on: threads, device, arithmetic, and the signals it is stopped by."""
 
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from spinn.errors import ConfigurationError
 
 
+def available_cores() -> int:
+    """Count the processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def set_threads(count: int, *, processes: int = 1) -> None:
     """Use so many processor threads; 0 for this process's share of those that there are."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    torch.set_num_threads(count or max(1, (available or 1) // processes))
+    torch.set_num_threads(count or max(1, available_cores() // processes))
     # The first large two-threaded tanh, exp or log of a process is sometimes slightly wrong in one
     # thread's half (pytorch/pytorch#188792); a small call of each beforehand prevents it.
     small = torch.ones(64)
@@ -65,3 +75,31 @@ def has_fast_bf16(device: torch.device) -> bool:
         for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     )
     return any(supported)
+
+
+@contextmanager
+def stopped_by(names: tuple[str, ...], ask: Callable[[], None]) -> Iterator[None]:
+    """Answer signals by a call while the block runs.
+
+    Parameters
+    ----------
+    names
+        Such as ``"SIGINT"``; those that this system lacks are left out.
+    ask
+        Called at each of them. Where this is not the main thread, it never is: whoever owns that
+        thread handles signals.
+
+    """
+    before: dict[signal.Signals, Any] = {}
+    try:
+        for name in names:
+            if hasattr(signal, name):
+                number = signal.Signals[name]
+                before[number] = signal.signal(number, lambda *_: ask())
+    except ValueError:
+        pass  # not the main thread
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -12,11 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, BinaryIO
 
 import torch
@@ -24,6 +22,7 @@ import torch
 from spinn.errors import SpinnError
 from spinn.laboratory.grid import Experiment
 from spinn.laboratory.worker import STOPPED, State, order, state_of
+from spinn.runtime import available_cores, stopped_by
 from spinn.training.config import Configuration, load_configuration
 from spinn.training.run import load_training_corpus
 
@@ -151,7 +150,8 @@ class _Pool:
 
     def work(self) -> None:
         """Start workers and wait for them until nothing is left, or all have stopped."""
-        with _signals(self._ask):
+        # Ctrl-C, a termination, a closed terminal
+        with stopped_by(("SIGINT", "SIGTERM", "SIGHUP"), self._ask):
             try:
                 while self._waiting or any(self._slots):
                     self._fill()
@@ -184,7 +184,7 @@ class _Pool:
                 self._start(number, experiment)
 
     def _start(self, number: int, experiment: Experiment) -> None:
-        threads = max(1, _cores() // len(self._slots))
+        threads = max(1, available_cores() // len(self._slots))
         gpu = self._gpus[number % len(self._gpus)] if self._gpus else None
         try:
             worker = self._slots[number] = _Worker(experiment, threads, gpu)
@@ -274,11 +274,6 @@ class _Worker:
         return Outcome(self.experiment, "failed", reason)
 
 
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def _environment(configuration: Configuration, gpu: str | None) -> dict[str, str]:
     """Make the environment of a worker: its share of threads, its GPU, where the package is."""
     package = str(Path(__file__).parents[2])
@@ -300,25 +295,3 @@ def visible_gpus() -> list[str]:
     else:
         gpus = [str(number) for number in range(torch.cuda.device_count())]
     return gpus if len(gpus) > 1 else []
-
-
-@contextmanager
-def _signals(ask: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C, a termination or a closed terminal ask for a stop while the block runs."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        ask()
-
-    before: dict[signal.Signals, Any] = {}
-    try:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                number = signal.Signals[name]
-                before[number] = signal.signal(number, handle)
-    except ValueError:
-        pass  # not the main thread: whoever owns it handles signals
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

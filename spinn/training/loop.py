@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 import torch
@@ -31,7 +29,7 @@ from spinn.errors import SpinnError
 from spinn.evaluation.evaluate import evaluate
 from spinn.files import write_whole
 from spinn.model.pair import PairModel
-from spinn.runtime import arithmetic
+from spinn.runtime import arithmetic, stopped_by
 from spinn.training import distributed
 from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import Configuration
@@ -166,7 +164,7 @@ class Trainer:
 
         """
         options = self.configuration.training
-        with self._stoppable(), closing(self._logs):
+        with stopped_by(("SIGINT", "SIGTERM"), self._ask), closing(self._logs):
             while self.progress.epoch < options.epochs:
                 waited = self.progress.epoch - self.progress.best_epoch
                 if options.patience and waited >= options.patience:
@@ -363,27 +361,12 @@ class Trainer:
                 self._say(f"{place}: {_figures(self._averages(), speed)}")
                 told, first = time.monotonic(), False
 
-    @contextmanager
-    def _stoppable(self) -> Iterator[None]:
-        """Let Ctrl-C or a termination end the run after the running step; a second, at once."""
-
-        def ask(number: int, frame: FrameType | None) -> None:
-            if self._stop_asked:
-                raise KeyboardInterrupt
-            self._stop_asked = True
-            self._say("Stopping after this step; press Ctrl-C again to stop without saving.")
-
-        before: dict[signal.Signals, Any] = {}
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                before[number] = signal.signal(number, ask)
-        except ValueError:
-            pass  # not the main thread: whoever owns it handles signals
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _ask(self) -> None:
+        """Stop after the running step; asked a second time, at once."""
+        if self._stop_asked:
+            raise KeyboardInterrupt
+        self._stop_asked = True
+        self._say("Stopping after this step; press Ctrl-C again to stop without saving.")
 
 
 class _Meter:

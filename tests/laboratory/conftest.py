@@ -1,14 +1,10 @@
-"""What the tests of studies share: the toy corpus of the training tests, and made-up answers."""
+"""What the tests of studies share: the toy corpus, smaller."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
-
 from toys import write_corpus
 
 
