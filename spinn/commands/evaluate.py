@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(namespace: argparse.Namespace) -> int:
     """Evaluate; return the exit status."""
     from spinn.evaluation.parsing import Conventions
-    from spinn.evaluation.report import evaluate_files, format_scores, write_records
+    from spinn.evaluation.report import evaluate_files, format_scores, records, write_lines
     from spinn.files import write_whole
     from spinn.runtime import choose_device, set_threads
     from spinn.training.checkpoint import load_trained
@@ -73,7 +73,7 @@ def run(namespace: argparse.Namespace) -> int:
     )
     print(format_scores(result.scores, result.evaluation))
     if namespace.output is not None:
-        write_records(result, trained.labels, namespace.output)
+        write_lines(records(result, trained.labels), namespace.output)
         print(f"\nA line for each pair: {namespace.output}")
     if namespace.json is not None:
         write_whole(namespace.json, json.dumps(result.scores, indent=2))

@@ -7,7 +7,7 @@ to the model's numbers.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,8 +158,21 @@ def _write_sentence(words: list[str], tree: TransitionArray | None) -> str:
     return " ".join(words) if tree is None else to_brackets(words, tree)
 
 
-def write_records(result: FileEvaluation, labels: tuple[str, ...], path: Path) -> None:
-    """Write one JSON line for each pair; the file appears when it is whole.
+def parsed_rows(result: FileEvaluation, labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Describe each pair in SNLI's format, with the trees of the model for a parser's."""
+    for record, example in zip(records(result, labels), result.examples, strict=True):
+        yield {
+            "gold_label": record["gold"],
+            "pairID": record["id"],
+            "sentence1": " ".join(example.premise.words),
+            "sentence2": " ".join(example.hypothesis.words),
+            "sentence1_binary_parse": record["premise"],
+            "sentence2_binary_parse": record["hypothesis"],
+        }
+
+
+def write_lines(rows: Iterable[dict[str, Any]], path: Path) -> None:
+    """Write one JSON line for each row; the file appears when it is whole.
 
     Raises
     ------
@@ -169,7 +182,7 @@ def write_records(result: FileEvaluation, labels: tuple[str, ...], path: Path) -
     """
     try:
         with written_whole(path) as scratch, scratch.open("w", encoding="utf-8") as stream:
-            for record in records(result, labels):
-                stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+            for row in rows:
+                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
     except OSError as error:
         raise SpinnError(f"{path}: it cannot be written ({error.strerror}).") from error

@@ -320,3 +320,43 @@ def test_sample_writes_a_corpus_that_reads_back(tmp_path, capsys):
         assert content == (tmp_path / "two" / f"{split}.jsonl").read_bytes()
         assert len(content.splitlines()) == size
     assert train(tmp_path / "one", tmp_path / "run") == 0
+
+
+def test_a_corpus_is_parsed_by_a_tracker_and_read_back(
+    corpus: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = tmp_path / "raw.jsonl.gz"
+    raw = [
+        {"gold_label": label, "sentence1": "The dogs (all) run.", "sentence2": "Cats"}
+        for label in ("neutral", "entailment")
+    ]
+    plain.write_bytes(gzip.compress(b"".join(json.dumps(one).encode() + b"\n" for one in raw)))
+    folder = tmp_path / "parsed"
+    command = ["parse", str(run), str(plain), str(corpus / "dev.jsonl"), "--output", str(folder)]
+    assert main([*command, "--threads", "1"]) == 0
+    parsed = [json.loads(line) for line in (folder / "raw.jsonl").read_text().splitlines()]
+    assert [one["gold_label"] for one in parsed] == ["neutral", "entailment"]
+    words, _ = from_brackets(parsed[0]["sentence1_binary_parse"])
+    assert words == ["The", "dogs", "-LRB-", "all", "-RRB-", "run", "."]
+    assert parsed[0]["sentence2_binary_parse"] == "Cats"
+    # What was written serves as a corpus with trees; the tracker's are then the gold ones.
+    files = [str(folder / "raw.jsonl"), str(folder / "dev.jsonl")]
+    assert main(["evaluate", str(run), "--files", *files, "--threads", "1"]) == 0
+    assert "against the parser's trees: F1 100.00%" in capsys.readouterr().out
+
+
+def test_parse_refuses_what_would_lose_or_waste_work(
+    corpus: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dev = corpus / "dev.jsonl"
+    assert main(["parse", str(run), str(dev), "--output", str(corpus)]) == 2
+    assert "would be written over" in capsys.readouterr().err
+    other = tmp_path / "dev.jsonl"
+    other.write_bytes(dev.read_bytes())
+    assert main(["parse", str(run), str(dev), str(other), "--output", str(tmp_path / "x")]) == 2
+    assert "have one name" in capsys.readouterr().err
+    assert train(corpus, tmp_path / "given", "--trees", "left") == 0
+    command = ["parse", str(tmp_path / "given"), str(dev), "--output", str(tmp_path / "x")]
+    assert main(command) == 2
+    assert "no trees of its own" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
