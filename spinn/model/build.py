@@ -63,6 +63,13 @@ class ModelOptions:
         choices=("token", "word"),
         needs="leaf dropout",
     )
+    composition_dropout: float = option(
+        0.0,
+        "dropout of the composition's weights, the same ones all over a batch",
+        minimum=0,
+        maximum=0.99,
+        needs="spinn",
+    )
     classifier_layers: int = option(2, "hidden layers of the classifier", minimum=0)
     classifier_width: int = option(
         512, "width of its hidden layers", minimum=1, needs="classifier layers"
@@ -131,6 +138,7 @@ def build_encoder(
         tracker_size,
         predicts=predicts,
         pooling=options.pooling,
+        dropout=options.composition_dropout,
         engine=engine,
     )
 

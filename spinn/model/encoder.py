@@ -178,6 +178,8 @@ class SPINN(nn.Module):
         What a sentence vector is: the state of the ``"root"``, or in each dimension the ``"max"``
         over all phrases, that is, composed nodes (Shi et al. 2018; a sentence of one word is that
         word).
+    dropout
+        Of the weights of the composition; see :class:`TreeLSTM`.
     engine
         ``"auto"``, or ``"reference"`` to leave all gradients to autograd.
 
@@ -190,6 +192,7 @@ class SPINN(nn.Module):
         *,
         predicts: bool = False,
         pooling: str = "root",
+        dropout: float = 0.0,
         engine: str = "auto",
     ) -> None:
         super().__init__()
@@ -197,7 +200,7 @@ class SPINN(nn.Module):
         self.engine = engine
         self.output_size = hidden_size
         self.leaf_size = 2 * hidden_size
-        self.composition = TreeLSTM(hidden_size, tracker_size)
+        self.composition = TreeLSTM(hidden_size, tracker_size, dropout=dropout)
         self.tracker = (
             Tracker(hidden_size, tracker_size, predicts=predicts) if tracker_size else None
         )
@@ -288,7 +291,7 @@ class SPINN(nn.Module):
     def _hold(self, leaves: Tensor, compositions: int) -> Nodes | PlainNodes:
         """Set up the nodes of a batch, of which so many are yet to be composed."""
         kind = PlainNodes if self.engine == "reference" else Nodes
-        return kind(leaves, self.composition, compositions)
+        return kind(leaves, self.composition.draw(), compositions)
 
     def _watch(self, like: Tensor, rows: int) -> Tracker | LSTMSteps | None:
         """Set up the steps of the tracker, of so many rows in all."""

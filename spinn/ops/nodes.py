@@ -29,10 +29,14 @@ from spinn.ops.precision import ROWS, product_type, rounded_rows
 
 
 class Composition(Protocol):
-    """The tree-LSTM cell, as far as it is needed here; see :class:`spinn.model.cells.TreeLSTM`."""
+    """The tree-LSTM, as far as it is needed here; see :class:`spinn.model.cells.TreeLSTMGates`."""
 
-    hidden_size: int
-    gates: torch.nn.Linear
+    @property
+    def hidden_size(self) -> int: ...  # noqa: D102
+    @property
+    def weight(self) -> Tensor: ...  # noqa: D102
+    @property
+    def bias(self) -> Tensor: ...  # noqa: D102
 
     def __call__(self, left: Tensor, right: Tensor, tracker: Tensor | None) -> Tensor:
         """Compose children ``[n, 2H]`` and tracker states ``[n, K]`` into ``[n, 2H]``."""
@@ -85,7 +89,7 @@ class Nodes:
         self._work = _Work(leaves, cell, compositions)
         self.empty = len(leaves) + compositions
         with torch.autocast(leaves.device.type, enabled=False):
-            self._token = _Begin.apply(leaves, cell.gates.weight, cell.gates.bias, self._work)
+            self._token = _Begin.apply(leaves, cell.weight, cell.bias, self._work)
 
     def compose(self, children: Tensor, tracker: Tensor | None = None) -> Tensor:
         """Compose rows ``[n, 2]``, with tracker states ``[n, K]``; return the new rows ``[n]``."""
@@ -111,9 +115,9 @@ class _Work:
         size = cell.hidden_size
         self.leaves, self.size, self.done = len(leaves), size, 0
         self.type = product_type(leaves)
-        weight = cell.gates.weight.detach().to(self.type)
+        weight = cell.weight.detach().to(self.type)
         self.child_weight, self.tracker_weight = weight.tensor_split([2 * size], dim=1)
-        self.bias = cell.gates.bias.detach()
+        self.bias = cell.bias.detach()
         self.hidden, self.memory = leaves.new_empty(2, len(leaves) + compositions + 1, size)
         self.hidden[-1], self.memory[-1] = 0, 0
         rows = compositions + ROWS

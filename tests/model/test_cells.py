@@ -93,6 +93,20 @@ def test_tree_lstm_gradients(tracker_size):
     assert torch.autograd.gradcheck(cell, inputs)
 
 
+def test_dropped_weights_are_the_same_for_a_whole_pass_and_none_in_evaluation():
+    cell = with_drawn_weights(TreeLSTM(4, dropout=0.5), 0)
+    torch.manual_seed(0)
+    first, second = cell.draw(), cell.draw()
+    kept = first.weight != 0
+    assert 0.3 < kept.double().mean() < 0.7
+    torch.testing.assert_close(first.weight[kept], 2 * cell.gates.weight[kept])
+    assert not torch.equal(kept, second.weight != 0)
+    assert torch.equal(first.bias, cell.gates.bias)
+    row = drawn(1, 1, 8).expand(3, -1)
+    assert torch.equal(first(row, row)[0], first(row, row)[2])
+    assert torch.equal(cell.eval().draw().weight, cell.gates.weight)
+
+
 def track_by_hand(tracker: Tracker, view: Row, h: Row, c: Row) -> tuple[Row, Row]:
     cell, size = tracker.cell, tracker.size
     recurrent = affine(cell.weight_hh, cell.bias_hh, h)

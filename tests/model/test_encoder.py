@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import reference
@@ -58,7 +59,7 @@ batches = st.lists(trees(), min_size=1, max_size=5).map(
 seeds = st.integers(0, 2**16)
 
 
-def make_encoder(seed: int, tracker: int = TRACKER, predicts: bool = True, **options: str) -> SPINN:
+def make_encoder(seed: int, tracker: int = TRACKER, predicts: bool = True, **options: Any) -> SPINN:
     """Make an encoder in float64 whose weights are large enough for every gate to matter."""
     encoder = SPINN(HIDDEN, tracker, predicts=predicts, **options).double()
     generator = torch.Generator().manual_seed(seed)
@@ -159,6 +160,21 @@ def test_outputs_and_gradients_are_those_of_the_reference(
     losses = batched_loss(encoding, seed), plain_loss(plain, seed)
     ours, theirs = (gradients(loss, encoder, leaves) for loss in losses)
     assert_same(ours, theirs)
+
+
+@given(batch=batches, seed=seeds, tracker=st.sampled_from([0, TRACKER]))
+@settings(max_examples=25)
+def test_engines_agree_where_weights_of_the_composition_are_dropped(batch, seed, tracker):
+    lengths = lengths_of(batch)
+    leaves, found = make_leaves(lengths, seed), []
+    for engine in ("auto", "reference"):
+        encoder = make_encoder(seed, tracker, dropout=0.4, engine=engine)
+        torch.manual_seed(seed)
+        encoding = encoder(leaves, padded(batch))
+        found.append(
+            [encoding.sentences, *gradients(batched_loss(encoding, seed), encoder, leaves)]
+        )
+    assert_same(*found)
 
 
 def assert_tracked_the_same(

@@ -67,7 +67,7 @@ class Setting:
     def run(self, kind: type[AnyNodes], program: list[Group]) -> Tensor:
         """Follow a program, and gather all that it reads, ``[*, H]``."""
         compositions = sum(len(group.children) for group in program)
-        nodes = kind(self.leaves, self.cell, compositions)
+        nodes = kind(self.leaves, self.cell.draw(), compositions)
         there = len(self.leaves)
         found = [nodes.read(torch.tensor([0, nodes.empty]))]
         for group in program:
@@ -160,7 +160,7 @@ def test_compositions_that_nobody_reads_leave_no_trace():
     assert setting.tracker is not None
     found = []
     for kind in (Nodes, PlainNodes):
-        nodes = kind(setting.leaves, setting.cell, 2)
+        nodes = kind(setting.leaves, setting.cell.draw(), 2)
         rows = nodes.compose(torch.tensor([[0, 1]]), setting.tracker[:1])
         read = nodes.read(rows)
         nodes.compose(torch.tensor([[5, 2]]), setting.tracker[1:2])
@@ -181,7 +181,7 @@ def test_a_chain_of_thousands_of_groups():
     count, size = 8000, 64
     cell = TreeLSTM(size)
     leaves = torch.randn(2, 2 * size, requires_grad=True)
-    nodes = Nodes(leaves, cell, count)
+    nodes = Nodes(leaves, cell.draw(), count)
     row = torch.tensor([0])
     for _ in range(count):
         row = nodes.compose(torch.stack([row, torch.ones_like(row)], dim=1))

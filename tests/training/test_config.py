@@ -70,7 +70,7 @@ def another_value(name: str) -> Any:
     if default is None:
         return "some.txt" if "str" in str(FIELDS[name].type) else 0.5
     low = rules["minimum"] or 0
-    for value in (default + 1, (default + low) / 2):
+    for value in (default + 1, (default + low) / 2, rules["maximum"]):
         if value != default and (rules["maximum"] is None or value <= rules["maximum"]):
             return type(default)(value)
     raise AssertionError(f"no second value of {name} found")
