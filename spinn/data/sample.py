@@ -11,16 +11,17 @@ seed gives the same bytes on any machine and with any version of Python.
 from __future__ import annotations
 
 import json
-import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from spinn.data import sample_grammar as grammar
 from spinn.data import sample_lexicon as lexicon
+from spinn.data.dice import Dice
+from spinn.data.generated import write_generated
 from spinn.data.sample_grammar import (
     Clause,
     Content,
@@ -42,44 +43,11 @@ from spinn.data.sample_semantics import (
     relate,
     state,
 )
-from spinn.errors import ConfigurationError, DataError
+from spinn.errors import ConfigurationError
 
 SEED = 20160315
 # Drawn in this order: the short splits do not depend on the long one.
 SIZES: Mapping[str, int] = {"test": 1_000, "dev": 1_000, "train": 10_000}
-
-Item = TypeVar("Item")
-
-
-class Dice:
-    """Random choices that are the same on every platform and in every version of Python.
-
-    Only ``random.Random.random`` is promised to keep its sequence, so all else is made from it.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed).random
-
-    def below(self, count: int) -> int:
-        """Draw a number from 0 to ``count - 1``."""
-        return int(self._random() * count)
-
-    def chance(self, probability: float) -> bool:
-        """Tell, with this probability, yes."""
-        return self._random() < probability
-
-    def choice(self, items: Sequence[Item]) -> Item:
-        """Draw one item."""
-        return items[self.below(len(items))]
-
-    def shuffled(self, items: Sequence[Item]) -> list[Item]:
-        """Return the items in random order."""
-        result = list(items)
-        for last in range(len(result) - 1, 0, -1):
-            other = self.below(last + 1)
-            result[last], result[other] = result[other], result[last]
-        return result
-
 
 # Sentences. All of a family draw on one scene, a handful of words that have to do with each other,
 # for otherwise hardly any pair would be anything but neutral.
@@ -460,13 +428,5 @@ def generate(directory: Path, seed: int = SEED, sizes: Mapping[str, int] = SIZES
     lines: dict[str, list[str]] = {split: [] for split in sizes}
     for split, row in draw_rows(seed, sizes):
         lines[split].append(json.dumps(row) + "\n")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for split, text in lines.items():
-            (directory / f"{split}.jsonl").write_bytes("".join(text).encode())
-    except OSError as error:
-        raise DataError(
-            directory,
-            f"the corpus cannot be written ({error.strerror})",
-            remedy="Choose another directory",
-        ) from error
+    files = {f"{split}.jsonl": "".join(text) for split, text in lines.items()}
+    write_generated(directory, "sample", seed, sizes, files)
