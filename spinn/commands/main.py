@@ -23,7 +23,7 @@ COMMANDS = {
     "parse": "write a corpus with the trees of a trained model, to train others on",
     "prepare": "read a corpus once and write it as numbers, to train from elsewhere",
     "download": "fetch SNLI, MultiNLI or GloVe",
-    "sample": "generate the bundled corpus",
+    "generate": "generate the bundled corpus, ListOps, or propositional logic",
 }
 
 
@@ -79,7 +79,9 @@ def _run(given: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     named = given[0] if given and given[0] in COMMANDS else None
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        command = commands.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+        )
         if name == named:
             _load(name).add_arguments(command)
     options = parser.parse_args(given)

@@ -311,10 +311,10 @@ def test_interrupting_saves_and_says_how_to_go_on(corpus, tmp_path):
     assert (tmp_path / "run" / "checkpoints.json").exists()
 
 
-def test_sample_writes_a_corpus_that_reads_back(tmp_path, capsys):
+def test_generate_sample_writes_a_corpus_that_reads_back(tmp_path, capsys):
     sizes = ["--train", "30", "--dev", "6", "--test", "6"]
-    assert main(["sample", str(tmp_path / "one"), "--seed", "5", *sizes]) == 0
-    assert main(["sample", str(tmp_path / "two"), "--seed", "5", *sizes]) == 0
+    for name in ("one", "two"):
+        assert main(["generate", "sample", str(tmp_path / name), "--seed", "5", *sizes]) == 0
     for split, size in (("train", 30), ("dev", 6), ("test", 6)):
         content = (tmp_path / "one" / f"{split}.jsonl").read_bytes()
         assert content == (tmp_path / "two" / f"{split}.jsonl").read_bytes()
