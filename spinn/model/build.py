@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from spinn.model.classifier import PairClassifier
 from spinn.model.encoder import SPINN
 from spinn.model.leaves import LeafLayer, WordEmbedding
 from spinn.model.pair import PairModel
+from spinn.model.parser import Parser
 from spinn.options import option
 
 NORMS = ("none", "batch", "layer")
@@ -27,6 +29,14 @@ class ModelOptions:
     hidden_size: int = option(100, "width of a sentence vector", minimum=1)
     tracker: bool = option(False, "watch buffer and stack with a tracker LSTM", needs="spinn")
     tracker_size: int = option(64, "width of the tracker", minimum=1, needs="tracker")
+    parser: str = option(
+        "shared",
+        "what chooses transitions: the tracker of the sentence encoder, which shares its words and "
+        "phrases; or a parser with its own, which the loss of labels does not reach",
+        choices=("shared", "own"),
+        needs="chosen trees",
+    )
+    parser_size: int = option(64, "width of the parser's phrases", minimum=1, needs="parser")
     pooling: str = option(
         "root",
         "what a sentence vector is: the root of the tree, or the max over all its phrases",
@@ -97,12 +107,13 @@ def build_model(
     labels
         How many labels there are.
     predicts
-        Whether the tracker scores transitions.
+        Whether the tracker, or the parser if it is to be one of its own, scores transitions.
     engine
         How trees are composed, as :class:`SPINN` has it.
 
     """
-    encoder = build_encoder(options, predicts=predicts, engine=engine)
+    apart = predicts and options.parser == "own"
+    encoder = build_encoder(options, predicts=predicts and not apart, engine=engine)
     leaves = LeafLayer(
         embedding,
         encoder.leaf_size,
@@ -121,7 +132,16 @@ def build_model(
         norm=options.classifier_norm,
         dropout=options.classifier_dropout,
     )
-    return PairModel(leaves, encoder, classifier)
+    parser = build_parser(options, copy.deepcopy(embedding), engine=engine) if apart else None
+    return PairModel(leaves, encoder, classifier, parser)
+
+
+def build_parser(
+    options: ModelOptions, embedding: WordEmbedding, *, engine: str = "auto"
+) -> Parser:
+    """Build a parser of its own, over word vectors that are its own."""
+    encoder = SPINN(options.parser_size, options.tracker_size, predicts=True, engine=engine)
+    return Parser(LeafLayer(embedding, encoder.leaf_size, norm=options.leaf_norm), encoder)
 
 
 def build_encoder(

@@ -221,7 +221,8 @@ class SPINN(nn.Module):
         leaves
             The words, as rows ``(h, c)``.
         transitions
-            ``[T, B]``, padded; wanted where ``choice`` is GIVEN, left alone otherwise.
+            ``[T, B]``, or ``[T, B * copies]`` where each copy has its own, padded; wanted where
+            ``choice`` is GIVEN, left alone otherwise.
         choice
             Who chooses the transitions.
         copies
@@ -235,7 +236,9 @@ class SPINN(nn.Module):
         lengths = leaves.lengths.repeat_interleave(copies)
         nodes = self._hold(leaves.states, int((lengths - 1).sum()))
         machine = self._load(leaves, lengths, copies, nodes.empty)
-        given = None if transitions is None else transitions.repeat_interleave(copies, dim=1)
+        given = transitions
+        if given is not None and given.shape[1] < len(lengths):
+            given = given.repeat_interleave(copies, dim=1)
         # How many sentences are not over yet, at each step.
         steps = torch.arange(2 * int(lengths[0]) - 1)
         running = ((2 * lengths - 1) > steps[:, None]).sum(dim=1).tolist()

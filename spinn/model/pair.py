@@ -6,7 +6,7 @@ run. The encoder wants its sentences longest first; the sorting and its undoing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from spinn.model.classifier import PairClassifier
 from spinn.model.encoder import SPINN, Choice, Encoding, Leaves
 from spinn.model.leaves import LeafLayer
-from spinn.schedule import Schedule
+from spinn.model.parser import Parser
+from spinn.schedule import Schedule, build_schedule
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class SortedSentences:
         given = None if transitions is None else transitions[:, to]
         return cls(words[:, to], lengths, given, back.to(words.device))
 
+    def places(self, copies: int) -> Tensor:
+        """``[S * copies]``, where the copies of each sentence, side by side, went."""
+        offsets = torch.arange(copies, device=self.back.device)
+        return (self.back[:, None] * copies + offsets).flatten()
+
 
 @dataclass(frozen=True)
 class PairOutput:
@@ -68,13 +74,27 @@ class PairOutput:
 
 
 class PairModel(nn.Module):
-    """Classify pairs of sentences with any encoder."""
+    """Classify pairs of sentences with any encoder, along the trees of a parser if there is one."""
 
-    def __init__(self, leaves: LeafLayer, encoder: nn.Module, classifier: PairClassifier) -> None:
+    def __init__(
+        self,
+        leaves: LeafLayer,
+        encoder: nn.Module,
+        classifier: PairClassifier,
+        parser: Parser | None = None,
+    ) -> None:
         super().__init__()
         self.leaves = leaves
         self.encoder = encoder
         self.classifier = classifier
+        self.parser = parser
+
+    @property
+    def policy(self) -> nn.Module | None:
+        """The part that is there to choose transitions: the parser, or else the tracker."""
+        if self.parser is not None:
+            return self.parser
+        return self.encoder.tracker if isinstance(self.encoder, SPINN) else None
 
     @property
     def goes_by_height(self) -> bool:
@@ -127,15 +147,52 @@ class PairModel(nn.Module):
     ) -> PairOutput:
         """Encode and classify pairs whose leaves are made; several runs may share them."""
         if isinstance(self.encoder, SPINN):
-            given = sentences.transitions if choice is Choice.GIVEN else None
-            encoding = self.encoder(leaves, given, choice, copies=copies, own_share=own_share)
+            encoding = self.parse(sentences, leaves, choice, copies=copies, own_share=own_share)
+            if self.parser is not None:
+                assert encoding.transitions is not None
+                vectors = self._follow(leaves, encoding.transitions, copies)
+                encoding = replace(encoding, sentences=vectors)
         else:
             encoding = self.encoder(leaves)
-        back = sentences.back
-        if copies > 1:
-            offsets = torch.arange(copies, device=back.device)
-            back = (back[:, None] * copies + offsets).flatten()
-        return self._output(encoding.reorder(back))
+        return self._output(encoding.reorder(sentences.places(copies)))
+
+    def parse(
+        self,
+        sentences: SortedSentences,
+        leaves: Leaves,
+        choice: Choice,
+        *,
+        copies: int = 1,
+        own_share: float = 0.0,
+    ) -> Encoding:
+        """Run what chooses the transitions, the parser or else the encoder, on sorted sentences.
+
+        A parser makes leaves of its own.
+        """
+        given = sentences.transitions if choice is Choice.GIVEN else None
+        if self.parser is None:
+            encoding = self.encoder(leaves, given, choice, copies=copies, own_share=own_share)
+        else:
+            encoding = self.parser(
+                sentences.words,
+                sentences.lengths,
+                given,
+                choice,
+                copies=copies,
+                own_share=own_share,
+            )
+        return encoding
+
+    def _follow(self, leaves: Leaves, transitions: Tensor, copies: int) -> Tensor:
+        """Compose sorted sentences, so many copies of each, along a parser's trees."""
+        assert isinstance(self.encoder, SPINN)
+        if not self.goes_by_height:
+            encoding: Encoding = self.encoder(leaves, transitions, copies=copies)
+            return encoding.sentences
+        lengths = leaves.lengths.repeat_interleave(copies)
+        schedule = build_schedule(transitions.cpu().numpy(), lengths.numpy())
+        states = leaves.states.repeat_interleave(copies, dim=0)
+        return self.encoder.compose(states, schedule.to(states.device))
 
     def _compose(
         self, words: Tensor, lengths: Tensor, transitions: Tensor | None, schedule: Schedule

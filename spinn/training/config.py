@@ -63,7 +63,7 @@ class TreeOptions:
 
 @dataclass(frozen=True)
 class PolicyOptions:
-    """Learning transitions by REINFORCE."""
+    """Learning transitions by REINFORCE or PPO."""
 
     reward: str = option(
         "loss", "what a sampled tree earns", choices=("loss", "correct"), needs="rl"
@@ -76,8 +76,23 @@ class PolicyOptions:
     )
     samples: int = option(1, "trees sampled for each sentence", minimum=1, needs="rl")
     policy_weight: float = option(1.0, "weight of the policy loss", minimum=0, needs="rl")
+    policy_updates: int = option(
+        1,
+        "updates of the policy with each batch's trees; 1 for REINFORCE, more for PPO",
+        minimum=1,
+        needs="rl",
+    )
+    policy_clip: float = option(
+        0.2,
+        "how far PPO lets the probability of a tree move, as a share of what it was",
+        minimum=0,
+        needs="ppo",
+    )
     policy_learning_rate: float | None = option(
-        None, "learning rate of the tracker (default: that of the model)", minimum=0, needs="rl"
+        None,
+        "learning rate of the tracker, or of the parser (default: that of the model)",
+        minimum=0,
+        needs="rl",
     )
     entropy_weight: float = option(0.02, "weight of the entropy bonus", minimum=0, needs="rl")
     entropy_weight_end: float = option(
@@ -164,10 +179,10 @@ class Configuration:
     def __post_init__(self) -> None:
         for group in self.groups().values():
             check_ranges(group)
-        if self.source is not None and self.source.chosen_by_model and not self.model.tracker:
-            flag = "--rl" if self.source.sampled else "--predict"
+        if self.predicts and not _has_tracker(self.model):
+            flag = "--rl" if _samples(self) else "--predict"
             raise ConfigurationError(
-                f"{flag} needs a tracker to choose transitions; add --tracker."
+                f"{flag} needs a tracker to choose transitions; add --tracker, or --parser own."
             )
         if self.model.encoder == "bilstm" and self.model.hidden_size < 2:
             raise ConfigurationError("--encoder bilstm halves --hidden-size; give 2 or more.")
@@ -204,7 +219,7 @@ class Configuration:
 
     @property
     def predicts(self) -> bool:
-        """Whether the tracker scores transitions."""
+        """Whether the tracker, or a parser, scores transitions."""
         return self.source is not None and self.source.chosen_by_model
 
     @property
@@ -243,7 +258,9 @@ class Configuration:
 # What an option may need, and what to do where that does not hold.
 _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
     "spinn": (lambda c: c.model.encoder == "spinn", "it belongs to --encoder spinn"),
-    "tracker": (lambda c: c.model.tracker, "add --tracker"),
+    "tracker": (lambda c: _has_tracker(c.model), "add --tracker"),
+    "chosen trees": (lambda c: c.predicts, "it belongs to --predict and --rl"),
+    "parser": (lambda c: c.predicts and c.model.parser == "own", "it belongs to --parser own"),
     "texts": (lambda c: c.data.prepared is None, "the corpus is prepared already"),
     # A prepared corpus may have vectors or not; that is seen when it is loaded.
     "no vectors": (lambda c: c.data.vectors is None, "--vectors sets the width"),
@@ -264,6 +281,10 @@ _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
     "predict": (lambda c: c.predicts and not _samples(c), "it belongs to --predict"),
     "teacher": (lambda c: c.teacher is not None, "it belongs to --predict, or --rl --warm-start"),
     "rl": (lambda c: _samples(c), "it belongs to --rl"),
+    "ppo": (
+        lambda c: _samples(c) and c.policy.policy_updates > 1,
+        "it belongs to --rl with --policy-updates 2 or more",
+    ),
     "sgd": (lambda c: c.training.optimizer == "sgd", "it belongs to --optimizer sgd"),
     "cosine": (lambda c: c.training.schedule == "cosine", "it belongs to --schedule cosine"),
     "decay": (
@@ -275,6 +296,10 @@ _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
         "it belongs to --schedule step or exponential",
     ),
 }
+
+
+def _has_tracker(model: ModelOptions) -> bool:
+    return model.tracker or model.parser == "own"
 
 
 def _drops_words(model: ModelOptions) -> bool:

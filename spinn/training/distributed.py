@@ -16,7 +16,7 @@ from __future__ import annotations
 import gc
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -230,6 +230,16 @@ def totals(parts: Mapping[str, Tensor], device: torch.device) -> dict[str, float
 
 
 # Steps.
+
+
+def summed(gradients: Sequence[Tensor]) -> list[Tensor]:
+    """Add up over all processes gradients of losses that are parts of one."""
+    if world_size() == 1:
+        return list(gradients)
+    flat = all_sum(torch.cat([gradient.flatten() for gradient in gradients]))
+    sizes = [gradient.numel() for gradient in gradients]
+    parts = zip(flat.split(sizes), gradients, strict=True)
+    return [part.view_as(gradient) for part, gradient in parts]
 
 
 def data_parallel(step: nn.Module) -> nn.Module:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from spinn.data.batching import Batch, Batcher
@@ -35,6 +36,7 @@ from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import Configuration
 from spinn.training.objective import Objective, StepResult, TrainingStep
 from spinn.training.optimizers import Schedule, make_optimizer
+from spinn.training.ppo import SampledTrees
 
 
 class Interruption(Exception):  # noqa: N818 - nothing went wrong
@@ -229,18 +231,56 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         # The losses of several processes add up; what comes of them is averaged.
         (result.loss * distributed.world_size()).backward()
-        limit = options.clip if options.clip > 0 else math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self._weights(), limit, foreach=True)
+        norm = self._clip(self._weights())
+        if self.model.parser is not None:
+            norm = norm + self._clip(list(self.model.parser.parameters()))
         loss, figures = self._figures(result, len(batch))
-        if not (math.isfinite(loss) and torch.isfinite(norm)):
-            self._diverged(loss, norm.item())
-        self.optimizer.step()
+        self._move(loss, norm)
+        if result.trees is not None:
+            figures["clipped"] = self._improve_policy(result.trees) * figures["pairs"]
         progress.step += 1
         progress.batch += 1
         return figures
 
+    def _improve_policy(self, trees: SampledTrees) -> float:
+        """Make the further updates of PPO; return the share of trees that the last one clipped.
+
+        They move the policy alone, on the rate of the step that the first update was part of.
+        """
+        assert self.model.policy is not None
+        weights = list(self.model.policy.parameters())
+        figures = {"clipped": 0.0}
+        for _ in range(self.configuration.policy.policy_updates - 1):
+            with arithmetic(self.device, self.configuration.training.precision):
+                loss, clipped = self.objective.improve(self.model, trees)
+            gradients = torch.autograd.grad(loss, weights, materialize_grads=True)
+            self.optimizer.zero_grad(set_to_none=True)
+            for weight, gradient in zip(weights, distributed.summed(gradients), strict=True):
+                weight.grad = gradient
+            norm = self._clip(weights)
+            parts = {"loss": loss.detach(), "clipped": clipped}
+            figures = distributed.totals(parts, self.device)
+            self._move(figures["loss"], norm)
+        return figures["clipped"]
+
+    def _move(self, loss: float, norm: Tensor) -> None:
+        """Let the optimiser make its step, unless there is no sense in it."""
+        if not (math.isfinite(loss) and torch.isfinite(norm)):
+            self._diverged(loss, norm.item())
+        self.optimizer.step()
+
+    def _clip(self, weights: list[torch.nn.Parameter]) -> Tensor:
+        """Limit the norm of the gradient of some weights; return what it was."""
+        limit = self.configuration.training.clip or math.inf
+        return torch.nn.utils.clip_grad_norm_(weights, limit, foreach=True)
+
     def _weights(self) -> list[torch.nn.Parameter]:
-        return [*self.model.parameters(), *self.objective.parameters()]
+        """List the weights whose gradients are limited together; a parser's are so apart."""
+        weights = [*self.model.parameters(), *self.objective.parameters()]
+        if self.model.parser is None:
+            return weights
+        apart = {id(weight) for weight in self.model.parser.parameters()}
+        return [weight for weight in weights if id(weight) not in apart]
 
     def _figures(self, result: StepResult, pairs: int) -> tuple[float, dict[str, float]]:
         """Put together, over all processes, the loss and the figures' sums over the pairs."""

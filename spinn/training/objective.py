@@ -1,7 +1,8 @@
 """What a training step minimises: the label's loss, and the transitions' where they are learned.
 
 Given trees leave the classification loss alone. A tracker that learns from a teacher adds the
-cross-entropy of the teacher's transitions; one that learns by REINFORCE adds the policy's loss.
+cross-entropy of the teacher's transitions; one that learns by REINFORCE adds the policy's loss, and
+one that learns by PPO has more of that from the same trees.
 
 Where several processes share a batch, each makes its part of every mean: the parts add up to what a
 single process would have made of the whole batch.
@@ -16,12 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spinn.data.batching import Batch
-from spinn.model.encoder import Choice, Encoding
+from spinn.model.encoder import Choice, Encoding, Leaves
 from spinn.model.norm import count_rows
 from spinn.model.pair import PairModel, PairOutput, SortedSentences
+from spinn.model.policy import TransitionPolicy
 from spinn.ops.allreduce import all_sum, world_size
 from spinn.training.config import Configuration
 from spinn.training.distributed import part_of_mean
+from spinn.training.ppo import SampledTrees, surrogate_loss
 from spinn.training.reinforce import Greedy, make_baseline, policy_loss
 
 
@@ -37,6 +40,8 @@ class StepResult:
         Sums over the pairs of the batch: ``loss`` (the label's cross-entropy) and ``correct``.
     means
         Further figures, already averaged over the batch.
+    trees
+        What was sampled, where the policy is to learn more from it.
 
     Of several processes, each has its part: their sum over the processes is the figure.
 
@@ -45,6 +50,7 @@ class StepResult:
     loss: Tensor
     sums: dict[str, Tensor]
     means: dict[str, Tensor] = field(default_factory=dict)
+    trees: SampledTrees | None = None
 
 
 class Objective(nn.Module):
@@ -96,16 +102,10 @@ class Objective(nn.Module):
         sentences = SortedSentences.of(batch.words, batch.lengths, None)
         leaves = model.leaves(sentences.words, sentences.lengths)
         output = model.classify(sentences, leaves, Choice.SAMPLED, copies=options.samples)
-        output = _counted(output, batch)
+        sampled, output = output.encoding, _counted(output, batch)
         labels = batch.labels.repeat_interleave(options.samples)
         rewards = self._rewards(output, labels).view(len(batch), options.samples)
-        reference = None
-        if isinstance(self.baseline, Greedy):
-            model.eval()  # so that the reference leaves no trace in batch statistics
-            with torch.no_grad():
-                greedy = _counted(model.classify(sentences, leaves, Choice.GREEDY), batch)
-                reference = self._rewards(greedy, batch.labels)
-            model.train()
+        reference = self._greedy_rewards(model, batch, sentences, leaves)
         encoding = output.encoding
         assert encoding.policy is not None
         assert encoding.transitions is not None
@@ -114,8 +114,7 @@ class Objective(nn.Module):
         loss = loss + options.policy_weight * policy_loss(
             encoding.policy, encoding.transitions, advantage
         )
-        free = all_sum(encoding.policy.free.sum()).clamp(min=1)
-        entropy = encoding.policy.entropy().sum() / free
+        entropy = _entropy(encoding.policy)
         weight = self._between(options.entropy_weight, options.entropy_weight_end, epoch)
         if weight > 0:
             loss = loss - weight * entropy
@@ -123,7 +122,32 @@ class Objective(nn.Module):
         if own is not None:
             loss = loss + own
         figures = {"entropy": entropy.detach(), "reward": part_of_mean(rewards)}
-        return self._result(output, labels, loss, options.samples, **figures)
+        result = self._result(output, labels, loss, options.samples, **figures)
+        if options.policy_updates == 1:
+            return result
+        trees = SampledTrees.of(sampled, sentences, leaves, advantage, weight)
+        return replace(result, trees=trees)
+
+    def _greedy_rewards(
+        self, model: PairModel, batch: Batch, sentences: SortedSentences, leaves: Leaves
+    ) -> Tensor | None:
+        """Give the rewards ``[P]`` of the policy's best trees, where the baseline wants them."""
+        if not isinstance(self.baseline, Greedy):
+            return None
+        model.eval()  # so that the reference leaves no trace in batch statistics
+        with torch.no_grad():
+            greedy = _counted(model.classify(sentences, leaves, Choice.GREEDY), batch)
+            rewards = self._rewards(greedy, batch.labels)
+        model.train()
+        return rewards
+
+    def improve(self, model: PairModel, trees: SampledTrees) -> tuple[Tensor, Tensor]:
+        """Make the loss of a further update of the policy, and the share of ratios it clips."""
+        options = self.configuration.policy
+        policy = trees.judged_by(model)
+        loss, clipped = surrogate_loss(policy, trees, options.policy_clip)
+        bonus = trees.entropy_weight * _entropy(policy)
+        return options.policy_weight * loss - bonus, clipped
 
     def _between(self, start: float, end: float, epoch: float) -> float:
         """Move a weight in a straight line from the start of training to its end."""
@@ -176,7 +200,15 @@ class TrainingStep(nn.Module):
         nothing else; steps that follow a teacher leave out a baseline that learns.
         """
         idle = [*self.model.encoder.parameters(), *self.objective.parameters()]
+        if self.model.parser is not None:
+            idle += self.model.parser.parameters()
         return loss + 0.0 * sum(weight.sum() for weight in idle)
+
+
+def _entropy(policy: TransitionPolicy) -> Tensor:
+    """Make (this process's part of) the mean entropy of all free choices, in nats."""
+    free = all_sum(policy.free.sum()).clamp(min=1)
+    return policy.entropy().sum() / free
 
 
 def _counted(output: PairOutput, batch: Batch) -> PairOutput:

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
-from spinn.model.encoder import SPINN
 from spinn.model.pair import PairModel
 from spinn.training.config import Configuration, TrainingOptions
 
@@ -16,14 +15,16 @@ from spinn.training.config import Configuration, TrainingOptions
 def make_optimizer(configuration: Configuration, model: PairModel, extra: nn.Module) -> Optimizer:
     """Make the optimiser of a model and of the objective's own weights.
 
-    There are two groups, each with its peak rate under ``"peak"``: the tracker of a model that
-    learns by REINFORCE, which may have a rate of its own, and everything else.
+    There are two groups, each with its peak rate under ``"peak"``: the policy (the tracker, or the
+    parser) of a model that learns by REINFORCE or PPO, which may have a rate of its own, and
+    everything else. A step moves the weights that have a gradient and no others, so the further
+    updates of PPO, which are the policy's alone, leave the moments of the rest as they are.
     """
     options = configuration.training
     policy_rate = configuration.policy.policy_learning_rate
     separate: list[nn.Parameter] = []
-    if policy_rate is not None and isinstance(model.encoder, SPINN) and model.encoder.tracker:
-        separate = list(model.encoder.tracker.parameters())
+    if policy_rate is not None and model.policy is not None:
+        separate = list(model.policy.parameters())
     apart = {id(parameter) for parameter in separate}
     rest = [p for p in (*model.parameters(), *extra.parameters()) if id(p) not in apart]
     groups = [{"params": rest, "peak": options.learning_rate}]
