@@ -41,6 +41,10 @@ CASES = {
     "taught": Case(options(tracker=True), predicts=True),
     "predicting": Case(options(norm="batch", tracker=True), Choice.GREEDY, True),
     "predicting, leaf LSTM": Case(options(tracker=True, leaf_context="lstm"), Choice.GREEDY, True),
+    "parser": Case(options(parser="own", parser_size=3), Choice.GREEDY, True),
+    "parser, tracker": Case(
+        options(norm="batch", parser="own", parser_size=3, tracker=True), Choice.GREEDY, True
+    ),
     "trees given, leaf BiLSTM": Case(options(norm="batch", leaf_context="bilstm")),
     "no norms": Case(options(norm="none")),
     "trees given, all phrases": Case(options(pooling="max")),
@@ -177,6 +181,47 @@ def test_batch_norm_statistics_are_those_of_the_words():
     assert [len(inputs) for inputs in rows] == [int(batch.lengths.sum())]
 
 
+# A parser of its own.
+
+
+@pytest.mark.parametrize("name", ["parser", "parser, tracker"])
+@given(lengths=two_to_ten, seed=st.integers(0, 1000))
+@settings(max_examples=12)
+def test_a_parsers_trees_are_composed_like_any_others(name, lengths, seed):
+    model = make_model(CASES[name])
+    batch = Pairs.drawn(lengths, seed)
+    output = batch.run(model, Choice.GREEDY)
+    parser, model.parser = model.parser, None
+    taken = Pairs(batch.words, batch.lengths, output.encoding.transitions)
+    assert_same(output.scores, taken.run(model, Choice.GIVEN).scores)
+    model.parser = parser
+    with torch.no_grad():
+        for weight in (*model.leaves.parameters(), *model.encoder.parameters()):
+            weight += 1  # what composes has no say in the trees
+    again = batch.run(model, Choice.GREEDY)
+    assert torch.equal(again.encoding.transitions, output.encoding.transitions)
+    assert not torch.allclose(again.scores, output.scores)
+
+
+@pytest.mark.parametrize("name", ["parser", "parser, tracker"])
+def test_no_gradient_passes_between_parser_and_composition(name):
+    model = make_model(CASES[name])
+    output = Pairs.drawn([1, 6, 3, 2, 7, 1], 3).run(model, Choice.GIVEN)
+    encoding = output.encoding
+    parts = {
+        "labels": (output.scores.square().sum(), False),
+        "trees": (encoding.policy.log_probability(encoding.transitions).sum(), True),
+    }
+    own = {id(weight) for weight in model.parser.parameters()}
+    for part, (value, of_parser) in parts.items():
+        found = torch.autograd.grad(
+            value, list(model.parameters()), allow_unused=True, retain_graph=True
+        )
+        for weight, gradient in zip(model.parameters(), found, strict=True):
+            reached = gradient is not None and bool(gradient.any())
+            assert reached == ((id(weight) in own) == of_parser), (part, weight.shape)
+
+
 # Premise and hypothesis.
 
 
@@ -200,8 +245,9 @@ def test_encoding_comes_back_in_the_order_of_the_batch():
 
 
 @pytest.mark.parametrize("choice", list(Choice))
-def test_copies_of_a_pair_lie_side_by_side(choice):
-    model = make_model(CASES["taught"])
+@pytest.mark.parametrize("name", ["taught", "parser", "parser, tracker"])
+def test_copies_of_a_pair_lie_side_by_side(choice, name):
+    model = make_model(CASES[name])
     batch = Pairs.drawn([1, 6, 3, 2, 7, 1], 3)
     sentences = SortedSentences.of(batch.words, batch.lengths, batch.transitions)
     leaves = model.leaves(sentences.words, sentences.lengths)
@@ -288,7 +334,8 @@ def test_which_models_go_by_height_and_share_subtrees():
         return build_model(case.options, embedding, LABELS, predicts=case.predicts, engine=engine)
 
     for name, case in CASES.items():
-        assert made(case).goes_by_height is name.startswith(("trees given", "no norms")), name
+        by_height = name == "parser" or name.startswith(("trees given", "no norms"))
+        assert made(case).goes_by_height is by_height, name
         assert not made(case, "reference").goes_by_height
         assert not made(case, "reference").shares(training=False)
     still = {"embedding_dropout": 0.0, "leaf_dropout": 0.0}

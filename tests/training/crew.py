@@ -23,6 +23,7 @@ from spinn.commands.main import main
 from spinn.errors import SpinnError
 from spinn.evaluation import plots
 from spinn.model.norm import GlobalBatchNorm, count_rows
+from spinn.model.policy import TransitionPolicy
 from spinn.runtime import set_threads
 from spinn.training import distributed, run
 from spinn.training.checkpoint import RunDirectory
@@ -103,6 +104,12 @@ def train_in_turn(folder: Path, runs: list[tuple[Path, dict[str, Any]]]) -> None
         for path, options in runs:
             run.train(small_configuration(folder, **options), path, silent)
     assert not any("gloo" in name for name in _threads())  # they might abort the process later
+
+
+def train_greedily(folder: Path, runs: list[tuple[Path, dict[str, Any]]]) -> None:
+    """Train with the most probable trees in place of sampled ones."""
+    TransitionPolicy.sample = TransitionPolicy.argmax  # type: ignore[method-assign, assignment]
+    train_in_turn(folder, runs)
 
 
 def resume(path: Path) -> None:

@@ -45,7 +45,10 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "fixed vectors": ({"vectors": "some.txt"}, {"vectors": "some.txt", "embeddings": "fixed"}),
     "predict": (RL, PREDICT),
     "teacher": (RL, PREDICT),
+    "chosen trees": ({}, PREDICT),
+    "parser": (RL, RL | {"parser": "own"}),
     "rl": (PREDICT, RL),
+    "ppo": (RL, RL | {"policy_updates": 2}),
     "sgd": ({}, {"optimizer": "sgd"}),
     "cosine": ({"schedule": "step"}, {"schedule": "cosine"}),
     "decay": ({"schedule": "constant"}, {"schedule": "plateau"}),
@@ -244,6 +247,16 @@ def test_a_default_written_out_is_never_refused(name):
 def test_choosing_trees_needs_a_tracker(trees, flag):
     with pytest.raises(ConfigurationError, match=f"^{flag} needs a tracker .*; add --tracker"):
         resolve({"trees": trees})
+
+
+@pytest.mark.parametrize(("trees", "form"), [("sampled", "RL-SPINN"), ("predicted", "SPINN")])
+def test_a_parser_of_its_own_brings_its_tracker(trees, form):
+    configuration = resolve({"trees": trees, "parser": "own", "tracker_size": 5, "parser_size": 9})
+    assert configuration.form == form
+    assert configuration.predicts
+    assert not configuration.model.tracker
+    with pytest.raises(ConfigurationError, match="--parser does nothing here; it belongs to"):
+        resolve({"parser": "own"})
 
 
 def test_leave_one_out_needs_two_samples():

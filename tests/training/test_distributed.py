@@ -27,6 +27,7 @@ from crew import (
     resume,
     stop_last,
     train,
+    train_greedily,
     train_in_turn,
 )
 from safetensors.torch import load_file
@@ -38,6 +39,7 @@ from spinn.data.batching import Batcher
 from spinn.data.corpus import load_corpus
 from spinn.errors import ConfigurationError
 from spinn.evaluation import plots
+from spinn.model.policy import TransitionPolicy
 from spinn.runtime import set_threads
 from spinn.training import distributed, run
 from spinn.training.checkpoint import RunDirectory
@@ -187,6 +189,27 @@ def test_reinforce_with_every_baseline_comes_to_an_end(uneven, tmp_path):
         assert 0 < last["entropy"] < 0.7
     state = RunDirectory.open(tmp_path / "mean").training_state()["objective"]
     assert state["baseline.seen"] == 6
+
+
+PPO = {**STILL, **FORMS["RL-SPINN"], "policy_updates": 3, "learning_rate": 0.05, "clip": 0.5}
+OWN_PARSER = {"tracker": False, "parser": "own", "parser_size": 6, "leaf_norm": "batch"}
+
+
+def test_processes_update_a_policy_as_one_would(uneven, tmp_path, monkeypatch):
+    """With the most probable trees in place of samples, which would differ."""
+    runs = [
+        (tmp_path / "tracker", {**PPO, "baseline": "none", "samples": 2, "reward": "correct"}),
+        (tmp_path / "parser", {**PPO, **OWN_PARSER, "baseline": "value", "entropy_weight": 0.1}),
+    ]
+    all_well(3, train_greedily, uneven, runs)
+    monkeypatch.setattr(TransitionPolicy, "sample", TransitionPolicy.argmax)
+    for path, options in runs:
+        alone, once = tmp_path / "alone" / path.name, tmp_path / "once" / path.name
+        run.train(small_configuration(uneven, **options), alone, silent)
+        assert_same_to_rounding(alone, path, atol=1e-5)
+        run.train(small_configuration(uneven, **{**options, "policy_updates": 1}), once, silent)
+        score = next(name for name in stored(path) if name.endswith("tracker.score.bias"))
+        assert not torch.allclose(stored(once)[score], stored(path)[score], atol=1e-3)
 
 
 # Going on.

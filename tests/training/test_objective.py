@@ -24,6 +24,7 @@ from spinn.transitions import Transition
 
 # Without dropout, two runs over the same trees give the same numbers.
 STILL = {"embedding_dropout": 0.0, "leaf_dropout": 0.0, "classifier_dropout": 0.0}
+OWN = [("SPINN", "own"), ("RL-SPINN", "own")]
 
 
 @dataclass
@@ -95,9 +96,10 @@ def test_encoders_without_trees_pay_for_labels_alone(toy_folder, encoder):
     assert toy.step().means == {}
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_loss_gives_every_weight_a_gradient(toy_folder, form):
-    toy = setting(toy_folder, form, **({"samples": 2} if form == "RL-SPINN" else {}))
+@pytest.mark.parametrize(("form", "parser"), [*((form, "shared") for form in FORMS), *OWN])
+def test_loss_gives_every_weight_a_gradient(toy_folder, form, parser):
+    samples = {"samples": 2} if form == "RL-SPINN" else {}
+    toy = setting(toy_folder, form, parser=parser, **samples)
     toy.step().loss.backward()
     for name, weight in toy.model.named_parameters():
         assert weight.grad is not None, name
