@@ -59,17 +59,24 @@ SMALL = [
     *("--batch-size", "4", "--threads", "1", "--no-tensorboard", "--no-cache"),
 ]
 TRACKER = ["--tracker", "--tracker-size", "4"]
+PARSER = ["--rl", "--parser", "own", "--parser-size", "5", "--tracker-size", "4"]
 
 
 def train(corpus: Path, output: Path, *flags: str) -> int:
     return main(["train", "--data", str(corpus), "--output", str(output), *SMALL, *flags])
 
 
-@pytest.fixture(scope="module")
-def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train a model whose tracker learns to parse."""
+@pytest.fixture(
+    scope="module",
+    params=[[*TRACKER, "--predict"], [*PARSER, "--policy-updates", "2"]],
+    ids=["tracker", "parser"],
+)
+def run(
+    corpus: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Path:
+    """Train a model that learns to parse."""
     output = tmp_path_factory.mktemp("runs") / "spinn"
-    assert train(corpus, output, *TRACKER, "--predict") == 0
+    assert train(corpus, output, *request.param) == 0
     return output
 
 
