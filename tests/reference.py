@@ -1,11 +1,12 @@
-"""A plain SPINN, the oracle of the encoder's tests.
+"""A plain SPINN and a plain Gumbel Tree-LSTM, the oracles of the encoders' tests.
 
-One sentence at a time, Python lists for buffer and stack, plain autograd, and every equation
-written out. It reads the weights of a real encoder and calls nothing else of it.
+One sentence at a time, Python lists for buffer, stack and layers, plain autograd, and every
+equation written out. They read the weights of a real encoder and call nothing else of it.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +15,8 @@ from torch import Tensor
 
 from spinn.model.cells import Tracker, TreeLSTM
 from spinn.model.encoder import SPINN
-from spinn.transitions import Transition
+from spinn.model.gumbel import GumbelTreeLSTM
+from spinn.transitions import Transition, from_spans
 
 Node = tuple[Tensor, Tensor]
 """Hidden state and memory cell, ``[H]`` each."""
@@ -90,6 +92,53 @@ def encode(encoder: SPINN, leaves: Sequence[Tensor], given: Sequence[int] | None
     if encoder.pooling == "max" and result.phrases:
         result.sentence = torch.stack(result.phrases).amax(dim=0)
     return result
+
+
+def encode_bottom_up(
+    encoder: GumbelTreeLSTM,
+    leaves: Sequence[Tensor],
+    noise: Tensor | None = None,
+    temperature: float = 1.0,
+) -> PlainEncoding:
+    """Encode one sentence of leaves ``[2H]``, with noise ``[D, D]``, composing every pair anew."""
+    size = encoder.output_size
+    nodes: list[Node] = [(leaf[:size], leaf[size:]) for leaf in leaves]
+    spans = [(word, word + 1) for word in range(len(leaves))]
+    found = []
+    result = PlainEncoding(nodes[0][0])
+    for layer in range(len(leaves) - 1):
+        pairs = list(itertools.pairwise(nodes))
+        candidates = [compose(encoder.composition, left, right, None) for left, right in pairs]
+        scores = torch.stack([encoder.query @ hidden for hidden, _ in candidates])
+        if noise is not None:
+            scores = scores + noise[layer, : len(scores)]
+        place = int(scores.argmax())
+        choice = torch.zeros_like(scores)
+        choice[place] = 1
+        if noise is not None:  # forwards the choice, backwards the softmax
+            soft = (scores / temperature).softmax(dim=0)
+            choice = choice + soft - soft.detach()
+        nodes = [mix(choice, number, candidates, nodes) for number in range(len(candidates))]
+        result.phrases.append(nodes[place][0])
+        spans[place : place + 2] = [(spans[place][0], spans[place + 1][1])]
+        found.append(spans[place])
+    ((result.sentence, _),) = nodes
+    if encoder.pooling == "max" and result.phrases:
+        result.sentence = torch.stack(result.phrases).amax(dim=0)
+    result.transitions = from_spans(len(leaves), found).tolist()
+    return result
+
+
+def mix(choice: Tensor, number: int, candidates: Sequence[Node], nodes: Sequence[Node]) -> Node:
+    """Make a node of the next layer (Choi et al. 2018, section 3.2)."""
+    left_of_it, up_to_it = choice[:number].sum(), choice[: number + 1].sum()
+    hidden, memory = (
+        choice[number] * new + (1 - up_to_it) * left + left_of_it * right
+        for new, left, right in zip(
+            candidates[number], nodes[number], nodes[number + 1], strict=True
+        )
+    )
+    return hidden, memory
 
 
 def best(scores: Tensor, *, can_reduce: bool, can_shift: bool) -> int:

@@ -56,6 +56,12 @@ class Leaves:
         positions = torch.arange(int(self.lengths[0]))
         return (self.lengths > positions[:, None]).sum(dim=1)
 
+    @property
+    def rows(self) -> Tensor:
+        """``[max(lengths), B]``, the row of each word; behind the last one stand other numbers."""
+        sizes = self.batch_sizes
+        return (sizes.cumsum(0) - sizes)[:, None] + torch.arange(len(self.lengths))
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -333,11 +339,9 @@ class SPINN(nn.Module):
     @staticmethod
     def _load(leaves: Leaves, lengths: Tensor, copies: int, empty: int) -> Machine:
         """Set up all buffers and stacks."""
-        sizes = leaves.batch_sizes
-        starts = sizes.cumsum(0) - sizes
-        rows = starts[:, None] + torch.arange(len(leaves.lengths))
+        rows = leaves.rows
         # Behind the last word of a sentence stands the empty row, not the word of another one.
-        rows = rows.masked_fill(torch.arange(len(sizes))[:, None] >= leaves.lengths, empty)
+        rows = rows.masked_fill(torch.arange(len(rows))[:, None] >= leaves.lengths, empty)
         rows = rows.repeat_interleave(copies, dim=1).to(leaves.states.device)
         return Machine(rows, lengths, empty)
 

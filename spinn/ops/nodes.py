@@ -86,7 +86,7 @@ class Nodes:
     """
 
     def __init__(self, leaves: Tensor, cell: Composition, compositions: int) -> None:
-        self._work = _Work(leaves, cell, compositions)
+        self._work = Work(leaves, cell, compositions)
         self.empty = len(leaves) + compositions
         with torch.autocast(leaves.device.type, enabled=False):
             self._token = _Begin.apply(leaves, cell.weight, cell.bias, self._work)
@@ -104,9 +104,10 @@ class Nodes:
         return _Read.apply(self._token, rows, self._work)
 
 
-class _Work:
+class Work:
     """The arrays behind :class:`Nodes`. They live apart from its token: no cycle keeps them.
 
+    An operation that composes nodes in its own order (:mod:`spinn.ops.merges`) fills the same ones.
     Rows of ``hidden`` and ``memory`` (and of their gradients) are nodes; rows of all others are
     compositions, in the order in which they are made.
     """
@@ -151,7 +152,7 @@ class _Begin(torch.autograd.Function):
     """Write the leaves. At the end of the backward pass, sum up the gradients of the weights."""
 
     @staticmethod
-    def forward(ctx: Any, leaves: Tensor, weight: Tensor, bias: Tensor, work: _Work) -> Tensor:
+    def forward(ctx: Any, leaves: Tensor, weight: Tensor, bias: Tensor, work: Work) -> Tensor:
         work.hidden[: work.leaves] = leaves[:, : work.size]
         work.memory[: work.leaves] = leaves[:, work.size :]
         ctx.work, ctx.type = work, weight.dtype
@@ -160,7 +161,7 @@ class _Begin(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, token: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
-        work: _Work = ctx.work
+        work: Work = ctx.work
         hidden, memory, gates = work.gradients()
         leaves = torch.cat([hidden[: work.leaves], memory[: work.leaves]], dim=1)
         gates, inputs, watched = (
@@ -179,21 +180,9 @@ class _Compose(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, token: Tensor, children: Tensor, tracker: Tensor | None, work: _Work
+        ctx: Any, token: Tensor, children: Tensor, tracker: Tensor | None, work: Work
     ) -> Tensor:
-        start = work.done
-        end = work.done = start + len(children) // 2
-        work.inputs[start:end].view(-1, work.size).copy_(work.hidden.index_select(0, children))
-        if tracker is not None:
-            work.watched[start:end] = tracker
-        _fill_gates(work, start, end)
-        write, keep_left, keep_right, show, candidate = work.gates[start:end].chunk(5, dim=1)
-        left, right = work.memory.index_select(0, children).view(end - start, 2, -1).unbind(1)
-        cell = work.memory[work.leaves + start : work.leaves + end]
-        torch.mul(write, candidate, out=cell)
-        cell.addcmul_(keep_left, left).addcmul_(keep_right, right)
-        squashed = torch.tanh(cell, out=work.squashed[start:end])
-        torch.mul(show, squashed, out=work.hidden[work.leaves + start : work.leaves + end])
+        start, end = compose_rows(work, children, tracker)
         ctx.save_for_backward(children)
         ctx.work, ctx.start, ctx.end, ctx.tracker = work, start, end, tracker is not None
         return torch.zeros_like(token)
@@ -207,20 +196,15 @@ class _Compose(torch.autograd.Function):
         work.reached = max(work.reached, end)
         above = hidden[work.leaves + start : work.leaves + end]
         cell = memory[work.leaves + start : work.leaves + end]
-        own = gates[start:end]
-        write, keep_left, keep_right, show, candidate = work.gates[start:end].chunk(5, dim=1)
-        squashed = work.squashed[start:end]
-        cell += _times_tanh_slope(above * show, squashed)
-        left, right = work.memory.index_select(0, children).view(end - start, 2, -1).unbind(1)
-        to_write, to_left, to_right, to_show, to_candidate = own.chunk(5, dim=1)
-        torch.mul(cell, candidate, out=to_write)
-        torch.mul(cell, left, out=to_left)
-        torch.mul(cell, right, out=to_right)
-        torch.mul(above, squashed, out=to_show)
-        torch.mul(cell, write, out=to_candidate)
-        _times_tanh_slope(to_candidate, candidate)
-        _times_sigmoid_slope(own[:, : 4 * work.size], work.gates[start:end, : 4 * work.size])
-        kept = torch.stack([cell * keep_left, cell * keep_right], dim=1)
+        memories = work.memory.index_select(0, children).view(end - start, 2, -1)
+        kept = gate_gradients(
+            work.gates[start:end],
+            work.squashed[start:end],
+            memories,
+            above,
+            cell,
+            out=gates[start:end],
+        )
         memory.index_add_(0, children, kept.view(-1, work.size))
         stop = start + rounded_rows(end - start, work.type)
         outer = gates[start:stop].to(work.type)
@@ -236,7 +220,7 @@ class _Read(torch.autograd.Function):
     """Gather hidden states."""
 
     @staticmethod
-    def forward(ctx: Any, token: Tensor, rows: Tensor, work: _Work) -> Tensor:
+    def forward(ctx: Any, token: Tensor, rows: Tensor, work: Work) -> Tensor:
         ctx.save_for_backward(rows)
         ctx.work, ctx.token = work, torch.zeros_like(token)
         return work.hidden.index_select(0, rows)
@@ -250,7 +234,61 @@ class _Read(torch.autograd.Function):
         return ctx.token, None, None
 
 
-def _fill_gates(work: _Work, start: int, end: int) -> None:
+def compose_rows(work: Work, children: Tensor, tracker: Tensor | None = None) -> tuple[int, int]:
+    """Compose children, rows ``[2n]`` in twos; return the first composition made and the next."""
+    start = work.done
+    end = work.done = start + len(children) // 2
+    work.inputs[start:end].view(-1, work.size).copy_(work.hidden.index_select(0, children))
+    if tracker is not None:
+        work.watched[start:end] = tracker
+    _fill_gates(work, start, end)
+    write, keep_left, keep_right, show, candidate = work.gates[start:end].chunk(5, dim=1)
+    left, right = work.memory.index_select(0, children).view(end - start, 2, -1).unbind(1)
+    cell = work.memory[work.leaves + start : work.leaves + end]
+    torch.mul(write, candidate, out=cell)
+    cell.addcmul_(keep_left, left).addcmul_(keep_right, right)
+    squashed = torch.tanh(cell, out=work.squashed[start:end])
+    torch.mul(show, squashed, out=work.hidden[work.leaves + start : work.leaves + end])
+    return start, end
+
+
+def gate_gradients(
+    gates: Tensor, squashed: Tensor, memories: Tensor, above: Tensor, cell: Tensor, *, out: Tensor
+) -> Tensor:
+    """Go back through compositions as far as their gates.
+
+    Parameters
+    ----------
+    gates, squashed, memories
+        ``[n, 5H]`` after activation, ``[n, H]`` (tanh of the memory cells), and ``[n, 2, H]``, the
+        memory cells of the children.
+    above, cell
+        The gradients ``[n, H]`` of hidden states and memory cells; what the hidden states pass on
+        is added to the second.
+    out
+        ``[n, 5H]``, takes the gradient of the gates before activation.
+
+    Returns
+    -------
+    The gradient of the children's memory cells, ``[n, 2, H]``.
+
+    """
+    size = squashed.shape[1]
+    write, keep_left, keep_right, show, candidate = gates.chunk(5, dim=1)
+    cell += _times_tanh_slope(above * show, squashed)
+    left, right = memories.unbind(1)
+    to_write, to_left, to_right, to_show, to_candidate = out.chunk(5, dim=1)
+    torch.mul(cell, candidate, out=to_write)
+    torch.mul(cell, left, out=to_left)
+    torch.mul(cell, right, out=to_right)
+    torch.mul(above, squashed, out=to_show)
+    torch.mul(cell, write, out=to_candidate)
+    _times_tanh_slope(to_candidate, candidate)
+    _times_sigmoid_slope(out[:, : 4 * size], gates[:, : 4 * size])
+    return torch.stack([cell * keep_left, cell * keep_right], dim=1)
+
+
+def _fill_gates(work: Work, start: int, end: int) -> None:
     """Compute the gates of some compositions, activated: four sigmoids and the candidate's tanh."""
     gates = work.gates[start:end]
     # Rows beyond the group are computed again, from their inputs, with the next one.
