@@ -4,6 +4,9 @@ Every source has a name, the one that ``--trees`` takes. Some hand over trees wh
 (the parser's, a fixed shape, a random one); with the others the model chooses as it reads (the
 tracker's own predictions, or samples from its policy). The data side asks a source for
 transitions, the training side asks it what the model must be able to do; neither lists names.
+
+An encoder that cannot but build its own trees has a source too, so that they are evaluated like any
+others; but with nothing to choose from, it is none of those that ``--trees`` takes.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ class TreeSource:
         Makes the transitions of a batch; ``None`` where the model chooses them itself.
     needs_parse
         Whether every sentence must come with a tree.
+    needs_tracker
+        Where the model chooses: whether its tracker does.
     random
         Whether the trees differ from epoch to epoch.
     sampled
@@ -47,12 +52,13 @@ class TreeSource:
     summary: str
     draw: Draw | None = None
     needs_parse: bool = False
+    needs_tracker: bool = False
     random: bool = False
     sampled: bool = False
 
     @property
     def chosen_by_model(self) -> bool:
-        """Whether the model itself chooses the transitions, so that it needs a tracker."""
+        """Whether the model itself chooses the transitions."""
         return self.draw is None
 
 
@@ -103,10 +109,21 @@ TREE_SOURCES: dict[str, TreeSource] = {
             TreeSource(name, _SUMMARIES[name], partial(_drawn, shape), random=True)
             for name, shape in RANDOM_SHAPES.items()
         ),
-        TreeSource("predicted", "the tracker's own trees, learned from a teacher's (--predict)"),
-        TreeSource("sampled", "the tracker's own trees, learned by REINFORCE (--rl)", sampled=True),
+        TreeSource(
+            "predicted",
+            "the tracker's own trees, learned from a teacher's (--predict)",
+            needs_tracker=True,
+        ),
+        TreeSource(
+            "sampled",
+            "the tracker's own trees, learned by REINFORCE (--rl)",
+            needs_tracker=True,
+            sampled=True,
+        ),
     ]
 }
+
+GUMBEL_TREES = TreeSource("gumbel", "those that the Gumbel Tree-LSTM builds, bottom-up")
 
 
 def tree_source(name: str) -> TreeSource:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spinn.errors import ConfigurationError
 from spinn.transitions import Transition, balanced, check, left_branching, right_branching
-from spinn.trees import TREE_SOURCES, tree_source
+from spinn.trees import GUMBEL_TREES, TREE_SOURCES, tree_source
 
 PAD = int(Transition.PAD)
 DRAWING = [name for name, source in TREE_SOURCES.items() if source.draw and name != "gold"]
@@ -47,6 +47,7 @@ def test_what_each_source_asks_for():
     assert RANDOM == ["random", "random-shift"]
     chosen = [name for name, source in TREE_SOURCES.items() if source.chosen_by_model]
     assert chosen == ["predicted", "sampled"]
+    assert [name for name, source in TREE_SOURCES.items() if source.needs_tracker] == chosen
     assert [name for name, source in TREE_SOURCES.items() if source.sampled] == ["sampled"]
 
 
@@ -84,6 +85,14 @@ def test_random_sources_follow_the_generator(name):
 def test_gold_hands_over_the_parses():
     parses = draw("random", [5, 2, 1], seed=7)
     assert np.array_equal(draw("gold", [5, 2, 1], gold=parses), parses)
+
+
+def test_what_an_encoder_builds_by_itself_is_nothing_to_choose():
+    assert GUMBEL_TREES.chosen_by_model
+    assert not GUMBEL_TREES.needs_tracker
+    assert GUMBEL_TREES not in TREE_SOURCES.values()
+    with pytest.raises(ConfigurationError):
+        tree_source(GUMBEL_TREES.name)
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():

@@ -45,6 +45,7 @@ FORMS: dict[str, dict[str, Any]] = {
         "trees": "sampled",
         "entropy_weight": 0.0,
     },
+    "Gumbel Tree-LSTM": {"encoder": "gumbel"},
 }
 
 

@@ -21,7 +21,7 @@ from spinn.evaluation.evaluate import Evaluation, all_scores, evaluate
 from spinn.evaluation.parsing import Conventions
 from spinn.files import written_whole
 from spinn.transitions import TransitionArray, to_brackets
-from spinn.trees import TreeSource, tree_source
+from spinn.trees import GUMBEL_TREES, TreeSource, tree_source
 
 if TYPE_CHECKING:  # training imports evaluation, never the other way round
     from spinn.training.checkpoint import TrainedModel
@@ -62,12 +62,13 @@ def choose_source(trained: TrainedModel, trees: str | None) -> TreeSource | None
     own = trained.configuration.source
     if trees is None:
         return own
-    if own is None:
+    if own is None or own is GUMBEL_TREES:
+        reason = "is a model without trees" if own is None else "builds its own trees"
         raise ConfigurationError(
-            f"--trees does nothing here: {trained.configuration.form} is a model without trees."
+            f"--trees does nothing here: {trained.configuration.form} {reason}."
         )
     chosen = tree_source(trees)
-    if chosen.chosen_by_model and not trained.configuration.predicts:
+    if chosen.needs_tracker and not trained.configuration.predicts:
         raise ConfigurationError(
             f"--trees {trees} needs a tracker that learned to choose transitions; "
             "this model has none. Give other trees, or train with --tracker --predict."

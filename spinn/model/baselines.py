@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from spinn.model.encoder import Encoding, Leaves
 
@@ -29,10 +29,26 @@ class BagOfWords(nn.Module):
 
 
 class SequenceLSTM(nn.Module):
-    """The last state of an LSTM; of two LSTMs of half the width, forwards and backwards."""
+    """An LSTM, or two LSTMs of half the width, forwards and backwards.
 
-    def __init__(self, hidden_size: int, *, bidirectional: bool = False) -> None:
+    Parameters
+    ----------
+    hidden_size
+        H, the width of a sentence vector (where it is odd, two LSTMs make one less).
+    bidirectional
+        Whether there are two.
+    pooling
+        What a sentence vector is: ``"root"``, the last state (of each LSTM), which has read all
+        the words; or in each dimension the ``"max"`` over the states of all words (Conneau et al.
+        2017).
+
+    """
+
+    def __init__(
+        self, hidden_size: int, *, bidirectional: bool = False, pooling: str = "root"
+    ) -> None:
         super().__init__()
+        self.pooling = pooling
         self.leaf_size = hidden_size
         width = hidden_size // 2 if bidirectional else hidden_size
         self.output_size = 2 * width if bidirectional else width
@@ -40,5 +56,8 @@ class SequenceLSTM(nn.Module):
 
     def forward(self, leaves: Leaves) -> Encoding:
         """Encode B sentences; there are no transitions to take."""
-        _, (last, _) = self.lstm(PackedSequence(leaves.states, leaves.batch_sizes))
-        return Encoding(torch.cat(list(last), dim=1))
+        states, (last, _) = self.lstm(PackedSequence(leaves.states, leaves.batch_sizes))
+        if self.pooling == "root":
+            return Encoding(torch.cat(list(last), dim=1))
+        padded, _ = pad_packed_sequence(states, padding_value=-torch.inf)
+        return Encoding(padded.max(dim=0).values)

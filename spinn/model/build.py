@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from spinn.model.baselines import BagOfWords, SequenceLSTM
 from spinn.model.classifier import PairClassifier
 from spinn.model.encoder import SPINN
+from spinn.model.gumbel import GumbelTreeLSTM
 from spinn.model.leaves import LeafLayer, WordEmbedding
 from spinn.model.pair import PairModel
 from spinn.model.parser import Parser
@@ -24,7 +25,7 @@ class ModelOptions:
     """The shape of the model."""
 
     encoder: str = option(
-        "spinn", "what encodes a sentence", choices=("spinn", "lstm", "bilstm", "bow")
+        "spinn", "what encodes a sentence", choices=("spinn", "gumbel", "lstm", "bilstm", "bow")
     )
     hidden_size: int = option(100, "width of a sentence vector", minimum=1)
     tracker: bool = option(False, "watch buffer and stack with a tracker LSTM", needs="spinn")
@@ -39,9 +40,10 @@ class ModelOptions:
     parser_size: int = option(64, "width of the parser's phrases", minimum=1, needs="parser")
     pooling: str = option(
         "root",
-        "what a sentence vector is: the root of the tree, or the max over all its phrases",
+        "what a sentence vector is: the root of the tree (of an LSTM: its last state), or the max "
+        "over all its phrases (states)",
         choices=("root", "max"),
-        needs="spinn",
+        needs="states",
     )
     embedding_size: int = option(
         100,
@@ -78,7 +80,7 @@ class ModelOptions:
         "dropout of the composition's weights, the same ones all over a batch",
         minimum=0,
         maximum=0.99,
-        needs="spinn",
+        needs="composition",
     )
     classifier_layers: int = option(2, "hidden layers of the classifier", minimum=0)
     classifier_width: int = option(
@@ -146,12 +148,20 @@ def build_parser(
 
 def build_encoder(
     options: ModelOptions, *, predicts: bool, engine: str = "auto"
-) -> SPINN | SequenceLSTM | BagOfWords:
+) -> SPINN | GumbelTreeLSTM | SequenceLSTM | BagOfWords:
     """Build the encoder alone."""
     if options.encoder == "bow":
         return BagOfWords(options.hidden_size)
     if options.encoder in ("lstm", "bilstm"):
-        return SequenceLSTM(options.hidden_size, bidirectional=options.encoder == "bilstm")
+        return SequenceLSTM(
+            options.hidden_size,
+            bidirectional=options.encoder == "bilstm",
+            pooling=options.pooling,
+        )
+    if options.encoder == "gumbel":
+        return GumbelTreeLSTM(
+            options.hidden_size, pooling=options.pooling, dropout=options.composition_dropout
+        )
     tracker_size = options.tracker_size if options.tracker else 0
     return SPINN(
         options.hidden_size,

@@ -24,17 +24,17 @@ class GumbelTreeLSTM(nn.Module):
     ----------
     hidden_size
         H, the width of a sentence vector.
-    pooling
-        ``"root"`` or ``"max"``, as :class:`spinn.model.encoder.SPINN` has it.
+    pooling, dropout
+        As :class:`spinn.model.encoder.SPINN` has them.
 
     """
 
-    def __init__(self, hidden_size: int, *, pooling: str = "root") -> None:
+    def __init__(self, hidden_size: int, *, pooling: str = "root", dropout: float = 0.0) -> None:
         super().__init__()
         self.pooling = pooling
         self.output_size = hidden_size
         self.leaf_size = 2 * hidden_size
-        self.composition = TreeLSTM(hidden_size)
+        self.composition = TreeLSTM(hidden_size, dropout=dropout)
         # Close to zero, so that at first the noise chooses.
         self.query = nn.Parameter(nn.init.normal_(torch.empty(hidden_size), std=0.01))
 
@@ -55,7 +55,7 @@ class GumbelTreeLSTM(nn.Module):
         first_words = states[: len(lengths), : self.output_size]
         if len(rows) == 1:
             return Encoding(first_words, torch.full_like(rows, int(Transition.SHIFT)))
-        trees = states, rows, lengths, self.composition, self.query
+        trees = states, rows, lengths, self.composition.draw(), self.query
         if temperature is None:
             phrases, places = merge(*trees)
         else:

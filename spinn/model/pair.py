@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from spinn.model.classifier import PairClassifier
 from spinn.model.encoder import SPINN, Choice, Encoding, Leaves
+from spinn.model.gumbel import GumbelTreeLSTM
 from spinn.model.leaves import LeafLayer
 from spinn.model.parser import Parser
 from spinn.schedule import Schedule, build_schedule
@@ -114,6 +115,7 @@ class PairModel(nn.Module):
         choice: Choice = Choice.GIVEN,
         *,
         own_share: float = 0.0,
+        temperature: float | None = None,
         schedule: Schedule | None = None,
     ) -> PairOutput:
         """Classify P pairs.
@@ -126,6 +128,8 @@ class PairModel(nn.Module):
             Who chooses the transitions.
         own_share
             See :meth:`SPINN.forward`.
+        temperature
+            See :meth:`GumbelTreeLSTM.forward`.
         schedule
             Of the given transitions, for models that go by height.
 
@@ -134,7 +138,9 @@ class PairModel(nn.Module):
             return self._compose(words, lengths, transitions, schedule)
         sentences = SortedSentences.of(words, lengths, transitions)
         leaves = self.leaves(sentences.words, sentences.lengths)
-        return self.classify(sentences, leaves, choice, own_share=own_share)
+        return self.classify(
+            sentences, leaves, choice, own_share=own_share, temperature=temperature
+        )
 
     def classify(
         self,
@@ -144,6 +150,7 @@ class PairModel(nn.Module):
         *,
         copies: int = 1,
         own_share: float = 0.0,
+        temperature: float | None = None,
     ) -> PairOutput:
         """Encode and classify pairs whose leaves are made; several runs may share them."""
         if isinstance(self.encoder, SPINN):
@@ -152,6 +159,8 @@ class PairModel(nn.Module):
                 assert encoding.transitions is not None
                 vectors = self._follow(leaves, encoding.transitions, copies)
                 encoding = replace(encoding, sentences=vectors)
+        elif isinstance(self.encoder, GumbelTreeLSTM):
+            encoding = self.encoder(leaves, temperature)
         else:
             encoding = self.encoder(leaves)
         return self._output(encoding.reorder(sentences.places(copies)))

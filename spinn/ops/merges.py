@@ -75,9 +75,7 @@ def merge(
     work = Work(leaves, cell, most)
     forest = _Forest(work, lengths, query.detach(), noise, temperature)
     with torch.autocast(leaves.device.type, enabled=False):
-        phrases, places = _Merge.apply(
-            leaves, cell.gates.weight, cell.gates.bias, query, rows, forest
-        )
+        phrases, places = _Merge.apply(leaves, cell.weight, cell.bias, query, rows, forest)
     return phrases, places
 
 

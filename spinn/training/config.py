@@ -20,7 +20,7 @@ from spinn.data.corpus import CorpusOptions
 from spinn.errors import ConfigurationError, DataError
 from spinn.model.build import ModelOptions
 from spinn.options import check_ranges, flag_of, option
-from spinn.trees import TREE_SOURCES, TreeSource, tree_source
+from spinn.trees import GUMBEL_TREES, TREE_SOURCES, TreeSource, tree_source
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,7 +32,7 @@ GIVEN_TREES = tuple(name for name, source in TREE_SOURCES.items() if source.draw
 
 @dataclass(frozen=True)
 class TreeOptions:
-    """Where trees come from, and how a tracker learns to predict them."""
+    """Where trees come from, and how a model learns to make its own."""
 
     trees: str | None = option(
         None,
@@ -58,6 +58,12 @@ class TreeOptions:
         minimum=0,
         maximum=1,
         needs="predict",
+    )
+    temperature: float = option(
+        1.0, "temperature of the Gumbel-softmax that merges go by", minimum=0.01, needs="gumbel"
+    )
+    temperature_end: float | None = option(
+        None, "temperature at the end of training (default: the same)", minimum=0.01, needs="gumbel"
     )
 
 
@@ -204,6 +210,8 @@ class Configuration:
     @property
     def source(self) -> TreeSource | None:
         """Where transitions come from; ``None`` for encoders that have none."""
+        if self.model.encoder == "gumbel":
+            return GUMBEL_TREES
         if self.model.encoder != "spinn":
             return None
         return tree_source(self.trees.trees or "gold")
@@ -211,7 +219,7 @@ class Configuration:
     @property
     def teacher(self) -> TreeSource | None:
         """Whose trees a tracker learns from, if it does."""
-        if self.source is None or not self.source.chosen_by_model:
+        if self.source is None or not self.source.needs_tracker:
             return None
         if self.source.sampled and self.policy.warm_start == 0:
             return None
@@ -220,14 +228,14 @@ class Configuration:
     @property
     def predicts(self) -> bool:
         """Whether the tracker, or a parser, scores transitions."""
-        return self.source is not None and self.source.chosen_by_model
+        return self.source is not None and self.source.needs_tracker
 
     @property
     def form(self) -> str:
         """The published name of what this configuration trains."""
-        if self.source is None:
-            return {"lstm": "LSTM", "bilstm": "BiLSTM", "bow": "bag of words"}[self.model.encoder]
-        if self.source.chosen_by_model:
+        if self.source is None or self.model.encoder != "spinn":
+            return _OTHER_FORMS[self.model.encoder]
+        if self.source.needs_tracker:
             return "RL-SPINN" if self.source.sampled else "SPINN"
         return "SPINN-PI" if self.model.tracker else "SPINN-PI-NT"
 
@@ -255,9 +263,23 @@ class Configuration:
         return {name: dataclasses.asdict(group) for name, group in self.groups().items()}
 
 
+_OTHER_FORMS = {
+    "gumbel": "Gumbel Tree-LSTM",
+    "lstm": "LSTM",
+    "bilstm": "BiLSTM",
+    "bow": "bag of words",
+}
+
+
 # What an option may need, and what to do where that does not hold.
 _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
     "spinn": (lambda c: c.model.encoder == "spinn", "it belongs to --encoder spinn"),
+    "gumbel": (lambda c: c.model.encoder == "gumbel", "it belongs to --encoder gumbel"),
+    "composition": (
+        lambda c: c.model.encoder in ("spinn", "gumbel"),
+        "it belongs to --encoder spinn and gumbel",
+    ),
+    "states": (lambda c: c.model.encoder != "bow", "--encoder bow adds words up"),
     "tracker": (lambda c: _has_tracker(c.model), "add --tracker"),
     "chosen trees": (lambda c: c.predicts, "it belongs to --predict and --rl"),
     "parser": (lambda c: c.predicts and c.model.parser == "own", "it belongs to --parser own"),

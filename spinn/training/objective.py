@@ -1,8 +1,8 @@
 """What a training step minimises: the label's loss, and the transitions' where they are learned.
 
-Given trees leave the classification loss alone. A tracker that learns from a teacher adds the
-cross-entropy of the teacher's transitions; one that learns by REINFORCE adds the policy's loss, and
-one that learns by PPO has more of that from the same trees.
+Trees that are given, or built by the encoder, leave the classification loss alone. A tracker that
+learns from a teacher adds the cross-entropy of the teacher's transitions; one that learns by
+REINFORCE adds the policy's loss, and one that learns by PPO has more of that from the same trees.
 
 Where several processes share a batch, each makes its part of every mean: the parts add up to what a
 single process would have made of the whole batch.
@@ -73,7 +73,13 @@ class Objective(nn.Module):
             return self._reinforce(model, batch, epoch)
         if self.configuration.teacher is not None:
             return self._follow_teacher(model, batch, epoch)
-        output = model(batch.words, batch.lengths, batch.transitions, schedule=batch.schedule)
+        output = model(
+            batch.words,
+            batch.lengths,
+            batch.transitions,
+            temperature=self._temperature(epoch),
+            schedule=batch.schedule,
+        )
         output = _counted(output, batch)
         return self._result(output, batch.labels, self._label_loss(output, batch.labels))
 
@@ -148,6 +154,11 @@ class Objective(nn.Module):
         loss, clipped = surrogate_loss(policy, trees, options.policy_clip)
         bonus = trees.entropy_weight * _entropy(policy)
         return options.policy_weight * loss - bonus, clipped
+
+    def _temperature(self, epoch: float) -> float:
+        """Give the temperature of the Gumbel-softmax, for an encoder that has one."""
+        start, end = self.configuration.trees.temperature, self.configuration.trees.temperature_end
+        return start if end is None else self._between(start, end, epoch)
 
     def _between(self, start: float, end: float, epoch: float) -> float:
         """Move a weight in a straight line from the start of training to its end."""

@@ -88,7 +88,9 @@ def run(
         [*TRACKER, "--predict"],
         [*TRACKER, "--rl"],
         [*TRACKER, "--rl", "--samples", "2", "--baseline", "leave-one-out", "--reward", "correct"],
+        ["--encoder", "gumbel", "--temperature-end", "0.5", "--leaf-context", "bilstm"],
         ["--encoder", "lstm"],
+        ["--encoder", "bilstm", "--pooling", "max"],
         ["--encoder", "bow", "--optimizer", "sgd", "--momentum", "0.5"],
         ["--trees", "random-shift", "--leaf-norm", "batch"],
     ],
@@ -160,6 +162,22 @@ def test_predict_draws_both_trees(run, capsys):
     assert printed.count("%") == 3
     for word in ("dog", "'s", "-LRB-", "└"):
         assert word in printed
+
+
+def test_a_gumbel_tree_lstm_is_used_like_a_tracker(corpus, tmp_path, capsys):
+    path = str(tmp_path / "gumbel")
+    assert train(corpus, tmp_path / "gumbel", "--encoder", "gumbel") == 0
+    file = tmp_path / "raw.tsv"
+    file.write_text("label\tpremise\thypothesis\nneutral\tA dog runs.\tIt isn't asleep.\n")
+    capsys.readouterr()
+    assert main(["evaluate", path, "--files", str(file)]) == 0
+    assert "trees: gumbel" in capsys.readouterr().out
+    assert main(["evaluate", path]) == 0
+    assert "against the parser's trees: F1" in capsys.readouterr().out
+    assert main(["predict", path, "A dog runs.", "It's asleep."]) == 0
+    assert capsys.readouterr().out.count("└") >= 4
+    message = refused(capsys, ["evaluate", path, "--trees", "left"])
+    assert "Gumbel Tree-LSTM builds its own trees" in message
 
 
 def test_predict_reads_standard_input(run, capsys, monkeypatch):
@@ -251,6 +269,10 @@ def test_rows_that_cannot_be_used_are_named(corpus, tmp_path, capsys, name):
         (["--samples", "3"], "--samples does nothing here"),
         (["--tracker-size", "9"], "add --tracker"),
         (["--encoder", "lstm", "--trees", "left"], "--trees does nothing here"),
+        (["--encoder", "gumbel", "--trees", "left"], "--trees does nothing here"),
+        (["--encoder", "gumbel", "--rl"], "--trees does nothing here"),
+        (["--temperature", "0.5"], "it belongs to --encoder gumbel"),
+        (["--encoder", "bow", "--pooling", "max"], "--pooling does nothing here"),
         (["--learning-rate", "-1"], "at least"),
         (["--preset", "none"], "choose from"),
         (["--device", "abacus"], "--device"),

@@ -22,7 +22,7 @@ from spinn.model.build import ModelOptions, build_embedding, build_model
 from spinn.model.encoder import Choice
 from spinn.model.pair import PairModel
 from spinn.transitions import Transition, check, left_branching, random_uniform, right_branching
-from spinn.trees import TreeSource, tree_source
+from spinn.trees import GUMBEL_TREES, TREE_SOURCES, TreeSource, tree_source
 
 LABELS = ("entailment", "neutral", "contradiction")
 WORDS = [f"w{number}" for number in range(15)]
@@ -60,6 +60,7 @@ CASES: dict[str, tuple[dict[str, Any], str | None]] = {
     "given, shape": ({"classifier_norm": "batch"}, "balanced"),
     "predicted": ({**TRACKER, "predicts": True}, "predicted"),
     "sampled": ({**TRACKER, "predicts": True}, "sampled"),
+    "gumbel": ({"encoder": "gumbel"}, "gumbel"),
     "lstm": ({"encoder": "lstm"}, None),
     "bow": ({"encoder": "bow"}, None),
 }
@@ -67,7 +68,8 @@ CASES: dict[str, tuple[dict[str, Any], str | None]] = {
 
 def case(name: str) -> tuple[PairModel, TreeSource | None]:
     options, source = CASES[name]
-    return make_model(**options), None if source is None else tree_source(source)
+    sources = {**TREE_SOURCES, "gumbel": GUMBEL_TREES}
+    return make_model(**options), None if source is None else sources[source]
 
 
 def one_by_one(

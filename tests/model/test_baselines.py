@@ -63,6 +63,26 @@ def test_bilstm_gives_the_last_state_forwards_and_the_last_backwards(lengths):
     torch.testing.assert_close(encoder(leaves).sentences, expected)
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@given(lengths=ragged)
+@settings(max_examples=20)
+def test_max_pooling_takes_the_largest_number_of_all_states(bidirectional, lengths):
+    """Also where all are negative, so that padding would win if it were looked at."""
+    leaves, sentences = make_leaves(lengths)
+    leaves.states.requires_grad_()
+    encoder = SequenceLSTM(WIDTH, bidirectional=bidirectional, pooling="max").double()
+    with torch.no_grad():
+        for name, bias in encoder.lstm.named_parameters():
+            if "bias" in name:
+                bias[2 * bias.numel() // 4 : 3 * bias.numel() // 4] = -3.0  # of the candidates
+    expected = torch.stack([encoder.lstm(one)[0].amax(dim=0) for one in sentences])
+    assert expected.max() < 0
+    found = encoder(leaves).sentences
+    torch.testing.assert_close(found, expected)
+    (gradient,) = torch.autograd.grad(found.sum(), leaves.states)
+    assert gradient.isfinite().all()
+
+
 @pytest.mark.parametrize("size", [4, 5])
 @pytest.mark.parametrize(
     "make",

@@ -9,6 +9,7 @@ from torch import nn
 from spinn.model.baselines import BagOfWords, SequenceLSTM
 from spinn.model.build import ModelOptions, build_embedding, build_encoder, build_model
 from spinn.model.encoder import SPINN
+from spinn.model.gumbel import GumbelTreeLSTM
 
 SIZE, WIDTH = 200, 8
 KNOWN = torch.arange(SIZE) % 4 != 0
@@ -17,12 +18,24 @@ VECTORS = 3 * torch.randn(SIZE, WIDTH, generator=torch.Generator().manual_seed(0
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("spinn", SPINN), ("lstm", SequenceLSTM), ("bilstm", SequenceLSTM), ("bow", BagOfWords)],
+    [
+        ("spinn", SPINN),
+        ("gumbel", GumbelTreeLSTM),
+        ("lstm", SequenceLSTM),
+        ("bilstm", SequenceLSTM),
+        ("bow", BagOfWords),
+    ],
 )
 def test_encoder_is_the_one_named(name, kind):
     encoder = build_encoder(ModelOptions(encoder=name, hidden_size=10), predicts=False)
     assert isinstance(encoder, kind)
     assert encoder.output_size == 10
+
+
+@pytest.mark.parametrize("name", ["spinn", "gumbel", "lstm", "bilstm"])
+def test_pooling_reaches_the_encoder(name):
+    options = ModelOptions(encoder=name, hidden_size=10, pooling="max")
+    assert build_encoder(options, predicts=False).pooling == "max"
 
 
 def test_tracker_is_built_where_it_is_asked_for():

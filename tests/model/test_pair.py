@@ -48,8 +48,13 @@ CASES = {
     "trees given, leaf BiLSTM": Case(options(norm="batch", leaf_context="bilstm")),
     "no norms": Case(options(norm="none")),
     "trees given, all phrases": Case(options(pooling="max")),
+    "Gumbel": Case(options("gumbel"), Choice.GREEDY),
+    "Gumbel, leaf BiLSTM": Case(options("gumbel", norm="batch", leaf_context="bilstm")),
+    "Gumbel, all phrases": Case(options("gumbel", pooling="max")),
     "LSTM": Case(options("lstm")),
+    "LSTM, all states": Case(options("lstm", pooling="max")),
     "BiLSTM": Case(options("bilstm", norm="batch")),
+    "BiLSTM, all states": Case(options("bilstm", pooling="max")),
     "bag of words": Case(options("bow", norm="batch", leaf_context="bilstm")),
 }
 by_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -53,7 +53,7 @@ class Setting:
             leaves.states,
             leaves.rows,
             leaves.lengths,
-            self.cell,
+            self.cell.draw(),
             self.query,
             self.noise,
             self.temperature,

@@ -23,6 +23,7 @@ from spinn.training.config import (
     read_preset,
     resolve,
 )
+from spinn.trees import TREE_SOURCES
 
 FIELDS = {part.name: part for group in GROUPS.values() for part in dataclasses.fields(group)}
 CONDITIONAL = [name for name, part in FIELDS.items() if part.metadata["needs"]]
@@ -35,6 +36,9 @@ Path(PREPARED.name, "corpus.json").touch()
 # For each need: options under which it does not hold, and options under which it does.
 NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "spinn": ({"encoder": "lstm"}, {}),
+    "gumbel": ({}, {"encoder": "gumbel"}),
+    "composition": ({"encoder": "lstm"}, {"encoder": "gumbel"}),
+    "states": ({"encoder": "bow"}, {"encoder": "bilstm"}),
     "tracker": ({}, {"tracker": True}),
     "texts": ({"data": PREPARED.name}, {}),
     "vectors": ({}, {"vectors": "some.txt"}),
@@ -112,6 +116,7 @@ def test_every_option_has_help_and_a_name_that_no_other_has():
         ({"tracker": True, "trees": "random"}, "SPINN-PI"),
         (PREDICT, "SPINN"),
         (RL, "RL-SPINN"),
+        ({"encoder": "gumbel"}, "Gumbel Tree-LSTM"),
         ({"encoder": "lstm"}, "LSTM"),
         ({"encoder": "bilstm"}, "BiLSTM"),
         ({"encoder": "bow"}, "bag of words"),
@@ -128,7 +133,26 @@ def test_teacher_is_there_where_transitions_are_learned_from_one():
     assert resolve(PREDICT, {"teacher": "left"}).teacher.name == "left"
     assert resolve(RL).teacher is None
     assert resolve(RL, {"warm_start": 0.5, "teacher": "right"}).teacher.name == "right"
+    assert resolve({"encoder": "gumbel"}).teacher is None
     assert resolve({"encoder": "bow"}).source is None
+
+
+def test_an_encoder_that_builds_its_own_trees_takes_no_others():
+    own = resolve({"encoder": "gumbel"}).source
+    assert own is not None
+    assert own.chosen_by_model
+    for trees in TREE_SOURCES:
+        with pytest.raises(ConfigurationError, match="--trees does nothing here; it belongs to"):
+            resolve({"encoder": "gumbel", "trees": trees})
+    for option in ({"tracker": True}, {"engine": "reference"}, {"samples": 2}):
+        with pytest.raises(ConfigurationError, match="does nothing here"):
+            resolve({"encoder": "gumbel"}, option)
+
+
+def test_temperatures_are_positive():
+    for name in ("temperature", "temperature_end"):
+        with pytest.raises(ConfigurationError, match=f"^{flag_of(name)} is 0.0; it must be at"):
+            resolve({"encoder": "gumbel", name: 0.0})
 
 
 # Layers.

@@ -60,6 +60,7 @@ RESUMED: dict[str, dict[str, Any]] = {
         "classifier_norm": "batch",
         "optimizer": "rmsprop",
     },
+    "gumbel": {**FORMS["Gumbel Tree-LSTM"], **DROPOUT, "temperature_end": 0.3, "pooling": "max"},
 }
 
 
@@ -146,6 +147,7 @@ def stop() -> None:
         ("PPO", 4),
         *(("PPO of a parser", step) for step in (2, 9)),
         *(("warm start", step) for step in (5, 8, 10)),
+        *(("gumbel", step) for step in (3, 8)),
     ],
 )
 def test_a_run_stopped_at_a_step_goes_on_to_the_same_end(

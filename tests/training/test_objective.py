@@ -96,6 +96,31 @@ def test_encoders_without_trees_pay_for_labels_alone(toy_folder, encoder):
     assert toy.step().means == {}
 
 
+@pytest.mark.parametrize(
+    ("options", "temperatures"),
+    [({"temperature": 2.5}, [2.5, 2.5, 2.5]), ({"temperature_end": 0.2}, [1.0, 0.6, 0.2])],
+)
+def test_merges_are_drawn_at_a_temperature_that_moves_in_a_straight_line(
+    toy_folder, options, temperatures
+):
+    toy = setting(toy_folder, "Gumbel Tree-LSTM", epochs=4, **options)
+    batch, losses = toy.batch, []
+    for epoch, temperature in zip((0, 2, 4), temperatures, strict=True):
+        torch.manual_seed(9)
+        output = toy.model(batch.words, batch.lengths, temperature=temperature)
+        result = toy.step(epoch)
+        assert same(result.loss, toy.label_loss(output))
+        assert result.means == {}
+        weight = toy.model.encoder.query
+        own, expected = (
+            torch.autograd.grad(loss, weight)[0] for loss in (result.loss, toy.label_loss(output))
+        )
+        torch.testing.assert_close(own, expected)
+        losses.append(own)
+    assert torch.equal(losses[0], losses[2]) == (len(set(temperatures)) == 1)
+    assert not same(toy.step(seed=1).loss, toy.step(seed=2).loss)
+
+
 @pytest.mark.parametrize(("form", "parser"), [*((form, "shared") for form in FORMS), *OWN])
 def test_loss_gives_every_weight_a_gradient(toy_folder, form, parser):
     samples = {"samples": 2} if form == "RL-SPINN" else {}
