@@ -130,7 +130,7 @@ def encode_bottom_up(
 
 
 def mix(choice: Tensor, number: int, candidates: Sequence[Node], nodes: Sequence[Node]) -> Node:
-    """Make a node of the next layer (Choi et al. 2018, section 3.2)."""
+    """Make a node of the next layer (Choi et al. 2018)."""
     left_of_it, up_to_it = choice[:number].sum(), choice[: number + 1].sum()
     hidden, memory = (
         choice[number] * new + (1 - up_to_it) * left + left_of_it * right

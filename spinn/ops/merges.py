@@ -1,6 +1,6 @@
 """Building trees bottom-up: of all neighbours, the two that score best become one node.
 
-This is the composition of Choi, Yoo and Lee (2018, section 3). A layer of n nodes has n - 1
+This is the composition of Choi, Yoo and Lee (2018). A layer of n nodes has n - 1
 candidates, one for each pair of neighbours; a query vector scores them, one is chosen, and the next
 layer has it in the place of its children. In training the choice is drawn by straight-through
 Gumbel-softmax: forwards the layer moves up by the chosen one-hot vector y, backwards as if by the
