@@ -198,6 +198,13 @@ class Configuration:
                 "Batch normalisation has nothing to go by in a batch of one pair; "
                 "give --batch-size 2 or more, or another norm."
             )
+        drops = self.model.composition_dropout > 0 and self.model.parser == "shared"
+        if self.policy.policy_updates > 1 and drops:
+            raise ConfigurationError(
+                "--policy-updates compares what a policy thinks of a tree before and after, and "
+                "--composition-dropout would change that by itself; give --parser own, which "
+                "drops nothing, or leave one of the two out."
+            )
         if self.policy.baseline == "leave-one-out" and self.policy.samples < 2:
             raise ConfigurationError(
                 "--baseline leave-one-out compares samples of a sentence; give --samples 2 or more."

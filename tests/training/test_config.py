@@ -149,6 +149,13 @@ def test_an_encoder_that_builds_its_own_trees_takes_no_others():
             resolve({"encoder": "gumbel"}, option)
 
 
+def test_ppo_wants_a_policy_that_nothing_but_its_updates_changes():
+    both = {"policy_updates": 2, "composition_dropout": 0.1}
+    with pytest.raises(ConfigurationError, match="give --parser own"):
+        resolve(RL, both)
+    assert resolve(RL, both, {"parser": "own"}).policy.policy_updates == 2
+
+
 def test_temperatures_are_positive():
     for name in ("temperature", "temperature_end"):
         with pytest.raises(ConfigurationError, match=f"^{flag_of(name)} is 0.0; it must be at"):
