@@ -28,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="write a JSON line for each pair: labels, trees"
     )
+    parser.add_argument(
+        "--brackets",
+        type=Path,
+        metavar="FOLDER",
+        help="write the parser's trees and the model's to gold.txt and predicted.txt, for evalb",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
     parser.add_argument(
         "--punctuation",
@@ -36,10 +42,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="in parse F1 (default: keep)",
     )
     parser.add_argument(
-        "--average", choices=("sentence", "corpus"), default="sentence", help="of parse F1"
+        "--average",
+        choices=("sentence", "corpus"),
+        default="sentence",
+        help="of parse F1: over sentences, or over all spans together (default: sentence)",
     )
     parser.add_argument(
-        "--root", action=argparse.BooleanOptionalAction, default=True, help="count the root span"
+        "--root",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="count the root span (default: on)",
+    )
+    parser.add_argument(
+        "--one-word-spans",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="count the span of each word (default: off)",
+    )
+    parser.add_argument(
+        "--short-sentences",
+        choices=("count", "skip"),
+        default="count",
+        help="of fewer than 3 words, in parse F1 (default: count)",
     )
     parser.add_argument("--batch-size", type=int, default=256, metavar="N", help="pairs in a batch")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random trees")
@@ -52,7 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(namespace: argparse.Namespace) -> int:
     """Evaluate; return the exit status."""
     from spinn.evaluation.parsing import Conventions
-    from spinn.evaluation.report import evaluate_files, format_scores, records, write_lines
+    from spinn.evaluation.report import (
+        evaluate_files,
+        format_scores,
+        records,
+        write_brackets,
+        write_lines,
+    )
     from spinn.files import write_whole
     from spinn.runtime import choose_device, set_threads
     from spinn.training.checkpoint import load_trained
@@ -67,7 +97,11 @@ def run(namespace: argparse.Namespace) -> int:
         batch_size=namespace.batch_size,
         device=choose_device(namespace.device),
         conventions=Conventions(
-            root=namespace.root, average=namespace.average, punctuation=namespace.punctuation
+            root=namespace.root,
+            one_word_spans=namespace.one_word_spans,
+            short_sentences=namespace.short_sentences,
+            average=namespace.average,
+            punctuation=namespace.punctuation,
         ),
         seed=namespace.seed,
     )
@@ -75,6 +109,9 @@ def run(namespace: argparse.Namespace) -> int:
     if namespace.output is not None:
         write_lines(records(result, trained.labels), namespace.output)
         print(f"\nA line for each pair: {namespace.output}")
+    if namespace.brackets is not None:
+        count = write_brackets(result, namespace.brackets)
+        print(f"\n{count:,} trees each: gold.txt and predicted.txt in {namespace.brackets}")
     if namespace.json is not None:
         write_whole(namespace.json, json.dumps(result.scores, indent=2))
     return 0

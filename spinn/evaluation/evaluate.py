@@ -184,12 +184,16 @@ def score_trees(
         "depth": mean_depth(trees),
         "shapes": compare_with_shapes(trees, conventions, words),
     }
-    offsets, parsed = dataset.transition_offsets, dataset.parsed
+    offsets = dataset.transition_offsets
+    gold = np.split(dataset.transitions, offsets[1:-1])
     parse, steps = ParseScore(conventions), TransitionAccuracy()
-    for sentence in np.flatnonzero(parsed):
-        gold = dataset.transitions[offsets[sentence] : offsets[sentence + 1]]
-        parse.update(trees[sentence], gold, None if words is None else words[sentence])
-        steps.update(trees[sentence], gold)
+    for sentence in np.flatnonzero(dataset.parsed):
+        parse.update(trees[sentence], gold[sentence], None if words is None else words[sentence])
+    for length in np.unique(dataset.lengths):  # trees of one length stack to [T, B]
+        alike = np.flatnonzero(dataset.parsed & (dataset.lengths == length))
+        if alike.size:
+            taken, given = ([source[one] for one in alike] for source in (trees, gold))
+            steps.update(np.stack(taken, axis=1), np.stack(given, axis=1))
     if parse.count:
         scores["gold"] = parse.as_dict() | steps.as_dict()
     return scores

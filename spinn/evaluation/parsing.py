@@ -22,7 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinn.errors import ConfigurationError
-from spinn.transitions import FIXED_SHAPES, Span, Transition, TransitionArray, TreeError, to_spans
+from spinn.transitions import (
+    FIXED_SHAPES,
+    Span,
+    Transition,
+    TransitionArray,
+    TreeError,
+    to_brackets,
+    to_spans,
+)
 
 Transitions = Sequence[int] | TransitionArray
 Average = Literal["sentence", "corpus"]
@@ -46,18 +54,41 @@ def is_punctuation(word: str) -> bool:
     return word not in SYMBOL_WORDS and word != "" and all(marks)
 
 
+def to_treebank(words: Sequence[str], transitions: Transitions) -> str:
+    """Write a tree in the manner of the Penn Treebank: ``(X (X (T the) (T dog)) (T runs))``.
+
+    Words are labelled ``T``, punctuation ``P``, so that evalb can be told to drop it; a bracket
+    within a word becomes ``-LRB-`` or ``-RRB-``.
+
+    Raises
+    ------
+    TreeError
+        If the transitions are not a tree over these words.
+
+    """
+    escaped = [word.replace("(", "-LRB-").replace(")", "-RRB-") for word in words]
+    leaves = iter(
+        f"({'P' if is_punctuation(word) else 'T'} {written})"
+        for word, written in zip(words, escaped, strict=True)
+    )
+    nodes = {"(": "(X", ")": ")"}
+    tokens = to_brackets(escaped, transitions).split()
+    return " ".join(nodes.get(token) or next(leaves) for token in tokens).replace(" )", ")")
+
+
 @dataclass(frozen=True)
 class Conventions:
     """What is counted, and how it is averaged, in a parse F1.
 
     The defaults are those of Williams, Drozdov and Bowman (2018, arXiv 1709.01121) and the script
     published with it: F1 is taken per sentence and averaged over all sentences, the shortest
-    included; the span of the whole sentence counts; punctuation is kept. Spans of one word are
-    in every tree and never count.
+    included; the span of the whole sentence counts; punctuation is kept.
     """
 
     root: bool = True
     """Whether the span of the whole sentence, which every tree has, counts."""
+    one_word_spans: bool = False
+    """Whether the span of each single word, which every tree has, counts."""
     short_sentences: ShortSentences = "count"
     """Whether sentences of fewer than three words, which have one tree only, count or are skipped.
 
@@ -86,11 +117,12 @@ class Conventions:
             "corpus": "from the spans of the whole corpus",
         }
         root = "counted" if self.root else "not counted"
+        words = "counted" if self.one_word_spans else "not counted"
         short = "counted" if self.short_sentences == "count" else "skipped"
         punctuation = "kept" if self.punctuation == "keep" else "dropped"
         return (
             f"unlabelled bracket F1, {average[self.average]}; root span {root}; "
-            f"one-word spans never counted; sentences of fewer than 3 words {short}; "
+            f"one-word spans {words}; sentences of fewer than 3 words {short}; "
             f"punctuation {punctuation}"
         )
 
@@ -120,6 +152,8 @@ class Conventions:
             moved = ((before[start], before[end]) for start, end in spans)
             chosen = {(start, end) for start, end in moved if end - start > 1}
             length = before[-1]
+        if self.one_word_spans:
+            chosen.update((start, start + 1) for start in range(length))
         if not self.root:
             chosen.discard((0, length))
         return chosen, length

@@ -1,4 +1,4 @@
-"""Evaluating a trained model on files: scores for people and programs, and a line for each pair.
+"""Evaluating a trained model on files: scores for people and programs, and lines for each pair.
 
 The evaluate command prints what this module computes; the predict command shares the way from text
 to the model's numbers.
@@ -18,8 +18,8 @@ from spinn.data.corpus import check_parses, numericalise, read_pairs
 from spinn.data.examples import Example
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.evaluate import Evaluation, all_scores, evaluate
-from spinn.evaluation.parsing import Conventions
-from spinn.files import written_whole
+from spinn.evaluation.parsing import Conventions, to_treebank
+from spinn.files import write_whole, written_whole
 from spinn.transitions import TransitionArray, to_brackets
 from spinn.trees import GUMBEL_TREES, TreeSource, tree_source
 
@@ -187,3 +187,40 @@ def write_lines(rows: Iterable[dict[str, Any]], path: Path) -> None:
                 stream.write(json.dumps(row, ensure_ascii=False) + "\n")
     except OSError as error:
         raise SpinnError(f"{path}: it cannot be written ({error.strerror}).") from error
+
+
+def write_brackets(result: FileEvaluation, folder: Path) -> int:
+    """Write ``gold.txt`` and ``predicted.txt``, one tree a line, as the scorer evalb reads them.
+
+    The lines of the two files belong together: premise and hypothesis of each pair in turn, without
+    the sentences that have no parse.
+
+    Returns
+    -------
+    How many trees each file has.
+
+    Raises
+    ------
+    SpinnError
+        If the model has no trees, the data have no parses, or a file cannot be written.
+
+    """
+    sides = [side for pair in result.examples for side in (pair.premise, pair.hypothesis)]
+    if result.evaluation.trees is None:
+        raise ConfigurationError("--brackets does nothing here: the model has no trees.")
+    lines = [
+        (to_treebank(side.words, side.transitions), to_treebank(side.words, tree))
+        for side, tree in zip(sides, result.evaluation.trees, strict=True)
+        if side.transitions is not None
+    ]
+    if not lines:
+        raise SpinnError("--brackets wants data with parses; no sentence here has one.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, trees in zip(
+            ("gold.txt", "predicted.txt"), zip(*lines, strict=True), strict=True
+        ):
+            write_whole(folder / name, "\n".join(trees) + "\n")
+    except OSError as error:
+        raise SpinnError(f"{folder}: it cannot be written ({error.strerror}).") from error
+    return len(lines)

@@ -141,6 +141,21 @@ def test_evaluate_prints_scores_and_writes_a_line_for_each_pair(run, corpus, tmp
     assert json.loads(figures.read_text())["accuracy"] == pytest.approx(accuracy)
 
 
+def test_evaluate_writes_both_trees_of_each_sentence_for_evalb(run, corpus, tmp_path, capsys):
+    flags = ["--brackets", str(tmp_path), "--average", "corpus", "--one-word-spans"]
+    assert main(["evaluate", str(run), "--data", str(corpus), "--trees", "left", *flags]) == 0
+    printed = capsys.readouterr().out
+    assert "from the spans of the whole corpus" in printed
+    assert "one-word spans counted" in printed
+    assert "32 trees each: gold.txt and predicted.txt" in printed
+    predicted, gold = (
+        (tmp_path / name).read_text().splitlines() for name in ("predicted.txt", "gold.txt")
+    )
+    assert predicted[3] == "(X (X (X (T a) (T dog)) (T runs)) (T fast))"
+    assert gold[3] == "(X (X (T a) (T dog)) (X (T runs) (T fast)))"
+    assert predicted[7] == gold[7] == "(T cat)"
+
+
 def test_evaluate_follows_other_trees(run, corpus, capsys):
     assert main(["evaluate", str(run), "--data", str(corpus), "--trees", "gold"]) == 0
     assert "F1 100.00%, transition accuracy 100.00%" in capsys.readouterr().out
@@ -314,6 +329,10 @@ def test_evaluate_refuses_what_the_model_cannot_do(corpus, tmp_path, capsys):
     assert train(corpus, tmp_path / "nt") == 0
     evaluate = ["evaluate", str(tmp_path / "nt"), "--data", str(corpus)]
     assert "--tracker --predict" in refused(capsys, [*evaluate, "--trees", "predicted"])
+    raw = tmp_path / "raw.tsv"
+    raw.write_text("label\tpremise\thypothesis\nneutral\tA dog runs.\tIt isn't asleep.\n")
+    flags = ["--files", str(raw), "--trees", "left", "--brackets", str(tmp_path / "out")]
+    assert "no sentence here has one" in refused(capsys, ["evaluate", str(tmp_path / "nt"), *flags])
     assert "brackets" in refused(capsys, ["predict", str(tmp_path / "nt"), "( a dog", "b"])
     assert "has no tree" in refused(capsys, ["predict", str(tmp_path / "nt"), "a dog", "b"])
 

@@ -18,6 +18,7 @@ from spinn.evaluation.parsing import (
     compare_with_shapes,
     is_punctuation,
     mean_depth,
+    to_treebank,
 )
 from spinn.transitions import (
     Transition,
@@ -48,18 +49,22 @@ def score(predicted: str, gold: str, **choices) -> ParseScore:
 
 def test_the_default_conventions_in_words():
     assert Conventions().describe() == (
-        "unlabelled bracket F1, mean over sentences; root span counted; one-word spans never "
+        "unlabelled bracket F1, mean over sentences; root span counted; one-word spans not "
         "counted; sentences of fewer than 3 words counted; punctuation kept"
     )
 
 
 def test_other_conventions_in_words():
     conventions = Conventions(
-        root=False, short_sentences="skip", average="corpus", punctuation="drop"
+        root=False,
+        one_word_spans=True,
+        short_sentences="skip",
+        average="corpus",
+        punctuation="drop",
     )
     assert conventions.describe() == (
         "unlabelled bracket F1, from the spans of the whole corpus; root span not counted; "
-        "one-word spans never counted; sentences of fewer than 3 words skipped; punctuation dropped"
+        "one-word spans counted; sentences of fewer than 3 words skipped; punctuation dropped"
     )
 
 
@@ -96,6 +101,21 @@ def test_f1_by_hand():
 def test_f1_without_the_root():
     found = score("( ( ( a b ) c ) d )", "( ( a b ) ( c d ) )", root=False)
     assert found.f1 == pytest.approx(1 / 2)
+
+
+def test_f1_with_the_spans_of_single_words():
+    # Of seven spans each, the four words, the root and 0-2 agree.
+    found = score("( ( ( a b ) c ) d )", "( ( a b ) ( c d ) )", one_word_spans=True)
+    assert found.f1 == pytest.approx(6 / 7)
+    # The full stop leaves, so three words, the root and 0-2 of 0-3 agree.
+    dropped = score(
+        "( ( a b ) ( c . ) )", "( ( a ( b c ) ) . )", one_word_spans=True, punctuation="drop"
+    )
+    assert dropped.f1 == pytest.approx(4 / 5)
+    single = ParseScore(Conventions(one_word_spans=True, average="corpus"))
+    single.update([S], [S])
+    single.update([S, S, R], [S, S, R])
+    assert single.as_dict()["corpus_f1"] == 1
 
 
 def test_sentence_and_corpus_averages_differ():
@@ -209,6 +229,8 @@ def expected_f1(predicted: nltk.Tree, gold: nltk.Tree, conventions: Conventions)
     for whole in (predicted, gold):
         node = without_punctuation(whole) if conventions.punctuation == "drop" else whole
         length, found = (0, set()) if node is None else nltk_spans(node)
+        if conventions.one_word_spans:
+            found |= {(start, start + 1) for start in range(length)}
         spans.append(found if conventions.root else found - {(0, length)})
     if length < 3 and conventions.short_sentences == "skip":
         return None
@@ -236,11 +258,14 @@ def sentences(draw: st.DrawFn) -> tuple[str, str]:
 @given(
     st.lists(sentences(), min_size=1, max_size=5),
     st.booleans(),
+    st.booleans(),
     st.sampled_from(["count", "skip"]),
     st.sampled_from(["keep", "drop"]),
 )
-def test_sentence_f1_agrees_with_nltk(pairs, root: bool, short: str, punctuation: str):
-    conventions = Conventions(root=root, short_sentences=short, punctuation=punctuation)
+def test_sentence_f1_agrees_with_nltk(pairs, root: bool, single: bool, short, punctuation):
+    conventions = Conventions(
+        root=root, one_word_spans=single, short_sentences=short, punctuation=punctuation
+    )
     found = ParseScore(conventions)
     expected = []
     for predicted, gold in pairs:
@@ -254,6 +279,20 @@ def test_sentence_f1_agrees_with_nltk(pairs, root: bool, short: str, punctuation
     counted = [f1 for f1 in expected if f1 is not None]
     assert (found.count, found.skipped) == (len(counted), len(expected) - len(counted))
     assert found.sentence_f1 == pytest.approx(np.mean(counted) if counted else 0.0)
+
+
+# Trees in the manner of the Penn Treebank
+
+
+def test_a_tree_as_treebanks_write_it():
+    words, steps = from_brackets("( ( the dog ) runs )")
+    assert to_treebank(words, steps) == "(X (X (T the) (T dog)) (T runs))"
+    assert to_treebank(["dog"], [S]) == "(T dog)"
+
+
+def test_punctuation_has_a_label_and_brackets_in_words_are_escaped():
+    words, steps = ["(", "see", ":-)", "."], left_branching(4)
+    assert to_treebank(words, steps) == "(X (X (X (P -LRB-) (T see)) (P :--RRB-)) (P .))"
 
 
 # Shapes and depth
