@@ -1,4 +1,4 @@
-"""Evaluating a trained model on files: scores for people and programs, and lines for each pair.
+"""Evaluating a trained model on files: scores for people and programs, and a line for each pair.
 
 The evaluate command prints what this module computes; the predict command shares the way from text
 to the model's numbers.

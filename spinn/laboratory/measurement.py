@@ -28,7 +28,7 @@ from spinn.transitions import Transition, TransitionArray
 
 FILE_NAME = "predictions.npz"
 SPLITS = ("dev", "test")
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class SplitMeasurement:
     ----------
     gold, predicted
         Labels ``[P]``; gold is ``NO_LABEL`` where unknown.
+    premises
+        ``[P]``, equal for pairs of one premise.
     lengths
         ``[2P]``, the number of words of premises and hypotheses in turn.
     trees
@@ -50,6 +52,7 @@ class SplitMeasurement:
 
     gold: NDArray[np.int16]
     predicted: NDArray[np.int16]
+    premises: NDArray[np.int32]
     lengths: NDArray[np.int32]
     trees: list[TransitionArray] | None
     gold_trees: list[TransitionArray | None]
@@ -136,9 +139,20 @@ def measured(evaluation: Evaluation, dataset: PairDataset) -> SplitMeasurement:
     return SplitMeasurement(
         gold=dataset.labels.astype(np.int16),
         predicted=evaluation.probabilities.argmax(axis=1).astype(np.int16),
+        premises=number_premises(dataset),
         lengths=dataset.lengths.astype(np.int32),
         trees=evaluation.trees,
         gold_trees=[tree if has else None for tree, has in zip(given, dataset.parsed, strict=True)],
+    )
+
+
+def number_premises(dataset: PairDataset) -> NDArray[np.int32]:
+    """Give equal numbers, ``[P]``, to premises that are the same words to the model."""
+    sentences = np.split(dataset.words, dataset.offsets[1:-1])
+    premises = sentences[:: len(sentences) // len(dataset)]
+    numbers: dict[bytes, int] = {}
+    return np.array(
+        [numbers.setdefault(words.tobytes(), len(numbers)) for words in premises], dtype=np.int32
     )
 
 
@@ -175,6 +189,7 @@ def _arrays(content: SplitMeasurement) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {
         "gold": content.gold,
         "predicted": content.predicted,
+        "premises": content.premises,
         "lengths": content.lengths,
         "parsed": np.packbits(np.array(parsed, dtype=bool)),
         "gold_trees": pack_trees(filled),
@@ -182,6 +197,15 @@ def _arrays(content: SplitMeasurement) -> dict[str, NDArray[Any]]:
     if content.trees is not None:
         arrays["trees"] = pack_trees(content.trees)
     return arrays
+
+
+def is_outdated(path: Path) -> bool:
+    """Tell whether an earlier version wrote the file, so that the run must be measured again."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return int(arrays["version"]) < _VERSION
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return False  # missing or damaged, as loading it will tell
 
 
 def load(path: Path) -> Measurement:
@@ -214,6 +238,7 @@ def _set_from(arrays: Any, split: str) -> SplitMeasurement:
     return SplitMeasurement(
         gold=arrays[f"{split}_gold"],
         predicted=arrays[f"{split}_predicted"],
+        premises=arrays[f"{split}_premises"],
         lengths=lengths,
         trees=None if packed is None else unpack_trees(packed, lengths),
         gold_trees=[tree if has else None for tree, has in zip(given, parsed, strict=True)],

@@ -1,7 +1,8 @@
 """The statistics of an ablation study: intervals, a paired test, and a correction for many tests.
 
 Everything here is a pure function of which pairs were answered rightly, ``correct[s, p]`` for seed
-``s`` and pair ``p``; randomness comes only from the generator that is handed over.
+``s`` and pair ``p``, and of which pairs share a premise and so are no independent sample: these are
+drawn together. Randomness comes only from the generator that is handed over.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 REPLICATES = 10_000
@@ -36,34 +39,39 @@ def deviation(values: Sequence[float]) -> float | None:
 
 def bootstrap_mean(
     correct: BoolArray,
+    premises: NDArray[Any],
     random: np.random.Generator,
     *,
     replicates: int = REPLICATES,
     level: float = LEVEL,
 ) -> Interval:
-    """Bound the accuracy of a row by the percentile bootstrap over seeds and pairs.
+    """Bound the accuracy of a row by the percentile bootstrap over seeds and premises.
 
-    In each replicate the S seeds and, independently, the P pairs are drawn with replacement, and
-    the accuracy of the drawn seeds on the drawn pairs is taken. This is the bootstrap for crossed
-    factors of Owen (2007, "The pigeonhole bootstrap", Annals of Applied Statistics 1), with the
-    percentile interval of Efron and Tibshirani (1993, chapter 13).
+    In each replicate the S seeds and, independently, the premises are drawn with replacement, each
+    with all its pairs, and the accuracy of the drawn seeds on the drawn pairs is taken. This is the
+    bootstrap for crossed factors of Owen (2007, "The pigeonhole bootstrap", Annals of Applied
+    Statistics 1) over clusters (Davison and Hinkley 1997, section 3.8), with the percentile
+    interval of Efron and Tibshirani (1993, chapter 13).
 
     Parameters
     ----------
     correct
         ``[S, P]``.
+    premises
+        ``[P]``, equal for pairs of one premise.
     random
         The generator of the draws.
     replicates, level
         How many draws, and how much of them the interval holds.
 
     """
-    return _percentiles(_replicates([correct], random, replicates)[:, 0], level)
+    return _percentiles(_replicates([correct], premises, random, replicates)[:, 0], level)
 
 
 def bootstrap_difference(
     first: BoolArray,
     second: BoolArray,
+    premises: NDArray[Any],
     random: np.random.Generator,
     *,
     replicates: int = REPLICATES,
@@ -71,35 +79,52 @@ def bootstrap_difference(
 ) -> Interval:
     """Bound the difference in accuracy, first less second, of two rows on the same pairs.
 
-    As in :func:`bootstrap_mean`; a replicate draws the same pairs for both rows, and the seeds of
-    each row by themselves.
+    As in :func:`bootstrap_mean`; a replicate draws the same premises for both rows, and the seeds
+    of each row by themselves.
 
     Parameters
     ----------
     first, second
         ``[S, P]`` and ``[R, P]``.
-    random, replicates, level
+    premises, random, replicates, level
         As in :func:`bootstrap_mean`.
 
     """
-    drawn = _replicates([first, second], random, replicates)
+    drawn = _replicates([first, second], premises, random, replicates)
     return _percentiles(drawn[:, 0] - drawn[:, 1], level)
 
 
-def _replicates(rows: list[BoolArray], random: np.random.Generator, replicates: int) -> FloatArray:
+def _by_premise(values: NDArray[Any], premises: NDArray[Any]) -> IntArray:
+    """Add up what the pairs of each premise have, ``[R, P]``, to ``[R, premises]``."""
+    distinct, places = np.unique(premises, return_inverse=True)
+    totals = np.zeros((len(distinct), len(values)), dtype=np.int64)
+    np.add.at(totals, places, values.T)
+    return totals.T
+
+
+def _replicates(
+    rows: list[BoolArray],
+    premises: NDArray[Any],
+    random: np.random.Generator,
+    replicates: int,
+) -> FloatArray:
     """Draw replicates of the accuracies of R rows on common pairs, ``[replicates, R]``.
 
-    Pairs that all seeds of all rows answered alike are interchangeable, so drawing pairs is
-    drawing from the multinomial over the distinct columns: a few instead of thousands.
+    Premises with as many pairs, of which all seeds of all rows answered as many rightly, are
+    interchangeable, so drawing premises is drawing from the multinomial over the distinct columns:
+    some instead of thousands.
     """
-    columns, counts = np.unique(np.concatenate(rows), axis=1, return_counts=True)
-    pairs = counts.sum()
+    answers = np.concatenate(rows)
+    counted = np.concatenate([np.ones((1, answers.shape[1]), dtype=bool), answers])
+    columns, counts = np.unique(_by_premise(counted, premises), axis=1, return_counts=True)
+    drawn_premises = counts.sum()
     means = np.empty((replicates, len(rows)))
     bounds = np.cumsum([0] + [len(row) for row in rows])
     for start in range(0, replicates, _CHUNK):
         size = min(_CHUNK, replicates - start)
-        weights = random.multinomial(pairs, counts / pairs, size=size) / pairs
-        accuracies = weights @ columns.T  # [size, seeds of all rows]
+        weights = random.multinomial(drawn_premises, counts / drawn_premises, size=size)
+        pairs, *right = (weights @ columns.T).T
+        accuracies = np.stack(right, axis=1) / pairs[:, None]  # [size, seeds of all rows]
         for row, (begin, end) in enumerate(pairwise(bounds)):
             seeds = end - begin
             drawn = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=size) / seeds
@@ -112,14 +137,15 @@ def _percentiles(values: FloatArray, level: float) -> Interval:
     return Interval(float(low), float(high))
 
 
-def sign_flip_test(first: BoolArray, second: BoolArray) -> float:
+def sign_flip_test(first: BoolArray, second: BoolArray, premises: NDArray[Any]) -> float:
     """Test whether two rows differ on the same pairs; return the exact two-sided p.
 
     The statistic is the sum over pairs of the difference between the two rows' correctness, each
-    averaged over its seeds. Where the rows do not differ, every pair's difference is as likely with
-    the other sign; p is the share of all sign patterns whose sum is at least as far from 0 as the
-    one observed. With one seed a row this is McNemar's exact test (McNemar 1947). It takes the
-    trained models as given: pairs are the sample, seeds are not.
+    averaged over its seeds. Where the rows do not differ, what the pairs of a premise add to it is
+    as likely with the other sign; p is the share of all sign patterns over premises whose sum is at
+    least as far from 0 as the one observed. With one seed a row and one pair a premise this is
+    McNemar's exact test (McNemar 1947). It takes the trained models as given: premises are the
+    sample, seeds are not.
 
     The differences are multiples of one number, so the distribution over all patterns is exact,
     from its characteristic function (Pagano and Tritchler 1983, "On obtaining permutation
@@ -129,11 +155,12 @@ def sign_flip_test(first: BoolArray, second: BoolArray) -> float:
     ----------
     first, second
         ``[S, P]`` and ``[R, P]``.
+    premises
+        ``[P]``, equal for pairs of one premise.
 
     """
-    differences: NDArray[np.int64] = first.sum(axis=0, dtype=np.int64) * len(second) - second.sum(
-        axis=0, dtype=np.int64
-    ) * len(first)
+    of_first, of_second = (_by_premise(rows, premises).sum(axis=0) for rows in (first, second))
+    differences = of_first * len(second) - of_second * len(first)
     differences = differences[differences != 0]
     if not differences.size:
         return 1.0
@@ -147,7 +174,7 @@ def sign_flip_test(first: BoolArray, second: BoolArray) -> float:
     return float(np.clip(p, 2.0 ** (1 - min(differences.size, 1000)), 1.0))
 
 
-def _subset_sums(sizes: NDArray[np.int64], counts: NDArray[np.int64]) -> FloatArray:
+def _subset_sums(sizes: IntArray, counts: IntArray) -> FloatArray:
     """Distribute the sum of a random half: each item is in or out by a fair coin.
 
     There are ``counts[k]`` items of size ``sizes[k]``; entry ``u`` of the result is the chance that

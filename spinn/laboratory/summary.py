@@ -1,6 +1,6 @@
 """The figures of each row of a study, from the answers of its runs.
 
-A row's runs differ in the seed alone. Accuracies come with an interval over seeds and pairs, and
+A row's runs differ in the seed alone. Accuracies come with an interval over seeds and premises, and
 are compared, pair by pair, with those of the row that the study is held against; trees are compared
 with the parser's, with fixed shapes, and between seeds.
 """
@@ -13,6 +13,7 @@ from itertools import combinations
 from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spinn.evaluation.parsing import (
     Conventions,
@@ -164,6 +165,12 @@ def correctness(runs: Mapping[int, Measurement], split: str) -> BoolArray:
     return np.stack([run.sets[split].correct for run in runs.values()])
 
 
+def labelled_premises(runs: Mapping[int, Measurement], split: str) -> NDArray[np.int32]:
+    """Return the numbers of the premises of the labelled pairs, ``[labelled pairs]``."""
+    first = next(iter(runs.values())).sets[split]
+    return first.premises[first.labelled]
+
+
 def _summary(
     name: str,
     runs: Mapping[int, Measurement],
@@ -174,9 +181,7 @@ def _summary(
 ) -> RowSummary:
     if not runs:
         return RowSummary(name, ())
-    accuracy = {
-        split: _accuracy(correctness(runs, split), _generator(split, number)) for split in splits
-    }
+    accuracy = {split: _accuracy(runs, split, number) for split in splits}
     return RowSummary(
         name,
         tuple(runs),
@@ -193,9 +198,11 @@ def _generator(split: str, number: int, kind: int = 0) -> np.random.Generator:
     return np.random.default_rng([RANDOM_SEED, SPLITS.index(split), number, kind])
 
 
-def _accuracy(correct: BoolArray, random: np.random.Generator) -> Accuracy:
+def _accuracy(runs: Mapping[int, Measurement], split: str, number: int) -> Accuracy:
+    correct = correctness(runs, split)
     seeds = tuple(float(accuracy) for accuracy in correct.mean(axis=1))
-    return Accuracy(seeds, fmean(seeds), deviation(seeds), bootstrap_mean(correct, random))
+    interval = bootstrap_mean(correct, labelled_premises(runs, split), _generator(split, number))
+    return Accuracy(seeds, fmean(seeds), deviation(seeds), interval)
 
 
 def _comparisons(measurements: Measurements, against: str, split: str) -> dict[str, Comparison]:
@@ -209,11 +216,12 @@ def _comparisons(measurements: Measurements, against: str, split: str) -> dict[s
     if not rows:
         return {}
     held = correctness(reference, split)
-    p_values = [sign_flip_test(correct, held) for _, correct in rows.values()]
+    premises = labelled_premises(reference, split)
+    p_values = [sign_flip_test(correct, held, premises) for _, correct in rows.values()]
     return {
         name: Comparison(
             float(correct.mean() - held.mean()),
-            bootstrap_difference(correct, held, _generator(split, number, kind=1)),
+            bootstrap_difference(correct, held, premises, _generator(split, number, kind=1)),
             p,
             adjusted,
         )

@@ -157,10 +157,10 @@ class Table:
             "Accuracies in per cent, of the checkpoint that is best on dev: mean ± sample standard "
             "deviation (n − 1) over seeds.",
             f"CI: {LEVEL:.0%} percentile bootstrap (Efron and Tibshirani 1993), {REPLICATES:,} "
-            "replicates of a generator seeded with "
-            f"{RANDOM_SEED}; each draws the row's seeds and, independently, the pairs of the set, "
-            "both with replacement. With few seeds the part that comes from seeds is too narrow, "
-            "and with one seed it is missing.",
+            f"replicates of a generator seeded with {RANDOM_SEED}; each draws the row's seeds and, "
+            "independently, the premises of the set, both with replacement; pairs of one premise are "
+            "drawn together, for they are no independent sample. With few seeds the part that "
+            "comes from seeds is too narrow, and with one seed it is missing.",
         ]
         if self.is_compared:
             notes += self._comparison_notes()
@@ -174,11 +174,11 @@ class Table:
 
     def _comparison_notes(self) -> list[str]:
         return [
-            f"Δ: less {self.against}, with the same bootstrap's CI (pairs drawn once for both "
+            f"Δ: less {self.against}, with the same bootstrap's CI (premises drawn once for both "
             "rows, seeds for each by itself).",
-            "p: exact two-sided sign-flip permutation test on the pairs' correctness averaged over "
-            "seeds (McNemar's exact test where rows have one seed); pairs count as "
-            "independent, and the trained models are taken as given. "
+            "p: exact two-sided sign-flip permutation test on correctness averaged over seeds and "
+            "added up over the pairs of a premise (McNemar's exact test where rows have one seed "
+            "and premises one pair); the trained models are taken as given. "
             f"* marks p < {SIGNIFICANT} after Holm's correction for all rows compared on "
             "that set.",
         ]

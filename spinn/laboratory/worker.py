@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 
 from spinn.errors import SpinnError
-from spinn.laboratory.measurement import FILE_NAME, measure
+from spinn.laboratory.measurement import FILE_NAME, is_outdated, measure
 from spinn.training import run as runs
 from spinn.training.config import GROUPS, Configuration
 from spinn.training.loop import Interruption
@@ -42,7 +42,8 @@ def state_of(path: Path) -> State:
         return State.NEW  # also where training ended before its first checkpoint
     if not (path / "results.json").is_file():
         return State.BEGUN
-    return State.DONE if (path / FILE_NAME).is_file() else State.TRAINED
+    answers = path / FILE_NAME
+    return State.DONE if answers.is_file() and not is_outdated(answers) else State.TRAINED
 
 
 def perform(configuration: Configuration, path: Path, say: Callable[[str], None]) -> None:

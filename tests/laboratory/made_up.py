@@ -19,6 +19,7 @@ def a_set(
     return SplitMeasurement(
         gold=np.zeros(3, dtype=np.int16),
         predicted=np.array(predicted, dtype=np.int16),
+        premises=np.arange(3, dtype=np.int32),
         lengths=np.array(LENGTHS, dtype=np.int32),
         trees=trees,
         gold_trees=gold_trees or [None] * 6,

@@ -7,11 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spinn.data.dataset import DatasetBuilder
+from spinn.data.examples import Example, Sentence
+from spinn.data.vocabulary import Vocabulary
 from spinn.errors import DataError
 from spinn.laboratory.measurement import (
     Measurement,
     SplitMeasurement,
+    is_outdated,
     load,
+    number_premises,
     pack_trees,
     save,
     unpack_trees,
@@ -35,6 +40,7 @@ def content(*, with_trees: bool) -> SplitMeasurement:
     return SplitMeasurement(
         gold=np.array([0, 2, -1], dtype=np.int16),
         predicted=np.array([0, 1, 1], dtype=np.int16),
+        premises=np.array([0, 1, 0], dtype=np.int32),
         lengths=np.array([3, 1, 4, 2, 5, 3], dtype=np.int32),
         trees=[right_branching(n) for n in (3, 1, 4, 2, 5, 3)] if with_trees else None,
         gold_trees=[left_branching(3), None, balanced(4), None, None, right_branching(3)],
@@ -50,6 +56,7 @@ def test_a_measurement_comes_back(tmp_path, with_trees):
     old, new = before.sets["dev"], after.sets["dev"]
     assert new.same_pairs(old)
     np.testing.assert_array_equal(new.predicted, old.predicted)
+    np.testing.assert_array_equal(new.premises, old.premises)
     np.testing.assert_array_equal(new.correct, [True, False])  # the unlabelled pair is left out
     assert (new.trees is None) == (not with_trees)
     for mine, others in ((new.trees or [], old.trees or []), (new.gold_trees, old.gold_trees)):
@@ -57,6 +64,26 @@ def test_a_measurement_comes_back(tmp_path, with_trees):
             assert (tree is None) == (other is None)
             if tree is not None:
                 np.testing.assert_array_equal(tree, other)
+
+
+def test_pairs_of_one_premise_have_one_number():
+    builder = DatasetBuilder(("yes",), lower=True)
+    for premise in (["a", "b"], ["a"], ["A", "b"], ["b", "a"], ["a", "b", "x"], ["a", "b", "y"]):
+        builder.add(Example(Sentence(premise), Sentence(["a"]), "yes", 1))
+    dataset = builder.build(Vocabulary(["<unk>", "<pad>", "a", "b"]))
+    # The last two are the same to a model that knows neither x nor y.
+    np.testing.assert_array_equal(number_premises(dataset), [0, 1, 0, 2, 3, 3])
+
+
+def test_a_file_of_an_earlier_version_is_refused(tmp_path):
+    path = tmp_path / "answers.npz"
+    save(Measurement({"dev": content(with_trees=True)}, 1, 1.0), path)
+    assert not is_outdated(path)
+    with np.load(path) as arrays:
+        np.savez(path, **(dict(arrays) | {"version": np.array(1)}))
+    assert is_outdated(path)
+    with pytest.raises(DataError, match="another version wrote it"):
+        load(path)
 
 
 @pytest.mark.parametrize("damage", [b"", b"not an archive", None])

@@ -117,11 +117,15 @@ def test_done_runs_are_skipped_without_a_process(copied, monkeypatch):
     assert told == ["4 of 4 runs are done already."]
 
 
-def test_a_trained_run_is_only_measured(copied):
+@pytest.mark.parametrize("answers", ["missing", "of an earlier version"])
+def test_a_trained_run_is_only_measured(copied, answers):
     grid, output = copied
     one = grid.experiments(output)[0]
     before = load(one.path / FILE_NAME)
     (one.path / FILE_NAME).unlink()
+    if answers != "missing":
+        np.savez(one.path / FILE_NAME, version=np.array(1))
+    assert state_of(one.path) is State.TRAINED
     metrics = (one.path / "metrics.jsonl").stat().st_mtime_ns
     perform(one.configuration, one.path, silent)
     assert (one.path / "metrics.jsonl").stat().st_mtime_ns == metrics

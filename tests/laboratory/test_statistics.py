@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinn.laboratory.statistics import (
+    Interval,
     bootstrap_difference,
     bootstrap_mean,
     deviation,
@@ -25,6 +26,25 @@ def answers(random: np.random.Generator, seeds: int, pairs: int, rate: float) ->
 
 def generator(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
+
+
+def alone(correct: np.ndarray) -> np.ndarray:
+    """Give every pair a premise of its own."""
+    return np.arange(correct.shape[1])
+
+
+def bootstrap_of(correct: np.ndarray, random: np.random.Generator, **options: int) -> Interval:
+    return bootstrap_mean(correct, alone(correct), random, **options)
+
+
+def bootstrap_between(
+    first: np.ndarray, second: np.ndarray, random: np.random.Generator
+) -> Interval:
+    return bootstrap_difference(first, second, alone(first), random)
+
+
+def flip(first: np.ndarray, second: np.ndarray) -> float:
+    return sign_flip_test(first, second, alone(first))
 
 
 def enumerated(first: np.ndarray, second: np.ndarray) -> float:
@@ -45,32 +65,32 @@ def mcnemar(only_first: int, only_second: int) -> float:
 def test_the_permutation_test_equals_full_enumeration(seed, seeds, others, pairs):
     random = generator(seed)
     first, second = answers(random, seeds, pairs, 0.7), answers(random, others, pairs, 0.4)
-    assert sign_flip_test(first, second) == pytest.approx(enumerated(first, second), abs=1e-12)
+    assert flip(first, second) == pytest.approx(enumerated(first, second), abs=1e-12)
 
 
 @pytest.mark.parametrize(("gains", "losses"), [(8, 2), (5, 5), (1, 0), (40, 20), (700, 640)])
 def test_with_one_seed_it_is_mcnemars_exact_test(gains, losses):
     first = np.array([[True] * gains + [False] * losses + [True] * 7])
     second = np.array([[False] * gains + [True] * losses + [True] * 7])
-    assert sign_flip_test(first, second) == pytest.approx(mcnemar(gains, losses), rel=1e-9)
+    assert flip(first, second) == pytest.approx(mcnemar(gains, losses), rel=1e-9)
 
 
 def test_rows_that_answer_alike_do_not_differ():
     same = answers(generator(), 3, 50, 0.5)
-    assert sign_flip_test(same, same) == 1.0
-    assert sign_flip_test(same, same[::-1]) == 1.0
+    assert flip(same, same) == 1.0
+    assert flip(same, same[::-1]) == 1.0
 
 
 def test_p_is_the_same_either_way_and_never_zero():
     better, worse = np.ones((2, 300), dtype=bool), np.zeros((3, 300), dtype=bool)
-    assert 0 < sign_flip_test(better, worse) < 1e-12
+    assert 0 < flip(better, worse) < 1e-12
     first, second = answers(generator(1), 2, 300, 0.7), answers(generator(2), 3, 300, 0.6)
-    assert sign_flip_test(first, second) == pytest.approx(sign_flip_test(second, first), abs=1e-12)
+    assert flip(first, second) == pytest.approx(flip(second, first), abs=1e-12)
 
 
 def test_p_is_uniform_where_rows_do_not_differ():
     random = generator(5)
-    p = [sign_flip_test(answers(random, 2, 60, 0.6), answers(random, 2, 60, 0.6))
+    p = [flip(answers(random, 2, 60, 0.6), answers(random, 2, 60, 0.6))
          for _ in range(400)]  # fmt: skip
     assert np.mean(np.array(p) < 0.05) < 0.08
     assert 0.4 < np.mean(p) < 0.65
@@ -79,15 +99,15 @@ def test_p_is_uniform_where_rows_do_not_differ():
 @pytest.mark.parametrize("value", [True, False])
 def test_the_bootstrap_of_constant_answers_has_no_width(value):
     constant = np.full((3, 40), value)
-    interval = bootstrap_mean(constant, generator())
+    interval = bootstrap_of(constant, generator())
     assert (interval.low, interval.high) == (float(value), float(value))
-    interval = bootstrap_difference(constant, constant, generator())
+    interval = bootstrap_between(constant, constant, generator())
     assert (interval.low, interval.high) == (0.0, 0.0)
 
 
 def test_one_seed_gives_the_binomial_interval():
     correct = np.array([[True] * 60 + [False] * 40])
-    interval = bootstrap_mean(correct, generator(), replicates=40_000)
+    interval = bootstrap_of(correct, generator(), replicates=40_000)
     # Percentiles of Binomial(100, 0.6), from its distribution function.
     assert interval.low == pytest.approx(0.50, abs=0.011)
     assert interval.high == pytest.approx(0.69, abs=0.011)
@@ -96,26 +116,26 @@ def test_one_seed_gives_the_binomial_interval():
 def test_seeds_are_resampled_too():
     # Each seed is right everywhere or nowhere: pairs say nothing, seeds everything.
     correct = np.array([[True] * 30, [False] * 30])
-    interval = bootstrap_mean(correct, generator())
+    interval = bootstrap_of(correct, generator())
     # Both draws are the one seed with chance 1/4, so 2.5% and 97.5% fall on 0 and 1.
     assert (interval.low, interval.high) == (0.0, 1.0)
-    fixed = bootstrap_mean(correct[:1], generator())
+    fixed = bootstrap_of(correct[:1], generator())
     assert (fixed.low, fixed.high) == (1.0, 1.0)
 
 
 def test_a_difference_draws_the_same_pairs_for_both_rows():
     hard = answers(generator(3), 1, 200, 0.5)
-    interval = bootstrap_difference(hard, hard, generator())
+    interval = bootstrap_between(hard, hard, generator())
     assert (interval.low, interval.high) == (0.0, 0.0)
     worse = hard & (np.arange(200) != np.flatnonzero(hard[0])[0])
-    interval = bootstrap_difference(hard, worse, generator())
+    interval = bootstrap_between(hard, worse, generator())
     assert interval.low == 0.0
     assert 0 < interval.high <= 4 / 200
 
 
 def test_counting_alike_pairs_together_is_resampling_pairs_one_by_one():
     correct = answers(generator(7), 3, 120, 0.65)
-    interval = bootstrap_mean(correct, generator(), replicates=20_000)
+    interval = bootstrap_of(correct, generator(), replicates=20_000)
     random = generator(1)
     means = [
         correct[np.ix_(random.integers(3, size=3), random.integers(120, size=120))].mean()
@@ -126,9 +146,53 @@ def test_counting_alike_pairs_together_is_resampling_pairs_one_by_one():
     )
 
 
+def test_pairs_of_a_premise_are_drawn_together():
+    # Three copies of each answer are worth no more than one.
+    single = answers(generator(3), 1, 100, 0.6)
+    premises = np.repeat(np.arange(100), 3)
+    together = bootstrap_mean(np.repeat(single, 3, axis=1), premises, generator())
+    assert together == bootstrap_of(single, generator())
+    shuffled = generator(1).permutation(300)
+    mixed = np.repeat(single, 3, axis=1)[:, shuffled]
+    assert bootstrap_mean(mixed, premises[shuffled], generator()) == together
+    apart = bootstrap_of(np.repeat(single, 3, axis=1), generator())
+    assert apart.high - apart.low < 0.7 * (together.high - together.low)
+
+
+def test_clusters_of_unlike_sizes_are_drawn_one_by_one_in_effect():
+    correct = answers(generator(7), 2, 90, 0.65)
+    premises = generator(2).integers(30, size=90)
+    other = answers(generator(8), 2, 90, 0.5)
+    random, numbers = generator(1), np.unique(premises)
+    members = [np.flatnonzero(premises == number) for number in numbers]
+    differences = []
+    for _ in range(10_000):
+        pairs = np.concatenate(
+            [members[one] for one in random.integers(len(numbers), size=len(numbers))]
+        )
+        accuracies = [
+            rows[np.ix_(random.integers(2, size=2), pairs)].mean() for rows in (correct, other)
+        ]
+        differences.append(accuracies[0] - accuracies[1])
+    interval = bootstrap_difference(correct, other, premises, generator(), replicates=20_000)
+    assert [interval.low, interval.high] == pytest.approx(
+        np.quantile(differences, [0.025, 0.975]), abs=0.01
+    )
+
+
+def test_what_a_premise_adds_changes_its_sign_together():
+    # Each of 3 premises adds 2, and of 8 sign patterns 2 reach 6.
+    better, worse = np.ones((1, 6), dtype=bool), np.zeros((1, 6), dtype=bool)
+    assert sign_flip_test(better, worse, np.array([1, 1, 2, 2, 3, 3])) == pytest.approx(2 / 8)
+    # What the pairs of a premise add may cancel out.
+    assert (
+        sign_flip_test(better ^ [[0, 1] * 3], better ^ [[1, 0] * 3], np.repeat([4, 5, 6], 2)) == 1
+    )
+
+
 def test_the_same_generator_gives_the_same_interval():
     correct = answers(generator(), 2, 100, 0.5)
-    assert bootstrap_mean(correct, generator(4)) == bootstrap_mean(correct, generator(4))
+    assert bootstrap_of(correct, generator(4)) == bootstrap_of(correct, generator(4))
 
 
 def test_holms_correction_by_hand():

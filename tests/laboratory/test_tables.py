@@ -43,7 +43,8 @@ def test_markdown(table):
 def test_the_notes_say_what_was_computed(table):
     notes = " ".join(table.notes())
     for words in (
-        "10,000 replicates", "seeded with 0", "seeds and, independently, the pairs",
+        "10,000 replicates", "seeded with 0", "seeds and, independently, the premises",
+        "pairs of one premise are drawn together",
         "sign-flip permutation test", "averaged over seeds", "less SPINN", "Holm", "root span",
         "trees of every two seeds", "sample standard deviation",
     ):  # fmt: skip
