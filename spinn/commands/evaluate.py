@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--files", nargs="+", type=Path, metavar="FILE", help="files, instead")
     parser.add_argument(
-        "--split", choices=("train", "dev", "test"), help="which set (default: dev)"
+        "--split",
+        metavar="NAME",
+        help="train, dev, test or a further test set of the run's own (default: dev)",
     )
     parser.add_argument("--format", choices=("auto", *READERS), default="auto", help="of the files")
     parser.add_argument(
@@ -131,7 +133,7 @@ def _files(namespace: argparse.Namespace, own: object) -> list[Path]:
     assert isinstance(own, CorpusOptions)
     options = own
     if namespace.data:
-        options = replace(own, data=namespace.data, train=[], dev=[], test=[])
+        options = replace(own, data=namespace.data, train=[], dev=[], test=[], also=[])
     found = find_files(options, data_directory(options))
     split = namespace.split or "dev"
     if split not in found:

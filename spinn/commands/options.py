@@ -73,7 +73,8 @@ def _add_flag(section: Any, part: Any) -> None:
         )
         return
     if declared == "list[str]":
-        section.add_argument(flag, nargs="+", metavar="FILE", help=text, **common)
+        metavar = "NAME=FILE" if part.name == "also" else "FILE"
+        section.add_argument(flag, action="extend", nargs="+", metavar=metavar, help=text, **common)
         return
     if part.default is not None:
         text = f"{text} (default: {part.default})"
@@ -82,9 +83,9 @@ def _add_flag(section: Any, part: Any) -> None:
         # --predict and --rl name a source too; all that was named is collected and compared.
         section.add_argument(flag, action="append", choices=choices, help=text, **common)
         return
-    metavar = None if choices else {"int": "N", "float": "X", "str": "NAME"}[declared]
+    value = None if choices else {"int": "N", "float": "X", "str": "NAME"}[declared]
     section.add_argument(
-        flag, type=_TYPES[declared], choices=choices, metavar=metavar, help=text, **common
+        flag, type=_TYPES[declared], choices=choices, metavar=value, help=text, **common
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections import Counter
@@ -50,6 +51,7 @@ class CorpusOptions:
     train: list[str] = option([], "training files, instead of --data")
     dev: list[str] = option([], "development files")
     test: list[str] = option([], "test files")
+    also: list[str] = option([], "further test sets, each with a name of its own", needs="texts")
     format: str = option(
         "auto", "format of the files", choices=("auto", *readers.READERS), needs="texts"
     )
@@ -74,6 +76,27 @@ class CorpusOptions:
         folder = Path(self.data) if self.data else None
         return folder if folder is not None and (folder / "corpus.json").is_file() else None
 
+    @property
+    def further(self) -> dict[str, list[Path]]:
+        """The files of the further test sets, by name.
+
+        Raises
+        ------
+        ConfigurationError
+            If one is not written ``NAME=FILE``, or its name is that of another set.
+
+        """
+        found: dict[str, list[Path]] = {}
+        for item in self.also:
+            name, _, file = item.partition("=")
+            if not re.fullmatch(r"[\w.-]+", name) or name in SPLITS or not file:
+                raise ConfigurationError(
+                    f"--also {item} is no further test set; write --also NAME=FILE, "
+                    "with a name that is not train, dev or test."
+                )
+            found.setdefault(name, []).append(Path(file))
+        return found
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -88,7 +111,7 @@ class Corpus:
     labels
         The labels, by number.
     sets
-        ``train``, ``dev`` and, if there is one, ``test``.
+        ``train``, ``dev`` and, if there are any, ``test`` and the further test sets.
     unparsed
         For each set, ``[file, line]`` of the first pair without a tree, or ``None``.
     notes
@@ -227,7 +250,7 @@ def data_directory(options: CorpusOptions) -> Path:
 def find_files(
     options: CorpusOptions, directory: Path, say: Callable[[str], None] = lambda line: None
 ) -> dict[str, list[Path]]:
-    """List the files of each split.
+    """List the files of each set.
 
     Raises
     ------
@@ -241,7 +264,7 @@ def find_files(
             raise ConfigurationError(
                 "--data and --train/--dev/--test exclude each other; give one."
             )
-        return {split: files for split, files in explicit.items() if files}
+        return {split: files for split, files in explicit.items() if files} | options.further
     name = options.data
     if name is None:
         on_disk = _has_snli(directory)
@@ -252,14 +275,15 @@ def find_files(
                 "(--data snli fetches SNLI)."
             )
     if name in ("snli", "multinli"):
-        return {split: [path] for split, path in download.corpus_files(name, directory).items()}
+        official = download.corpus_files(name, directory)
+        return {split: [path] for split, path in official.items()} | options.further
     folder = directory / "sample" if name == "sample" else Path(name)
     if not folder.is_dir():
         raise SpinnError(
             f"{folder}: there is no such folder. Give --data snli, multinli, sample or a folder, "
             "or name the files with --train, --dev and --test."
         )
-    return _files_in(folder)
+    return _files_in(folder) | options.further
 
 
 def _has_snli(directory: Path) -> bool:

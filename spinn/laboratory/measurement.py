@@ -27,7 +27,7 @@ from spinn.training.run import load_training_corpus
 from spinn.transitions import Transition, TransitionArray
 
 FILE_NAME = "predictions.npz"
-SPLITS = ("dev", "test")
+SPLITS = ("dev", "test")  # further test sets stand beside these
 _VERSION = 2
 
 
@@ -82,7 +82,7 @@ class Measurement:
 
 
 def measure(path: Path, say: Callable[[str], None]) -> Measurement:
-    """Run the best model of a finished run over dev and test, and keep what it answered.
+    """Run the best model of a finished run over dev and all test sets, and keep what it answered.
 
     Raises
     ------
@@ -100,7 +100,9 @@ def measure(path: Path, say: Callable[[str], None]) -> Measurement:
             "Restore the files, or move the folder away to train anew."
         )
     trained.model.to(choose_device(options.device))
-    sets = {split: _measure_set(trained, corpus, split) for split in SPLITS if split in corpus.sets}
+    sets = {
+        split: _measure_set(trained, corpus, split) for split in corpus.sets if split != "train"
+    }
     results = _results(path)
     measurement = Measurement(sets, int(results["weights"]), float(results["seconds"]))
     save(measurement, path / FILE_NAME)
@@ -167,11 +169,12 @@ def save(measurement: Measurement, path: Path) -> None:
     """
     arrays: dict[str, Any] = {
         "version": np.array(_VERSION),
+        "sets": np.array(list(measurement.sets), dtype=np.str_),
         "weights": np.array(measurement.weights),
         "seconds": np.array(measurement.seconds),
     }
     for split, content in measurement.sets.items():
-        arrays |= {f"{split}_{name}": array for name, array in _arrays(content).items()}
+        arrays |= {f"{split}/{name}": array for name, array in _arrays(content).items()}
     try:
         with written_whole(path) as scratch, scratch.open("wb") as stream:
             np.savez_compressed(stream, **arrays)
@@ -222,23 +225,21 @@ def load(path: Path) -> Measurement:
         with np.load(path, allow_pickle=False) as arrays:
             if int(arrays["version"]) != _VERSION:
                 raise DataError(path, "another version wrote it", remedy=remedy)
-            sets = {
-                split: _set_from(arrays, split) for split in SPLITS if f"{split}_gold" in arrays
-            }
+            sets = {split: _set_from(arrays, split) for split in arrays["sets"].tolist()}
             return Measurement(sets, int(arrays["weights"]), float(arrays["seconds"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
 
 
 def _set_from(arrays: Any, split: str) -> SplitMeasurement:
-    lengths = arrays[f"{split}_lengths"]
-    parsed = np.unpackbits(arrays[f"{split}_parsed"], count=len(lengths)).astype(bool)
-    given = unpack_trees(arrays[f"{split}_gold_trees"], lengths)
-    packed = arrays.get(f"{split}_trees")
+    lengths = arrays[f"{split}/lengths"]
+    parsed = np.unpackbits(arrays[f"{split}/parsed"], count=len(lengths)).astype(bool)
+    given = unpack_trees(arrays[f"{split}/gold_trees"], lengths)
+    packed = arrays.get(f"{split}/trees")
     return SplitMeasurement(
-        gold=arrays[f"{split}_gold"],
-        predicted=arrays[f"{split}_predicted"],
-        premises=arrays[f"{split}_premises"],
+        gold=arrays[f"{split}/gold"],
+        predicted=arrays[f"{split}/predicted"],
+        premises=arrays[f"{split}/premises"],
         lengths=lengths,
         trees=None if packed is None else unpack_trees(packed, lengths),
         gold_trees=[tree if has else None for tree, has in zip(given, parsed, strict=True)],

@@ -114,7 +114,8 @@ class RowSummary:
     name, seeds
         The row, and the seeds whose runs are finished.
     accuracy, comparison
-        By set; no comparison for the reference itself, and for rows of other pairs.
+        By set; no comparison on further test sets, for the reference itself, and for rows of other
+        pairs.
     trees
         ``None`` for encoders without trees.
     weights, seconds
@@ -142,22 +143,33 @@ def summarise(measurements: Measurements, against: str) -> list[RowSummary]:
         The row that the others are compared with.
 
     """
-    splits = common_splits(measurements)
+    splits, further = common_splits(measurements), further_sets(measurements)
     trees_of = splits[-1] if splits else ""  # test, where every run has it
     comparisons: dict[str, dict[str, Comparison]] = {name: {} for name in measurements}
     for split in splits:
         for name, comparison in _comparisons(measurements, against, split).items():
             comparisons[name][split] = comparison
     return [
-        _summary(name, runs, splits, trees_of, number, comparisons[name])
+        _summary(name, runs, [*splits, *further], trees_of, number, comparisons[name])
         for number, (name, runs) in enumerate(measurements.items())
     ]
 
 
 def common_splits(measurements: Measurements) -> list[str]:
-    """List the sets that every finished run has."""
+    """List which of dev and test every finished run has."""
+    shared = _shared_sets(measurements)
+    return [split for split in SPLITS if split in shared]
+
+
+def further_sets(measurements: Measurements) -> list[str]:
+    """List the further test sets that every finished run has."""
+    return [name for name in _shared_sets(measurements) if name not in SPLITS]
+
+
+def _shared_sets(measurements: Measurements) -> list[str]:
     finished = [run for runs in measurements.values() for run in runs.values()]
-    return [split for split in SPLITS if finished and all(split in run.sets for run in finished)]
+    names = finished[0].sets if finished else {}
+    return [name for name in names if all(name in run.sets for run in finished)]
 
 
 def correctness(runs: Mapping[int, Measurement], split: str) -> BoolArray:
@@ -187,7 +199,7 @@ def _summary(
         tuple(runs),
         accuracy,
         comparison,
-        tree_figures([run.sets[trees_of] for run in runs.values()], trees_of) if splits else None,
+        tree_figures([run.sets[trees_of] for run in runs.values()], trees_of) if trees_of else None,
         fmean(run.weights for run in runs.values()),
         fmean(run.seconds for run in runs.values()),
     )
@@ -195,7 +207,7 @@ def _summary(
 
 def _generator(split: str, number: int, kind: int = 0) -> np.random.Generator:
     """Make the generator of one bootstrap, so that no figure depends on what else is computed."""
-    return np.random.default_rng([RANDOM_SEED, SPLITS.index(split), number, kind])
+    return np.random.default_rng([RANDOM_SEED, *split.encode(), number, kind])
 
 
 def _accuracy(runs: Mapping[int, Measurement], split: str, number: int) -> Accuracy:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 
+from spinn.laboratory.measurement import SPLITS
 from spinn.laboratory.statistics import LEVEL, REPLICATES, Interval, deviation
 from spinn.laboratory.summary import CONVENTIONS, RANDOM_SEED, RowSummary
 from spinn.transitions import FIXED_SHAPES
@@ -120,10 +121,10 @@ class Table:
             ("seeds", lambda row: str(len(row.seeds))),
         ]
         for split in self.splits:
-            columns += [
-                (split, partial(_accuracy, split=split)),
-                (f"{LEVEL:.0%} CI", partial(_interval, split=split)),
-            ]
+            columns.append((split, partial(_accuracy, split=split)))
+            if split not in SPLITS:
+                continue
+            columns.append((f"{LEVEL:.0%} CI", partial(_interval, split=split)))
             if self.is_compared:
                 columns += [
                     (f"{split} Δ", partial(self._difference, split=split)),
@@ -158,8 +159,8 @@ class Table:
             "deviation (n − 1) over seeds.",
             f"CI: {LEVEL:.0%} percentile bootstrap (Efron and Tibshirani 1993), {REPLICATES:,} "
             f"replicates of a generator seeded with {RANDOM_SEED}; each draws the row's seeds and, "
-            "independently, the premises of the set, both with replacement; pairs of one premise are "
-            "drawn together, for they are no independent sample. With few seeds the part that "
+            "independently, the premises of the set, both with replacement; pairs of one premise "
+            "are drawn together, for they are no independent sample. With few seeds the part that "
             "comes from seeds is too narrow, and with one seed it is missing.",
         ]
         if self.is_compared:

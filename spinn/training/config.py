@@ -185,6 +185,7 @@ class Configuration:
     def __post_init__(self) -> None:
         for group in self.groups().values():
             check_ranges(group)
+        _ = self.data.further  # refuses what is no further test set
         if self.predicts and not _has_tracker(self.model):
             flag = "--rl" if _samples(self) else "--predict"
             raise ConfigurationError(

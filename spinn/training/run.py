@@ -168,10 +168,14 @@ def _results(trainer: Trainer, say: Say) -> dict[str, Any]:
         "seconds": round(trainer.progress.seconds, 1),
         "weights": count_parameters(best.model),
     }
-    for split in ("dev", "test"):
-        if split in corpus.sets:
-            results[split] = _score(best.model.to(trainer.device), trainer, split)
-            say(_summary(split, results[split]))
+    also: dict[str, Any] = {}
+    for split in corpus.sets:
+        if split != "train":
+            place = results if split in ("dev", "test") else also
+            place[split] = _score(best.model.to(trainer.device), trainer, split)
+            say(_summary(split, place[split]))
+    if also:
+        results["also"] = also
     write_whole(run.path / "results.json", json.dumps(results, indent=2))
     title = f"{configuration.form}, seed {configuration.training.seed}"
     plot_learning_curve(read_metrics(run), run.path / "learning_curve.png", title)

@@ -325,6 +325,22 @@ def test_commands_refuse_what_is_not_there(capsys, arguments, cause):
     assert cause in refused(capsys, arguments)
 
 
+def test_evaluate_refuses_a_set_that_is_not_there(run, capsys):
+    assert "has train, dev, test" in refused(capsys, ["evaluate", str(run), "--split", "7"])
+
+
+def test_further_test_sets_are_scored_and_can_be_evaluated_by_name(corpus, tmp_path, capsys):
+    also = ["--also", f"7={corpus / 'dev.jsonl'}", "--also", f"8={corpus / 'test.jsonl'}"]
+    assert train(corpus, tmp_path / "run", "--encoder", "bow", *also) == 0
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["also"] == {"7": results["dev"], "8": results["test"]}
+    assert "8: accuracy" in capsys.readouterr().err
+    figures = tmp_path / "figures.json"
+    split = ["--split", "7", "--json", str(figures)]
+    assert main(["evaluate", str(tmp_path / "run"), *split, "--threads", "1"]) == 0
+    assert json.loads(figures.read_text())["accuracy"] == results["dev"]["accuracy"]
+
+
 def test_evaluate_refuses_what_the_model_cannot_do(corpus, tmp_path, capsys):
     assert train(corpus, tmp_path / "nt") == 0
     evaluate = ["evaluate", str(tmp_path / "nt"), "--data", str(corpus)]

@@ -20,6 +20,7 @@ from spinn.data import readers
 from spinn.data.corpus import Corpus, CorpusOptions, data_directory, find_files, load_corpus
 from spinn.data.readers import INFERENCE_LABELS
 from spinn.errors import ConfigurationError, DataError, SpinnError
+from spinn.training.config import resolve
 
 ROOT = Path(__file__).parents[2]
 GLOVE = "a 1 2 3\ndog 4 5 6\nunicorn 7 8 9\n"
@@ -170,6 +171,25 @@ def test_files_of_a_folder_are_told_apart_by_name(tmp_path):
 def test_explicit_files_keep_their_order(tmp_path):
     options = CorpusOptions(train=["b", "a"], test=["c"])
     assert find_files(options, tmp_path) == {"train": [Path("b"), Path("a")], "test": [Path("c")]}
+
+
+def test_further_test_sets_have_names_of_their_own(options, tmp_path):
+    """They stand beside a folder's sets and named files alike; a name may have several files."""
+    assert options.data is not None
+    dev = Path(options.data) / "dev.jsonl"
+    corpus = load_corpus(replace(options, also=[f"more={dev}", f"7={dev}", f"more={dev}"]))
+    assert list(corpus.sets) == ["train", "dev", "more", "7"]
+    assert [len(one) for one in corpus.sets.values()] == [3, 1, 2, 1]
+    np.testing.assert_array_equal(corpus.sets["7"].words, corpus.sets["dev"].words)
+    assert find_files(CorpusOptions(train=["a"], also=["7=b=c"]), tmp_path) == {
+        "train": [Path("a")], "7": [Path("b=c")],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("item", ["7", "7=", "=file", "test=file", "a/b=file"])
+def test_what_is_no_further_test_set_is_refused(item):
+    with pytest.raises(ConfigurationError, match="write --also NAME=FILE"):
+        resolve({"also": [item]})
 
 
 def test_explicit_files_and_a_folder_exclude_each_other(tmp_path):

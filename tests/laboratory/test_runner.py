@@ -25,7 +25,8 @@ TRACKER = {"tracker": True, "tracker_size": 4, "trees": "sampled"}
 
 
 def study(folder: Path, rows: dict[str, dict[str, Any]], seeds: tuple[int, ...] = (1,)) -> Grid:
-    base = SMALL | {"data": str(folder)}
+    further = [f"more={folder / 'test.jsonl'}", f"most={folder / 'train.jsonl'}"]
+    base = SMALL | {"data": str(folder), "also": further}
     written = list(rows.items())
     return expand(Description(base=base, rows=written, seeds=seeds), "toy")
 
@@ -55,10 +56,12 @@ def test_the_answers_are_those_that_training_reports(made):
         results = json.loads((one.path / "results.json").read_text())
         measurement = load(one.path / FILE_NAME)
         assert measurement.weights == results["weights"]
-        for split in ("dev", "test"):
-            assert measurement.sets[split].correct.mean() == pytest.approx(
-                results[split]["accuracy"]
-            )
+        assert list(measurement.sets) == ["dev", "test", "more", "most"]
+        for split, answers in measurement.sets.items():
+            told = results["also"] if split in ("more", "most") else results
+            assert answers.correct.mean() == pytest.approx(told[split]["accuracy"])
+        assert results["also"]["more"] == results["test"]
+        assert len(measurement.sets["most"].gold) == 24
         assert (measurement.sets["dev"].trees is None) == (one.row == "LSTM")
 
 
@@ -74,6 +77,12 @@ def test_the_report_agrees_with_the_runs_own_results(copied):
     trees = table.rows[0].trees
     assert trees is not None
     assert trees.split == "test"
+    row = table.rows[0]
+    assert row.accuracy["more"].seeds == row.accuracy["test"].seeds
+    assert "more" not in table.rows[1].comparison
+    header = table.markdown().splitlines()[0]
+    assert header.count("CI") == 2  # of dev and test alone
+    assert "| more | most | F1 gold |" in header
     assert trees.f1["gold"] == pytest.approx([result["gold"]["f1"] for result in results])
     assert trees.depth == pytest.approx([result["depth"] for result in results])
     for shape in ("left", "right", "balanced"):

@@ -74,6 +74,8 @@ def another_value(name: str) -> Any:
         return next(choice for choice in rules["choices"] if choice != default)
     if isinstance(default, bool):
         return not default
+    if isinstance(default, list):
+        return ["name=some.txt"]
     if default is None:
         return "some.txt" if "str" in str(FIELDS[name].type) else 0.5
     low = rules["minimum"] or 0
