@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the study: seeds, [base] options, [[row]] tables with a name each, [vary] options",
     )
     parser.add_argument(
+        "--experiment", metavar="NAME", help="a study that comes with the package, instead"
+    )
+    parser.add_argument(
+        "--list-experiments", action="store_true", help="list those, with their titles, and end"
+    )
+    parser.add_argument(
         "--vary",
         action="append",
         default=[],
@@ -54,9 +60,12 @@ def run(namespace: argparse.Namespace) -> int:
     from spinn.laboratory.report import choose_reference, write_report
     from spinn.laboratory.runner import check_folders
 
+    if namespace.list_experiments:
+        _list_experiments()
+        return 0
     if namespace.jobs < 1:
         raise ConfigurationError(f"--jobs is {namespace.jobs}; it must be at least 1.")
-    grid = _grid(namespace)
+    description, grid = _grid(namespace)
     choose_reference(grid, namespace.against)
     output = namespace.output or Path("runs") / f"ablate-{grid.name}"
     check_folders(grid.experiments(output))
@@ -69,7 +78,8 @@ def run(namespace: argparse.Namespace) -> int:
         if len(failed) == len(outcomes):
             say("Every run failed, so there is no table. Mend the cause and give the same command.")
             return 1
-    table = write_report(grid, output, namespace.against, failed)
+    notes = description.claim.remarks() if description.claim is not None else ()
+    table = write_report(grid, output, namespace.against, failed, notes)
     print(table.markdown(), end="")
     say(f"Table (.md, .csv, .tex) and pictures: {output}")
     return 1 if failed else 0
@@ -89,7 +99,18 @@ def _train(grid: Grid, output: Path, jobs: int) -> list[Outcome]:
     return outcomes
 
 
-def _grid(namespace: argparse.Namespace) -> Grid:
+def _list_experiments() -> None:
+    """Print the names and titles of the studies that come with the package."""
+    from spinn.laboratory.claims import experiment_file, experiment_names
+    from spinn.laboratory.grid import read_description
+
+    for name in experiment_names():
+        claim = read_description(experiment_file(name)).claim
+        assert claim is not None
+        print(f"{name:14} {claim.title}")
+
+
+def _grid(namespace: argparse.Namespace) -> tuple[Description, Grid]:
     """Put file and flags together and multiply them out."""
     from spinn.laboratory.grid import expand, folder_name, overlay, parse_seeds, parse_vary
 
@@ -106,23 +127,30 @@ def _grid(namespace: argparse.Namespace) -> Grid:
             raise ConfigurationError(f"--{flag} and --vary {name} exclude each other; give one.")
     seeds = None if namespace.seeds is None else parse_seeds(namespace.seeds)
     description = overlay(_written(namespace), options, vary, seeds)
-    given = namespace.study.stem if namespace.study is not None else "-".join(vary) or "base"
-    return expand(description, folder_name(given) or "study")
+    written = description.origin
+    given = written.stem if written is not None else "-".join(vary) or "base"
+    return description, expand(description, folder_name(given) or "study")
 
 
 def _written(namespace: argparse.Namespace) -> Description:
     """Read the study's file; where there is none, preset and configuration file are the base."""
+    from spinn.laboratory.claims import experiment_file
     from spinn.laboratory.grid import Description, read_description
     from spinn.training.config import read_file
 
-    if namespace.study is not None:
+    study = namespace.study
+    if namespace.experiment is not None:
+        if study is not None:
+            raise ConfigurationError(f"--experiment and {study} exclude each other; give one.")
+        study = experiment_file(namespace.experiment)
+    if study is not None:
         for flag in ("preset", "config"):
             if getattr(namespace, flag) is not None:
                 raise ConfigurationError(
-                    f"--{flag} and {namespace.study} exclude each other; "
+                    f"--{flag} and {study.name} exclude each other; "
                     "write the options into [base] of the file."
                 )
-        return read_description(namespace.study)
+        return read_description(study)
     base: dict[str, Any] = {} if namespace.config is None else read_file(namespace.config)
     if namespace.preset is not None:
         base["preset"] = namespace.preset

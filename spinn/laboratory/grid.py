@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from spinn.errors import ConfigurationError, DataError, SpinnError
+from spinn.laboratory.claims import Claim, read_claim
 from spinn.training.config import (
     GROUPS,
     Configuration,
@@ -34,7 +35,7 @@ else:
     import tomli as tomllib
 
 DEFAULT_SEEDS = (1, 2, 3)
-_PARTS = ("base", "row", "vary", "seeds")
+_PARTS = ("base", "row", "vary", "seeds", "experiment")
 _SWITCHES = {"true": True, "on": True, "false": False, "off": False}
 
 
@@ -54,6 +55,8 @@ class Description:
         Seeds of every row.
     origin
         The file this was read from; ``None`` for flags.
+    claim
+        What the file says of itself, if it does.
 
     """
 
@@ -62,6 +65,7 @@ class Description:
     vary: dict[str, list[Any]] = field(default_factory=dict)
     seeds: tuple[int, ...] = DEFAULT_SEEDS
     origin: Path | None = None
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True)
@@ -122,13 +126,14 @@ def read_description(path: Path) -> Description:
             raise DataError(
                 path,
                 f"{name!r} is no part of a study",
-                remedy="Give seeds, [base], [[row]] and [vary]; options belong in [base]",
+                remedy="Give seeds, [base], [[row]], [vary], [experiment]; options go into [base]",
             )
     base = _options_of(path, "[base]", content.get("base", {}))
     rows = _rows_of(path, content.get("row", []))
     vary = _vary_of(path, content.get("vary", {}))
     seeds = content.get("seeds", list(DEFAULT_SEEDS))
-    return Description(base, rows, vary, _checked_seeds(seeds, path), path)
+    claim = read_claim(content["experiment"], path) if "experiment" in content else None
+    return Description(base, rows, vary, _checked_seeds(seeds, path), path, claim)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -298,9 +303,12 @@ def expand(description: Description, name: str) -> Grid:
     Raises
     ------
     SpinnError
-        If two rows have one name or one folder, or a row's options do not go together.
+        If files that the study needs are not given, two rows have one name or one folder, or a
+        row's options do not go together.
 
     """
+    if description.claim is not None:
+        description.claim.check_files(description.base)
     written = description.rows or ([] if description.vary else [("base", {})])
     crossed = _combinations(description)
     rows: dict[str, tuple[Configuration, ...]] = {}

@@ -52,7 +52,11 @@ def choose_reference(grid: Grid, against: str | None) -> str:
 
 
 def write_report(
-    grid: Grid, output: Path, against: str | None, reasons: Mapping[Path, str] | None = None
+    grid: Grid,
+    output: Path,
+    against: str | None,
+    reasons: Mapping[Path, str] | None = None,
+    notes: Sequence[str] = (),
 ) -> Table:
     """Write table and pictures of what is finished into the study's folder.
 
@@ -64,6 +68,8 @@ def write_report(
         The row that the others are compared with; the first if ``None``.
     reasons
         Why runs failed, by their folders.
+    notes
+        Sentences to stand first below the table.
 
     Raises
     ------
@@ -79,7 +85,7 @@ def write_report(
     if not any(finished.measurements.values()):
         remedy = "Give the command without --table-only to make them."
         raise SpinnError(f"{output}: no run of the study is finished yet. {remedy}")
-    remarks = _missing(experiments, reasons or {}) + _not_compared(finished, reference)
+    remarks = [*notes, *_missing(experiments, reasons or {}), *_not_compared(finished, reference)]
     table = Table(summarise(finished.measurements, reference), reference, remarks)
     try:
         for ending, text in (

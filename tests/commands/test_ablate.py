@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from spinn.commands.main import main
+from spinn.laboratory import claims
+from spinn.laboratory.claims import experiment_names
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [
@@ -85,6 +87,52 @@ def test_refusals(tmp_path, monkeypatch, capsys, arguments, cause):
     assert cause in error
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_experiments_are_listed_and_say_what_they_need(capsys):
+    assert main(["ablate", "--list-experiments"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed] == experiment_names()
+    assert main(["ablate", "--experiment", "logic-gold", "--train", "x", "--also", "8=y"]) == 2
+    error = capsys.readouterr().err
+    assert "--dev FILES (test5)" in error
+    assert "--also 7=FILE (test7)" in error
+    assert "--train" not in error
+    assert "8=FILE" not in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["--experiment", "none"], "There is no experiment called 'none'; choose from logic-gold"),
+        (["some.toml", "--experiment", "sample"], "--experiment and some.toml exclude each other"),
+        (["--experiment", "sample", "--preset", "logic"], "--preset and sample.toml exclude"),
+    ],
+)
+def test_experiments_refuse(capsys, arguments, cause):
+    assert main(["ablate", *arguments]) == 2
+    assert cause in capsys.readouterr().err
+
+
+def test_an_experiment_is_a_study(corpus, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(claims, "FOLDER", tmp_path)
+    (tmp_path / "toy.toml").write_text(
+        'seeds = [3]\n[experiment]\ntitle = "T"\ntask = "t"\n'
+        'needs = {train = "a", dev = "b", 7 = "c", 8 = "d"}\n'
+        'published = [{model = "LSTM", figures = {dev = 50, 7 = 40.5}, source = "them"}]\n'
+        'wanted = [{model = "bag", figures = {7 = 60}}]\n'
+        '[[row]]\nname = "bag"\nencoder = "bow"\n'
+    )
+    files = ["--data", str(corpus), "--also", f"7={corpus / 'dev.jsonl'}"]
+    files += ["--also", f"8={corpus / 'train.jsonl'}"]
+    arguments = ["ablate", "--experiment", "toy", "--output", str(tmp_path / "out")]
+    assert main([*arguments, *files, *SMALL]) == 0
+    table = capsys.readouterr().out
+    assert "- Published: LSTM: 50, 40.5 on dev, 7 (them)." in table
+    assert "- Wanted: bag: 60 on 7." in table
+    header, _, bag = (line.split(" | ") for line in table.splitlines()[:3])
+    assert bag[header.index("7")] == bag[header.index("dev")]
+    assert "8" in header
 
 
 def test_preset_and_file_exclude_each_other(tmp_path, capsys):

@@ -46,6 +46,20 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
+def test_a_file_may_say_what_it_claims_and_needs(tmp_path):
+    claim = '[experiment]\ntitle = "T"\ntask = "t"\nneeds = {train = "1", dev = "2", 7 = "3"}\n'
+    description = read_description(
+        written(tmp_path, STUDY.replace("\n[base]\n", f"\n{claim}[base]\n"))
+    )
+    assert description.claim is not None
+    assert description.claim.title == "T"
+    given = {"train": ["a"]}
+    with pytest.raises(SpinnError, match=r"Add --dev FILES \(2\), --also 7=FILE \(3\)\."):
+        expand(overlay(description, given, {}, None), "study")
+    whole = given | {"dev": ["c"], "also": ["7=d"]}
+    assert len(expand(overlay(description, whole, {}, None), "study").rows) == 2
+
+
 def test_a_file_is_multiplied_out(tmp_path):
     grid = expand(read_description(written(tmp_path, STUDY)), "study")
     assert list(grid.rows) == ["balanced", "RL & co."]
