@@ -1,7 +1,10 @@
-"""Keep the small part of a run as evidence: ``python benchmarks/collect.py RUN NAME``.
+"""Keep the results of named experiments, and write the README's table from them.
 
-Writes ``benchmarks/results/NAME.json``: the configuration (files by name alone), the results, and
-the learning curve. Without arguments, prints a table of all that is kept there.
+``python -m benchmarks.collect NAME FOLDER`` takes what is needed as evidence from the folder of a
+study that ``spinn ablate --experiment NAME`` made: of each row the configuration (files by name
+alone), of each seed the results and the learning curve on dev. It is written beside the experiment,
+``spinn/experiments/NAME.json``, in the place of what was there for the same rows. Then, and also
+without arguments, the table of all results is written into the README between its two marks.
 """
 
 from __future__ import annotations
@@ -9,55 +12,142 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from spinn.errors import SpinnError
+from spinn.files import write_whole
+from spinn.laboratory.claims import FOLDER, experiment_file, experiment_names, in_words
+from spinn.laboratory.grid import folder_name, read_description
+from spinn.laboratory.statistics import deviation
+
+README = Path(__file__).parents[1] / "README.md"
+MARKS = ("<!-- results -->\n", "<!-- end of results -->\n")
+_COLUMNS = ("task", "model", "command", "seeds", "dev", "test", "published", "minutes")
+
+Record = dict[str, Any]  # {"rows": {row: {"configuration": {...}, "runs": {seed: {...}}}}}
 
 
-def collect(run: Path, name: str) -> None:
-    """Read a finished run and write its record."""
-    configuration = json.loads((run / "config.json").read_text(encoding="utf-8"))
+def record_file(name: str, folder: Path = FOLDER) -> Path:
+    """Return the file that the results of an experiment are kept in."""
+    return folder / f"{name}.json"
+
+
+def read_record(name: str, folder: Path = FOLDER) -> Record:
+    """Read the results of an experiment; without any, there are no rows."""
+    path = record_file(name, folder)
+    empty: Record = {"rows": {}}
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else empty
+
+
+def collect(name: str, study: Path, folder: Path = FOLDER) -> None:
+    """Put the finished runs of a study into the record of an experiment.
+
+    Raises
+    ------
+    SpinnError
+        If the folder holds no study, or a study without a finished run.
+
+    """
+    try:
+        description = json.loads((study / "study.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpinnError(f"{study}: there is no study here; spinn ablate makes one.") from error
+    rows = {row: _row(study, row, description["seeds"]) for row in description["rows"]}
+    finished = {row: kept for row, kept in rows.items() if kept["runs"]}
+    if not finished:
+        raise SpinnError(f"{study}: no run of the study is finished yet.")
+    record = read_record(name, folder)
+    record["rows"] |= finished
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    write_whole(record_file(name, folder), text + "\n")
+
+
+def _row(study: Path, row: str, seeds: list[int]) -> dict[str, Any]:
+    """Gather the finished runs of a row."""
+    kept: dict[str, Any] = {"configuration": None, "runs": {}}
+    for seed in seeds:
+        run = study / f"{folder_name(row)}-seed{seed}"
+        if not (run / "results.json").is_file():
+            continue
+        kept["configuration"] = _portable(json.loads((run / "config.json").read_text("utf-8")))
+        metrics = [json.loads(line) for line in (run / "metrics.jsonl").open(encoding="utf-8")]
+        kept["runs"][str(seed)] = {
+            "results": json.loads((run / "results.json").read_text("utf-8")),
+            "curve": [line for line in metrics if line["kind"] == "dev"],
+        }
+    return kept
+
+
+def _portable(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of a configuration what belongs to one machine or one seed."""
     data = configuration["data"]
     for split in ("train", "dev", "test"):
         data[split] = [Path(path).name for path in data[split]]
+    further = [path.partition("=") for path in data["also"]]
+    data["also"] = [f"{name}={Path(path).name}" for name, _, path in further]
     for option in ("data", "vectors"):
         data[option] = Path(data[option]).name if data[option] else None
-    del data["data_directory"]
-    metrics = [json.loads(line) for line in (run / "metrics.jsonl").open(encoding="utf-8")]
-    record = {
-        "configuration": configuration,
-        "results": json.loads((run / "results.json").read_text(encoding="utf-8")),
-        "curve": [line for line in metrics if line["kind"] == "dev"],
-    }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    del data["data_directory"], configuration["training"]["seed"]
+    return configuration
 
 
-def row(name: str, record: dict[str, Any]) -> str:
-    """Write one line of the table."""
-    results, training = record["results"], record["configuration"]["training"]
-    scores = [
-        f"{100 * results[split]['accuracy']:.2f}" if split in results else ""
-        for split in ("dev", "test")
-    ]
-    gold = results["dev"].get("trees", {}).get("gold", {}).get("f1")
-    parse = "" if gold is None else f"{100 * gold:.1f}"
-    minutes = f"{results['seconds'] / 60:.0f}"
-    cells = [name, results["form"], *scores, parse, str(training["seed"]), minutes]
-    return "| " + " | ".join(cells) + " |"
+def table(folder: Path = FOLDER) -> str:
+    """Write the results of all experiments as a table in Markdown."""
+    lines = [_COLUMNS, ("---",) * len(_COLUMNS)]
+    for name in experiment_names():
+        description = read_description(experiment_file(name))
+        claim, rows = description.claim, read_record(name, folder)["rows"]
+        assert claim is not None
+        command, published = f"`spinn ablate --experiment {name}`", in_words(claim.published)
+        for row, _ in description.rows:
+            if row in rows:
+                seeds, dev, test, minutes = _cells(rows[row]["runs"])
+                lines.append((claim.task, row, command, seeds, dev, test, published, minutes))
+                published = ""  # once an experiment
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _cells(runs: dict[str, dict[str, Any]]) -> tuple[str, str, str, str]:
+    """Write seeds, accuracy on dev and on the test sets, and minutes of a row."""
+    results = [run["results"] for run in runs.values()]
+    dev = accuracy([one["dev"]["accuracy"] for one in results])
+    tests = []
+    if all("test" in one for one in results):
+        tests.append(accuracy([one["test"]["accuracy"] for one in results]))
+    further = results[0].get("also", {})
+    if further:
+        values = [accuracy([one["also"][name]["accuracy"] for one in results]) for name in further]
+        tests.append(f"{', '.join(values)} on {', '.join(further)}")
+    minutes = fmean(one["seconds"] for one in results) / 60
+    return ", ".join(runs), dev, "; ".join(tests), f"{minutes:.0f}"
+
+
+def accuracy(values: list[float]) -> str:
+    """Write the mean over seeds and, of several, the sample standard deviation, in per cent."""
+    spread = deviation(values)
+    mean = f"{100 * fmean(values):.1f}"
+    return mean if spread is None else f"{mean} ± {100 * spread:.1f}"
+
+
+def with_table(text: str, results: str) -> str:
+    """Put the table between the marks of the README's text."""
+    before, _, rest = text.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    return f"{before}{MARKS[0]}\n{results}\n{MARKS[1]}{after}"
 
 
 def main() -> None:
-    """Collect a run, or print the table."""
-    if len(sys.argv) == 3:
-        collect(Path(sys.argv[1]), sys.argv[2])
-        return
-    if len(sys.argv) != 1:
-        sys.exit("Give the folder of a run and a name, or nothing.")
-    print("| record | form | dev | test | F1 of trees with gold (dev) | seed | minutes |")
-    print("|---|---|---|---|---|---|---|")
-    for path in sorted(RESULTS.glob("*.json")):
-        print(row(path.stem, json.loads(path.read_text(encoding="utf-8"))))
+    """Collect a study, if one is named, and write the table."""
+    if len(sys.argv) not in (1, 3):
+        sys.exit("Give the name of an experiment and the folder of its study, or nothing.")
+    try:
+        if len(sys.argv) == 3:
+            experiment_file(sys.argv[1])  # refuses what is no experiment
+            collect(sys.argv[1], Path(sys.argv[2]))
+    except SpinnError as error:
+        sys.exit(str(error))
+    write_whole(README, with_table(README.read_text(encoding="utf-8"), table()))
 
 
 if __name__ == "__main__":

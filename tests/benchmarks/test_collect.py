@@ -1,0 +1,134 @@
+"""The results that are kept, the table made of them, and that the README has it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.collect import (
+    README,
+    _portable,
+    accuracy,
+    collect,
+    read_record,
+    table,
+    with_table,
+)
+from spinn.errors import SpinnError
+from spinn.laboratory.claims import experiment_file, experiment_names
+from spinn.laboratory.grid import expand, overlay, read_description
+from spinn.training.config import Configuration
+
+DATA = ("train", "dev", "test", "also", "vectors", "data", "data_directory")
+ELSEWHERE = {*DATA, "cache", "seed", "threads", "device"}
+
+
+def test_the_readme_has_the_table_of_the_results_as_they_are():
+    text = README.read_text(encoding="utf-8")
+    assert with_table(text, table()) == text, "run: python -m benchmarks.collect"
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_results_are_of_the_experiment_as_it_is(name):
+    """Every option that a kept configuration has is the one that repeating it would take."""
+    description = read_description(experiment_file(name))
+    assert description.claim is not None
+    files: dict[str, Any] = {"data": "x"} if description.claim.needs else {}
+    if "vectors" in description.claim.needs:
+        files["vectors"] = "v.txt"
+    further = set(description.claim.needs) - {"train", "dev", "test", "vectors"}
+    also = {"also": [f"{one}=x" for one in further]} if further else {}
+    grid = expand(overlay(description, files | also, {}, None), name)
+    for row, kept in read_record(name)["rows"].items():
+        wanted = grid.rows[row][0].as_dict()
+        for group, options in kept["configuration"].items():
+            if group == "policy" and wanted["trees"]["trees"] != "sampled":
+                continue  # does nothing there
+            for option, value in options.items():
+                if option not in ELSEWHERE:
+                    assert wanted[group][option] == value, (row, option)
+        assert set(map(int, kept["runs"])) <= set(grid.seeds)
+        for run in kept["runs"].values():
+            best = max(line["accuracy"] for line in run["curve"])
+            assert run["results"]["dev"]["accuracy"] == pytest.approx(best, abs=2e-3)
+
+
+def a_run(folder: Path, seed: int, dev: float, further: dict[str, float]) -> None:
+    folder.mkdir(parents=True)
+    configuration = Configuration().as_dict()
+    configuration["training"]["seed"] = seed
+    configuration["data"] |= {"train": ["/far/a.gz", "b"], "also": ["7=/far/t7", "8=t8"]}
+    results = {"dev": {"accuracy": dev}, "seconds": 90 * seed}
+    results["also"] = {name: {"accuracy": value} for name, value in further.items()}
+    lines = [{"kind": "train", "loss": 1}, {"kind": "dev", "epoch": 1, "accuracy": dev}]
+    for name, content in (("config.json", configuration), ("results.json", results)):
+        (folder / name).write_text(json.dumps(content))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.fixture
+def study(tmp_path) -> Path:
+    """Make a study of two rows of which one has finished runs."""
+    folder = tmp_path / "study"
+    a_run(folder / "bag-of-words-seed1", 1, 0.50, {"7": 0.9, "8": 0.81})
+    a_run(folder / "bag-of-words-seed3", 3, 0.52, {"7": 0.9, "8": 0.79})
+    (folder / "RL-SPINN-seed1").mkdir()
+    rows = {"bag of words": [], "RL-SPINN": []}
+    (folder / "study.json").write_text(json.dumps({"seeds": [1, 2, 3], "rows": rows}))
+    return folder
+
+
+def test_a_finished_study_becomes_a_row_of_the_table(study, tmp_path):
+    collect("sample", study, tmp_path)
+    record = read_record("sample", tmp_path)
+    assert list(record["rows"]) == ["bag of words"]
+    kept = record["rows"]["bag of words"]
+    assert kept["configuration"]["data"]["train"] == ["a.gz", "b"]
+    assert kept["configuration"]["data"]["also"] == ["7=t7", "8=t8"]
+    assert "seed" not in kept["configuration"]["training"]
+    assert kept["runs"]["3"]["curve"] == [{"kind": "dev", "epoch": 1, "accuracy": 0.52}]
+    assert table(tmp_path).splitlines()[2:] == [
+        "| bundled corpus | bag of words | `spinn ablate --experiment sample` | 1, 3 | 51.0 ± 1.4 "
+        "| 90.0 ± 0.0, 80.0 ± 1.4 on 7, 8 |  | 3 |"
+    ]
+
+
+def test_rows_that_a_study_lacks_are_kept(study, tmp_path):
+    before = {"rows": {"RL-SPINN": {"configuration": {}, "runs": {"1": "kept"}}, "bag of words": 0}}
+    (tmp_path / "sample.json").write_text(json.dumps(before))
+    collect("sample", study, tmp_path)
+    rows = read_record("sample", tmp_path)["rows"]
+    assert rows["RL-SPINN"]["runs"] == {"1": "kept"}
+    assert list(rows["bag of words"]["runs"]) == ["1", "3"]
+
+
+def test_a_folder_without_results_is_refused(study, tmp_path):
+    with pytest.raises(SpinnError, match="there is no study here"):
+        collect("sample", tmp_path, tmp_path)
+    for path in study.glob("*/results.json"):
+        path.unlink()
+    with pytest.raises(SpinnError, match="no run of the study is finished"):
+        collect("sample", study, tmp_path)
+    assert not (tmp_path / "sample.json").exists()
+
+
+def test_nothing_of_the_machine_is_kept():
+    configuration = Configuration().as_dict()
+    configuration["data"] |= {"data": "/home/me/snli", "vectors": "/home/me/glove.txt"}
+    assert "/home" not in json.dumps(_portable(configuration))
+    assert configuration["data"]["data"] == "snli"
+
+
+def test_accuracies_of_one_seed_have_no_deviation():
+    assert accuracy([0.7345]) == "73.5"
+    assert accuracy([0.70, 0.72, 0.74]) == "72.0 ± 2.0"
+
+
+def test_only_what_lies_between_the_marks_is_written():
+    text = "a\n<!-- results -->\nold\n<!-- end of results -->\nb\n"
+    written = with_table(text, "| new |\n")
+    assert written == "a\n<!-- results -->\n\n| new |\n\n<!-- end of results -->\nb\n"
+    assert with_table(written, "| new |\n") == written
