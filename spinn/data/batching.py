@@ -1,5 +1,7 @@
 """Batches of a numericalised set: sentences of like length together, in an order that is seeded.
 
+What is said of pairs here holds of single sentences too; they have one length to be sorted by.
+
 Pairs are shuffled, cut into pools of 100 batches, sorted within each pool by the lengths of premise
 and hypothesis, cut into batches, and the batches shuffled. The order is a function of the seed and
 the epoch alone, so a run can be resumed at any batch, and processes that train together need not
@@ -32,19 +34,21 @@ DEFAULT_POOL_BATCHES = 100
 
 @dataclass(frozen=True)
 class Batch:
-    """P sentence pairs, time first; premises are the first P columns, hypotheses the last P.
+    """P pairs or single sentences (S = 1), time first.
+
+    Of pairs, premises are the first P columns, hypotheses the last P.
 
     A process that has no share in a small batch gets one without labels and rows. It has words and
-    trees of one pair all the same, so that the model can run and the process keep step.
+    trees of one example all the same, so that the model can run and the process keep step.
 
     Attributes
     ----------
     words
-        ``[L, 2P]``, int64, padded.
+        ``[L, SP]``, int64, padded.
     lengths
-        ``[2P]``, int64, always on the CPU.
+        ``[SP]``, int64, always on the CPU.
     transitions
-        ``[T, 2P]``, int64, padded; ``None`` where the model chooses its own and has no teacher.
+        ``[T, SP]``, int64, padded; ``None`` where the model chooses its own and has no teacher.
     labels
         ``[P]``, int64.
     rows
@@ -91,7 +95,7 @@ class Batcher:
     batch_size
         Pairs in a batch.
     token_budget
-        If given, a batch holds as many pairs as keep ``2P * longest sentence`` within it, instead
+        If given, a batch holds as many pairs as keep ``SP * longest sentence`` within it, instead
         of ``batch_size``.
     pool_batches
         How many batches are sorted together; 1 for batches drawn at random.
@@ -136,7 +140,7 @@ class Batcher:
         self._share = share
         self._rank = rank
         self._world_size = world_size
-        self._lengths = dataset.lengths.reshape(-1, 2)
+        self._lengths = dataset.lengths.reshape(-1, dataset.sides)
         self._transition_offsets = dataset.transition_offsets
 
     def batches(self, epoch: int = 0, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
@@ -164,8 +168,9 @@ class Batcher:
         data = self.dataset
         own = np.arange(len(rows))[self._rank :: self._world_size]
         read = own if len(own) else np.zeros(1, dtype=np.int64)
-        columns = np.concatenate([read, len(rows) + read])
-        every = np.concatenate([2 * rows, 2 * rows + 1])
+        side = np.arange(data.sides)[:, None]
+        columns = (side * len(rows) + read).ravel()
+        every = (data.sides * rows + side).ravel()
         sentences = every[columns]
         lengths = data.offsets[sentences + 1] - data.offsets[sentences]
         words = _gather(data.words, data.offsets[sentences], lengths, PADDING)
@@ -204,12 +209,11 @@ class Batcher:
         if self._token_budget is None:
             return self._batch_size
         mean = max(1.0, float(self._lengths.max(axis=1).mean()))
-        return max(1, int(self._token_budget / (2 * mean)))
+        return max(1, int(self._token_budget / (self.dataset.sides * mean)))
 
     def _sort(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Sort by length of the premise, then of the hypothesis; ties keep their order."""
-        premise, hypothesis = self._lengths[rows].T
-        return rows[np.lexsort((hypothesis, premise))]
+        return rows[np.lexsort(self._lengths[rows].T[::-1])]
 
     def _split(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Cut sorted rows into batches; a single pair left over joins the batch before it."""
@@ -222,11 +226,11 @@ class Batcher:
         return np.split(rows, ends)
 
     def _ends_within_budget(self, rows: NDArray[np.int64], budget: int) -> list[int]:
-        longest = self._lengths[rows].max(axis=1)
+        longest, sides = self._lengths[rows].max(axis=1), self.dataset.sides
         ends, begin, widest = [], 0, 0
         for place, length in enumerate(longest.tolist()):
             widest = max(widest, length)
-            if place > begin and 2 * (place + 1 - begin) * widest > budget:
+            if place > begin and sides * (place + 1 - begin) * widest > budget:
                 ends.append(place)
                 begin, widest = place, length
         return ends

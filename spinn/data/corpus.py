@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 
 from spinn.data import download, readers
 from spinn.data.dataset import DatasetBuilder, PairDataset
-from spinn.data.examples import Example
+from spinn.data.examples import UNITS, Example
 from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors, choose_words
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.options import option
@@ -58,9 +58,10 @@ class CorpusOptions:
     data_directory: str = option("data", "where corpora, vectors and the cache are kept")
     cache: bool = option(True, "keep the numericalised corpus on disk")
     lower: bool = option(True, "lower-case all words", needs="texts")
-    minimum_count: int = option(
-        2,
-        "how often a word without a vector must occur in training to be known",
+    minimum_count: int | None = option(
+        None,
+        "how often a word without a vector must occur in training to be known "
+        "(default: 2; for ListOps 1)",
         minimum=1,
         needs="texts",
     )
@@ -113,7 +114,7 @@ class Corpus:
     sets
         ``train``, ``dev`` and, if there are any, ``test`` and the further test sets.
     unparsed
-        For each set, ``[file, line]`` of the first pair without a tree, or ``None``.
+        For each set, ``[file, line]`` of the first example without its trees, or ``None``.
     notes
         Lines to tell the person, such as counts and coverage.
 
@@ -126,8 +127,13 @@ class Corpus:
     unparsed: dict[str, list[Any] | None]
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def sides(self) -> int:
+        """How many sentences an example has, in all sets alike: 2, or 1."""
+        return next(iter(self.sets.values())).sides
+
     def require_parses(self, split: str) -> None:
-        """Raise :class:`DataError` at the first pair of a set that has no tree."""
+        """Raise :class:`DataError` at the first example of a set that lacks a tree."""
         place = self.unparsed[split]
         if place is not None:
             raise readers.no_parse(place[0], place[1])
@@ -145,6 +151,7 @@ class Corpus:
             "version": CACHE_VERSION,
             "vocabulary": vocabulary_as_dict(self.vocabulary),
             "labels": list(self.labels),
+            "sides": self.sides,
             "sets": list(self.sets),
             "unparsed": self.unparsed,
             "notes": self.notes,
@@ -177,12 +184,14 @@ class Corpus:
             tensors = load_file(directory / "corpus.safetensors")
             if description["version"] != CACHE_VERSION:
                 raise DataError(directory, "it was prepared by another version", remedy=remedy)
+            sides = description.get("sides", 2)  # older ones do not say it: all hold pairs
             sets = {
                 split: PairDataset(
-                    *(
-                        tensors[f"{split}.{name}"].numpy()
+                    **{
+                        name: tensors[f"{split}.{name}"].numpy()
                         for name in ("words", "offsets", "transitions", "labels")
-                    )
+                    },
+                    sides=sides,
                 )
                 for split in description["sets"]
             }
@@ -348,13 +357,13 @@ def _prepare(
     say: Callable[[str], None],
 ) -> Corpus:
     """Read everything and put it into numbers."""
-    labels = _labels(options, files)
+    reader, labels = _kind(options, files)
     builders: dict[str, DatasetBuilder] = {}
     unparsed: dict[str, list[Any] | None] = {}
     notes: list[str] = []
     for split, paths in files.items():
         say(f"Reading {', '.join(str(path) for path in paths)}")
-        builders[split] = DatasetBuilder(labels, lower=options.lower)
+        builders[split] = DatasetBuilder(labels, lower=options.lower, sides=reader.sides)
         unparsed[split], note = _read(builders[split], paths, options.format, labels)
         notes.append(f"{split}: {note}")
     training = builders["train"].word_counts() if "train" in builders else Counter[str]()
@@ -365,9 +374,8 @@ def _prepare(
         for word in builder.word_counts()
     ]
     table = VectorTable(vector_file, vector_cache) if vector_file is not None else None
-    vocabulary = Vocabulary(
-        choose_words(training, held_out, table, options.minimum_count), options.lower
-    )
+    minimum = reader.minimum_count if options.minimum_count is None else options.minimum_count
+    vocabulary = Vocabulary(choose_words(training, held_out, table, minimum), options.lower)
     vectors = table.of(vocabulary.words) if table is not None else None
     sets = {split: builder.build(vocabulary) for split, builder in builders.items()}
     notes.append(_vocabulary_note(vocabulary, vectors, sets))
@@ -377,7 +385,7 @@ def _prepare(
 def _read(
     builder: DatasetBuilder, paths: list[Path], format: str, labels: tuple[str, ...]
 ) -> tuple[list[Any] | None, str]:
-    """Read the files of one split; return the place of the first pair without tree, and a note."""
+    """Read the files of one split; return where the first example lacks a tree, and a note."""
     first: list[Any] | None = None
     counts = readers.ReadCounts()
     for path in paths:
@@ -385,7 +393,7 @@ def _read(
             builder.add(example)
             if first is None and not example.is_parsed:
                 first = [str(path), example.line]
-    note = f"{len(builder):,} pairs"
+    note = f"{len(builder):,} {UNITS[builder.sides]}"
     if counts.unlabelled:
         note += f", {counts.unlabelled:,} without a gold label skipped"
     if counts.unparsed:
@@ -393,21 +401,29 @@ def _read(
     return first, note
 
 
-def _labels(options: CorpusOptions, files: dict[str, list[Path]]) -> tuple[str, ...]:
-    """Take the labels from the format, or from the training files where it has none of its own."""
-    known: tuple[str, ...] | None = None
+def _kind(
+    options: CorpusOptions, files: dict[str, list[Path]]
+) -> tuple[readers.Reader, tuple[str, ...]]:
+    """Take the format of the first file, and its labels; the other files must be of its kind.
+
+    The labels are those in the training files where the format has none of its own.
+    """
+    known: tuple[readers.Reader, tuple[str, ...]] | None = None
     for path in (path for paths in files.values() for path in paths):
         name = readers.detect_format(path) if options.format == "auto" else options.format
-        own = readers.READERS[name].labels
+        reader = readers.READERS[name]
+        if known is not None:
+            readers.check_sides(path, reader, known[0].sides)
+        own = reader.labels
         if own is None:
             own = _labels_in(files.get("train") or [path], options.format)
-        if known is not None and own != known:
+        if known is not None and own != known[1]:
             raise DataError(
                 path,
                 f"its labels ({', '.join(own)}) are not those of the files before it",
                 remedy="Give files of one kind",
             )
-        known = own
+        known = known or (reader, own)
     if known is None:
         raise ConfigurationError("No files were given; name them with --train, --dev and --test.")
     return known
@@ -439,35 +455,40 @@ def _told(corpus: Corpus, say: Callable[[str], None]) -> Corpus:
 
 
 def read_pairs(
-    paths: list[Path], format: str, labels: tuple[str, ...]
+    paths: list[Path], format: str, labels: tuple[str, ...], sides: int = 2
 ) -> tuple[list[Example], list[Path]]:
-    """Read the pairs of files whole, for evaluation.
+    """Read the pairs of files whole, for evaluation, or (``sides`` being 1) their sentences.
 
     Returns
     -------
     examples, places
-        The pairs, and the file that each came from.
+        The examples, and the file that each came from.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, or does not hold what is wanted.
 
     """
     examples: list[Example] = []
     places: list[Path] = []
     for path in paths:
-        examples += readers.read_examples(path, format, labels=labels)
+        examples += readers.read_examples(path, format, labels=labels, sides=sides)
         places += [path] * (len(examples) - len(places))
     return examples, places
 
 
 def check_parses(examples: list[Example], places: list[Path]) -> None:
-    """Raise :class:`DataError` at the first pair that has no tree."""
+    """Raise :class:`DataError` at the first example that lacks a tree."""
     for example, path in zip(examples, places, strict=True):
         if not example.is_parsed:
             raise readers.no_parse(path, example.line)
 
 
 def numericalise(
-    examples: Iterable[Example], vocabulary: Vocabulary, labels: tuple[str, ...]
+    examples: Iterable[Example], vocabulary: Vocabulary, labels: tuple[str, ...], sides: int = 2
 ) -> PairDataset:
-    """Put pairs into the numbers of a trained model's vocabulary."""
-    builder = DatasetBuilder(labels, lower=vocabulary.lower)
+    """Put examples of so many sentences into the numbers of a trained model's vocabulary."""
+    builder = DatasetBuilder(labels, lower=vocabulary.lower, sides=sides)
     builder.extend(examples)
     return builder.build(vocabulary)

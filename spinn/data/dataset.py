@@ -1,8 +1,9 @@
-"""Sentence pairs as numbers: a few flat arrays, however many pairs there are.
+"""Sentence pairs, or single sentences, as numbers: a few flat arrays, however many there are.
 
 All words of a set stand in one array, sentence after sentence, premise before hypothesis; a
 sentence of N words has 2N - 1 transitions in a second array laid out the same way. A batch is cut
-out of them with a handful of array operations (``batching.py``).
+out of them with a handful of array operations (``batching.py``). Where shapes are given here and in
+the modules that follow, S is the number of sides: 2 sentences in a pair, or 1 that stands alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spinn.data.examples import Example
+from spinn.data.examples import UNITS, Example
 from spinn.data.vocabulary import Vocabulary
 from spinn.transitions import Transition
 
@@ -24,18 +25,27 @@ NO_LABEL = -1
 
 @dataclass(frozen=True)
 class PairDataset:
-    """P sentence pairs; sentence 2i is the premise of pair i, sentence 2i + 1 its hypothesis.
+    """P examples, pairs or single sentences: S sentences each, which stand one after the other.
+
+    Of pairs, sentence 2i is the premise of pair i, sentence 2i + 1 its hypothesis.
 
     Attributes
     ----------
     words
         ``[W]``, int32, numbers in a vocabulary.
     offsets
-        ``[2P + 1]``, int64, where each sentence begins among the words.
+        ``[SP + 1]``, int64, where each sentence begins among the words.
     transitions
-        ``[2W - 2P]``, int8; PAD throughout a sentence that has no tree.
+        ``[2W - SP]``, int8; PAD throughout a sentence that has no tree.
     labels
         ``[P]``, int64; ``NO_LABEL`` where unknown.
+    sides
+        S, how many sentences an example has: 2, or 1.
+
+    Raises
+    ------
+    ValueError
+        If there are not S sentences to a label.
 
     """
 
@@ -43,23 +53,31 @@ class PairDataset:
     offsets: NDArray[np.int64]
     transitions: NDArray[np.int8]
     labels: NDArray[np.int64]
+    sides: int = 2
+
+    def __post_init__(self) -> None:
+        if len(self.offsets) - 1 != self.sides * len(self.labels):
+            raise ValueError(
+                f"{len(self.offsets) - 1} sentences are not {self.sides} for each of "
+                f"{len(self.labels)} labels"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """``[2P]``, the number of words of each sentence."""
+        """``[SP]``, the number of words of each sentence."""
         return np.diff(self.offsets)
 
     @property
     def transition_offsets(self) -> NDArray[np.int64]:
-        """``[2P + 1]``, where each sentence begins among the transitions."""
+        """``[SP + 1]``, where each sentence begins among the transitions."""
         return 2 * self.offsets - np.arange(len(self.offsets))
 
     @property
     def parsed(self) -> NDArray[np.bool_]:
-        """``[2P]``, whether each sentence has a tree."""
+        """``[SP]``, whether each sentence has a tree."""
         return self.transitions[self.transition_offsets[:-1]] != Transition.PAD
 
 
@@ -70,7 +88,8 @@ class DatasetBuilder:
     their place, once it is known which words it keeps.
     """
 
-    def __init__(self, labels: Sequence[str], *, lower: bool) -> None:
+    def __init__(self, labels: Sequence[str], *, lower: bool, sides: int = 2) -> None:
+        self.sides = sides
         self._labels = {label: number for number, label in enumerate(labels)}
         self._lower = lower
         self._numbers: dict[str, int] = {}
@@ -83,9 +102,19 @@ class DatasetBuilder:
         return len(self._targets)
 
     def add(self, example: Example) -> None:
-        """Append one pair."""
+        """Append one example.
+
+        Raises
+        ------
+        ValueError
+            If it has not as many sentences as the set is to have.
+
+        """
+        sentences = example.sentences
+        if len(sentences) != self.sides:
+            raise ValueError(f"line {example.line} is not one of {UNITS[self.sides]}")
         numbers = self._numbers
-        for words, transitions in (example.premise, example.hypothesis):
+        for words, transitions in sentences:
             for word in words:
                 word = word.lower() if self._lower else word
                 self._words.append(numbers.setdefault(word, len(numbers)))
@@ -99,7 +128,7 @@ class DatasetBuilder:
         self._targets.append(NO_LABEL if label is None else self._labels[label])
 
     def extend(self, examples: Iterable[Example]) -> None:
-        """Append many pairs."""
+        """Append many examples."""
         for example in examples:
             self.add(example)
 
@@ -116,4 +145,5 @@ class DatasetBuilder:
             np.asarray(self._offsets, dtype=np.int64),
             np.frombuffer(self._transitions, dtype=np.int8),
             np.asarray(self._targets, dtype=np.int64),
+            self.sides,
         )

@@ -1,11 +1,11 @@
 """Corpus files to examples: a registry of formats, and one loop that reads any of them.
 
-A format is a function from one line to a ``Row``: the label and, for each of the two sentences, its
-raw text, its bracketed tree, or both. What is common to all formats stands in ``read_examples``:
-opening plain or gzip files, skipping rows without a label, turning trees into words and
-transitions, tokenising sentences that have no tree, and one clear error for whatever cannot be
-read. It is the first step of the data's way: examples go on to the vocabulary and the numericalised
-dataset.
+A format is a function from one line to a ``Row``: the label and, for each of its one or two
+sentences, the raw text, the bracketed tree, or both. What is common to all formats stands in
+``read_examples``: opening plain or gzip files, skipping rows without a label, turning trees into
+words and transitions, tokenising sentences that have no tree, and one clear error for whatever
+cannot be read. It is the first step of the data's way: examples go on to the vocabulary and the
+numericalised dataset.
 
 Words come from the leaves of the tree wherever the file has one, so that the vocabulary does not
 depend on whether trees are used.
@@ -25,7 +25,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 import orjson
 
-from spinn.data.examples import Example, Sentence
+from spinn.data.examples import ROLES, UNITS, Example, Sentence
 from spinn.data.tokenizer import Tokenizer
 from spinn.errors import ConfigurationError, DataError
 from spinn.transitions import TreeError, from_brackets
@@ -34,9 +34,10 @@ INFERENCE_LABELS = ("entailment", "neutral", "contradiction")
 # The seven relations of natural logic: equivalence, forward and reverse entailment, alternation,
 # negation, cover, independence (MacCartney and Manning 2009; Bowman, Manning and Potts 2015).
 LOGIC_RELATIONS = ("=", "<", ">", "|", "^", "v", "#")
+DIGITS = tuple("0123456789")  # what an expression of ListOps comes to
 UNLABELLED = "-"  # SNLI's gold label where the annotators found no majority
 
-_NEEDS_PAIRS = "Choose a file with labelled sentence pairs"
+_NEEDS_EXAMPLES = "Choose a file with labelled sentences or sentence pairs"
 _NO_PARSE_NEEDED = "Choose trees that need no parse, such as --trees balanced"
 
 
@@ -48,11 +49,11 @@ class Source(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One line of a corpus file, not yet checked."""
+    """One line of a corpus file, not yet checked; a single sentence has no hypothesis."""
 
     label: str
     premise: Source
-    hypothesis: Source
+    hypothesis: Source | None
     identifier: str = ""
 
 
@@ -61,12 +62,16 @@ class Reader(NamedTuple):
 
     ``labels`` are those the format knows, ``None`` where a file may have any. ``read`` takes the
     path and number of a line (for its errors) and the line itself, and gives its row, or ``None``
-    for a header.
+    for a header. ``sides`` is the number of sentences of an example, 1 or 2. ``minimum_count`` is
+    how often a word has to occur in training to be known, unless the person says otherwise: text
+    has rare words to learn the unknown word from, a formal language of few symbols has none.
     """
 
     name: str
     labels: tuple[str, ...] | None
     read: Callable[[Path, int, bytes], Row | None]
+    sides: int = 2
+    minimum_count: int = 2
 
 
 @dataclass
@@ -87,6 +92,7 @@ def read_examples(
     *,
     use_parses: bool = True,
     labels: Collection[str] | None = None,
+    sides: int | None = None,
     counts: ReadCounts | None = None,
 ) -> Iterator[Example]:
     """Read the examples of a corpus file, plain or gzip, one at a time.
@@ -105,6 +111,8 @@ def read_examples(
         throughout, and the tree need not be binary.
     labels
         The labels allowed, in place of those of the format: those of a trained model, say.
+    sides
+        How many sentences an example must have, if that matters.
     counts
         Is added to while reading.
 
@@ -120,7 +128,8 @@ def read_examples(
     if format != "auto" and format not in READERS:
         names = ", ".join(["auto", *READERS])
         raise ConfigurationError(f"There is no corpus format {format!r}. Choose one of: {names}.")
-    return _read(Path(path), format, use_parses, labels, ReadCounts() if counts is None else counts)
+    counts = ReadCounts() if counts is None else counts
+    return _read(Path(path), format, use_parses, labels, sides, counts)
 
 
 def _read(
@@ -128,13 +137,16 @@ def _read(
     format: str,
     use_parses: bool,
     labels: Collection[str] | None,
+    sides: int | None,
     counts: ReadCounts,
 ) -> Iterator[Example]:
     lines = _lines(path)
     first = _first(path, lines)
     reader = READERS[_format_of(first[1]) if format == "auto" else format]
+    if sides is not None:
+        check_sides(path, reader, sides)
     allowed = frozenset(labels or reader.labels or ())
-    sentences = _SentenceReader(path, use_parses)
+    sentences = _SentenceReader(path, use_parses, ROLES[reader.sides])
     read_before, unlabelled_before = counts.read, counts.unlabelled
     for number, line in chain([first], lines):
         row = reader.read(path, number, line)
@@ -146,8 +158,11 @@ def _read(
         if row.label not in allowed:
             _check_unlisted_label(path, number, row.label, reader, labels)
         premise = sentences.premise(row.premise, number)
-        hypothesis = sentences.read(row.hypothesis, number, "hypothesis")
-        counts.unparsed += row.premise.brackets is None or row.hypothesis.brackets is None
+        hypothesis = None
+        if row.hypothesis is not None:
+            hypothesis = sentences.hypothesis(row.hypothesis, number)
+        sources = (row.premise, row.hypothesis)
+        counts.unparsed += any(one is not None and one.brackets is None for one in sources)
         counts.read += 1
         yield Example(premise, hypothesis, row.label, number, row.identifier)
     if counts.read == read_before:
@@ -157,7 +172,18 @@ def _read(
             if skipped
             else "the file has no rows"
         )
-        raise DataError(path, cause, remedy=_NEEDS_PAIRS)
+        raise DataError(path, cause, remedy=_NEEDS_EXAMPLES)
+
+
+def check_sides(path: str | Path, reader: Reader, sides: int) -> None:
+    """Raise :class:`DataError` if a file of this format has not so many sentences an example."""
+    if reader.sides != sides:
+        raise DataError(
+            path,
+            f"its rows are {UNITS[reader.sides]} (format {reader.name}) where "
+            f"{UNITS[sides]} are wanted",
+            remedy="Give single sentences or pairs throughout, in training and after",
+        )
 
 
 def _check_unlisted_label(
@@ -177,15 +203,16 @@ def _check_unlisted_label(
 
 
 def no_parse(path: str | Path, line: int) -> DataError:
-    """Make the error of a pair without a tree, where trees are wanted."""
-    return DataError(path, "the pair has no tree", line=line, remedy=_NO_PARSE_NEEDED)
+    """Make the error of a sentence without a tree, where trees are wanted."""
+    return DataError(path, "a sentence has no tree", line=line, remedy=_NO_PARSE_NEEDED)
 
 
 def detect_format(path: str | Path) -> str:
     """Name the format of a file by its first line.
 
     JSON is ``snli`` (``multinli`` is read in the same way); tab-separated trees are ``logic`` where
-    the label is one of its relations, otherwise ``sick``; all else is ``tsv``.
+    the label is one of its relations, otherwise ``sick``; a digit and a single tree (or a single
+    word) are ``listops``; all else is ``tsv``.
 
     Raises
     ------
@@ -208,6 +235,8 @@ def _format_of(line: bytes) -> str:
     is_word = [len(sentence.split()) == 1 for sentence in sentences]
     if label in LOGIC_RELATIONS and is_tree and all(map(any, zip(is_tree, is_word, strict=True))):
         return "logic"
+    if label in DIGITS and len(sentences) == 1 and (is_tree[0] or is_word[0]):
+        return "listops"
     return "sick" if any(is_tree) else "tsv"
 
 
@@ -217,7 +246,7 @@ def _format_of(line: bytes) -> str:
 def _first(path: Path, lines: Iterator[tuple[int, bytes]]) -> tuple[int, bytes]:
     for numbered_line in lines:
         return numbered_line
-    raise DataError(path, "the file is empty", remedy=_NEEDS_PAIRS)
+    raise DataError(path, "the file is empty", remedy=_NEEDS_EXAMPLES)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -327,6 +356,11 @@ def _read_logic(path: Path, line: int, content: bytes) -> Row:
     return Row(cells[0], Source(None, cells[1]), Source(None, cells[2]))
 
 
+def _read_listops(path: Path, line: int, content: bytes) -> Row:
+    cells = _cells(path, line, content, "digit, bracketed expression", count=2)
+    return Row(cells[0], Source(None, cells[1]), None)
+
+
 def _read_tsv(path: Path, line: int, content: bytes) -> Row | None:
     cells = _cells(path, line, content, "label, premise, hypothesis")
     if line == 1 and cells[0].lower() in ("label", "gold_label"):
@@ -334,15 +368,17 @@ def _read_tsv(path: Path, line: int, content: bytes) -> Row | None:
     return Row(cells[0], Source(cells[1], None), Source(cells[2], None))
 
 
-def _cells(path: Path, line: int, content: bytes, wanted: str, more: bool = False) -> list[str]:
-    """Split a line at its tabs into three cells, or (if ``more``) at least three."""
+def _cells(
+    path: Path, line: int, content: bytes, wanted: str, *, count: int = 3, more: bool = False
+) -> list[str]:
+    """Split a line at its tabs into ``count`` cells, or (if ``more``) at least as many."""
     cells = [cell.strip() for cell in _decode(path, line, content).split("\t")]
-    if len(cells) < 3 or (len(cells) > 3 and not more):
+    if len(cells) < count or (len(cells) > count and not more):
         raise DataError(
             path,
             f"the line has {len(cells)} tab-separated column{'s'[: len(cells) != 1]}",
             line=line,
-            remedy=f"Write {'at least ' if more else ''}three: {wanted}",
+            remedy=f"Write {'at least ' if more else ''}{('two', 'three')[count - 2]}: {wanted}",
         )
     return cells
 
@@ -355,6 +391,8 @@ READERS: dict[str, Reader] = {
         Reader("sick", INFERENCE_LABELS, _read_sick),
         Reader("logic", LOGIC_RELATIONS, _read_logic),
         Reader("tsv", None, _read_tsv),
+        # Nangia and Bowman 2018.
+        Reader("listops", DIGITS, _read_listops, sides=1, minimum_count=1),
     )
 }
 
@@ -365,19 +403,24 @@ READERS: dict[str, Reader] = {
 class _SentenceReader:
     """Turn the sentences of one file into words and transitions."""
 
-    def __init__(self, path: Path, use_parses: bool) -> None:
+    def __init__(self, path: Path, use_parses: bool, roles: tuple[str, ...]) -> None:
         self._path = path
         self._use_parses = use_parses
+        self._roles = roles  # what to call the sentences of a row
         self._tokenizer: Tokenizer | None = None  # made when the first sentence needs it
         self._last: tuple[Source, Sentence] | None = None
 
     def premise(self, source: Source, line: int) -> Sentence:
         """Read a premise, unless it is that of the row before (SNLI has three in a row)."""
         if self._last is None or self._last[0] != source:
-            self._last = source, self.read(source, line, "premise")
+            self._last = source, self._read(source, line, self._roles[0])
         return self._last[1]
 
-    def read(self, source: Source, line: int, role: str) -> Sentence:
+    def hypothesis(self, source: Source, line: int) -> Sentence:
+        """Read a hypothesis."""
+        return self._read(source, line, self._roles[1])
+
+    def _read(self, source: Source, line: int, role: str) -> Sentence:
         if source.brackets is None:
             return Sentence(self._tokenise(source.text or "", line, role))
         if not source.brackets:
@@ -415,7 +458,7 @@ class _SentenceReader:
         return self._tokenizer(text)
 
     def _empty(self, line: int, role: str) -> DataError:
-        remedy = "Remove the row, or give it two sentences"
+        remedy = "Remove the row, or fill in the sentence"
         return DataError(self._path, f"the {role} is empty", line=line, remedy=remedy)
 
 

@@ -21,12 +21,12 @@ from spinn.trees import TREE_SOURCES
 PAD = int(Transition.PAD)
 
 
-def make_dataset(count: int, seed: int = 0, longest: int = 40) -> PairDataset:
-    """Draw pairs with parses: premises up to ``longest`` words, hypotheses half as long."""
+def make_dataset(count: int, seed: int = 0, longest: int = 40, sides: int = 2) -> PairDataset:
+    """Draw examples with parses: premises up to ``longest`` words, hypotheses half as long."""
     random = np.random.default_rng(seed)
     premises = random.integers(1, longest + 1, count)
     hypotheses = random.integers(1, longest // 2 + 1, count)
-    lengths = np.stack([premises, hypotheses], axis=1).ravel()
+    lengths = np.stack([premises, hypotheses][:sides], axis=1).ravel()
     offsets = np.concatenate([[0], lengths.cumsum()])
     trees = random_uniform(lengths, random).T
     return PairDataset(
@@ -34,6 +34,7 @@ def make_dataset(count: int, seed: int = 0, longest: int = 40) -> PairDataset:
         offsets,
         trees[trees != PAD],
         random.integers(0, 3, count),
+        sides,
     )
 
 
@@ -55,19 +56,20 @@ def assert_equal(first: Batch, second: Batch) -> None:
 # What a batch holds.
 
 
+@pytest.mark.parametrize("sides", [1, 2])
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_a_batch_holds_the_words_parses_and_labels_of_its_rows(shuffle):
-    dataset = make_dataset(50)
+def test_a_batch_holds_the_words_parses_and_labels_of_its_rows(shuffle, sides):
+    dataset = make_dataset(50, sides=sides)
     for batch in make_batcher(dataset, shuffle=shuffle).batches():
         count = len(batch)
         longest = int(batch.lengths.max())
-        assert batch.words.shape == (longest, 2 * count)
-        assert batch.transitions.shape == (2 * longest - 1, 2 * count)
+        assert batch.words.shape == (longest, sides * count)
+        assert batch.transitions.shape == (2 * longest - 1, sides * count)
         assert batch.words.dtype == batch.transitions.dtype == batch.labels.dtype == torch.int64
         assert np.array_equal(batch.labels.numpy(), dataset.labels[batch.rows.numpy()])
         for place, row in enumerate(batch.rows.tolist()):
-            for role in range(2):
-                column, sentence = place + role * count, 2 * row + role
+            for role in range(sides):
+                column, sentence = place + role * count, sides * row + role
                 begin, end = dataset.offsets[sentence : sentence + 2]
                 length = end - begin
                 assert batch.lengths[column] == length
@@ -112,10 +114,11 @@ def test_moving_to_the_processor_changes_nothing():
     budget=st.none() | st.integers(2, 400),
     shuffle=st.booleans(),
     epoch=st.integers(0, 3),
+    sides=st.sampled_from([1, 2]),
 )
-def test_every_pair_comes_exactly_once(count, size, budget, shuffle, epoch):
+def test_every_pair_comes_exactly_once(count, size, budget, shuffle, epoch, sides):
     batcher = make_batcher(
-        make_dataset(count), batch_size=size, token_budget=budget, shuffle=shuffle
+        make_dataset(count, sides=sides), batch_size=size, token_budget=budget, shuffle=shuffle
     )
     rows = np.concatenate(batcher.order(epoch))
     assert sorted(rows.tolist()) == list(range(count))
@@ -190,17 +193,18 @@ def test_a_single_pair_is_still_a_batch():
     assert batch.rows.tolist() == [0]
 
 
+@pytest.mark.parametrize("sides", [1, 2])
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_token_budget_is_kept_and_used(shuffle):
-    dataset, budget = make_dataset(500), 600
-    longest = dataset.lengths.reshape(-1, 2).max(axis=1)
+def test_token_budget_is_kept_and_used(shuffle, sides):
+    dataset, budget = make_dataset(500, sides=sides), 600
+    longest = dataset.lengths.reshape(-1, sides).max(axis=1)
     order = make_batcher(dataset, token_budget=budget, shuffle=shuffle).order(0)
-    used = [2 * len(rows) * longest[rows].max() for rows in order]
+    used = [sides * len(rows) * longest[rows].max() for rows in order]
     # A single pair left over at the end of a pool joins the batch before it.
     over = [(rows, tokens) for rows, tokens in zip(order, used, strict=True) if tokens > budget]
     assert len(over) <= (1 if shuffle else 0)
     for rows, _ in over:
-        assert 2 * (len(rows) - 1) * np.sort(longest[rows])[-2] <= budget
+        assert sides * (len(rows) - 1) * np.sort(longest[rows])[-2] <= budget
     assert np.median(used) > 0.8 * budget
 
 
@@ -258,11 +262,13 @@ def test_bucketing_changes_from_epoch_to_epoch():
     assert len(first & second) < 0.1 * len(first)
 
 
-def test_evaluation_goes_by_length_and_leaves_nothing_out():
-    dataset = make_dataset(101)
+@pytest.mark.parametrize("sides", [1, 2])
+def test_evaluation_goes_by_length_and_leaves_nothing_out(sides):
+    dataset = make_dataset(101, sides=sides)
     order = make_batcher(dataset, shuffle=False).order(0)
     assert [len(rows) for rows in order] == [8] * 12 + [5]
-    lengths = [tuple(pair) for pair in dataset.lengths.reshape(-1, 2)[np.concatenate(order)]]
+    every = dataset.lengths.reshape(-1, sides)
+    lengths = [tuple(one) for one in every[np.concatenate(order)]]
     assert lengths == sorted(lengths)
     later = make_batcher(dataset, shuffle=False, seed=5).order(3)
     assert [rows.tolist() for rows in order] == [rows.tolist() for rows in later]
@@ -324,9 +330,9 @@ def test_there_is_no_schedule_without_being_asked_or_without_trees():
 
 
 @pytest.mark.parametrize("trees", [None, "gold", "balanced", "random"])
-@pytest.mark.parametrize("count", [2, 3, 5])
-def test_shares_make_up_the_batch_with_the_same_trees(trees, count):
-    dataset, options = make_dataset(34), {"by_height": True, "seed": 4}
+@pytest.mark.parametrize(("count", "sides"), [(2, 2), (3, 2), (5, 2), (3, 1), (5, 1)])
+def test_shares_make_up_the_batch_with_the_same_trees(trees, count, sides):
+    dataset, options = make_dataset(34, sides=sides), {"by_height": True, "seed": 4}
     shared = [
         make_batcher(dataset, trees, rank=rank, world_size=count, **options).batches(epoch=1)
         for rank in range(count)
@@ -341,7 +347,7 @@ def test_shares_make_up_the_batch_with_the_same_trees(trees, count):
             assert torch.equal(share.labels, whole.labels[places])
             assert (share.schedule is None) == (trees is None)
             if len(share):
-                columns = torch.cat([places, len(whole) + places])
+                columns = torch.cat([places, len(whole) + places][:sides])
                 assert_columns_equal(share, whole, columns)
 
 
@@ -354,9 +360,11 @@ def assert_columns_equal(share: Batch, whole: Batch, columns: torch.Tensor) -> N
         assert torch.equal(share.transitions, whole.transitions[: 2 * longest - 1, columns])
 
 
-def test_who_has_no_share_gets_a_pair_to_run_and_none_to_count():
+@pytest.mark.parametrize("sides", [1, 2])
+def test_who_has_no_share_gets_an_example_to_run_and_none_to_count(sides):
     whole, share = (
-        next(make_batcher(make_dataset(2), rank=rank, world_size=3).batches()) for rank in (0, 2)
+        next(make_batcher(make_dataset(2, sides=sides), rank=rank, world_size=3).batches())
+        for rank in (0, 2)
     )
     assert len(share) == len(share.rows) == 0
     assert share.transitions is not None

@@ -21,6 +21,7 @@ from spinn.data.corpus import Corpus, CorpusOptions, data_directory, find_files,
 from spinn.data.readers import INFERENCE_LABELS
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.training.config import resolve
+from spinn.transitions import left_branching, right_branching
 
 ROOT = Path(__file__).parents[2]
 GLOVE = "a 1 2 3\ndog 4 5 6\nunicorn 7 8 9\n"
@@ -79,8 +80,8 @@ def assert_same(first: Corpus, second: Corpus) -> None:
     )
     assert list(first.sets) == list(second.sets)
     for split, data in first.sets.items():
-        for name, array in vars(data).items():
-            other = getattr(second.sets[split], name)
+        for name, value in vars(data).items():
+            array, other = np.asarray(value), np.asarray(getattr(second.sets[split], name))
             assert array.dtype == other.dtype
             assert np.array_equal(array, other)
     assert (first.vectors is None) == (second.vectors is None)
@@ -260,6 +261,88 @@ def test_files_of_different_kinds_are_refused(tmp_path):
     with pytest.raises(DataError, match="not those of the files before it") as caught:
         load(options)
     assert caught.value.path == dev
+
+
+LISTOPS = "8\t( ( ( [MAX 2 ) 8 ) ] )\n3\t( ( [SM 3 ) ] )\n"
+
+
+@pytest.mark.parametrize("last", ["train", "dev", "test"])
+@pytest.mark.parametrize("single", [False, True])
+def test_single_sentences_among_pairs_are_refused(tmp_path, last, single):
+    # Pairs in a table may have digits for labels: those alone do not tell the files apart.
+    pairs = write(tmp_path / "pairs.tsv", "8\tA dog\tIt\n3\tA cat\tIt\n")
+    sentences = write(tmp_path / "sentences.tsv", LISTOPS)
+    first, other = (pairs, sentences) if single else (sentences, pairs)
+    files = {"train": [first], "dev": [first]}
+    files[last] = [*files.get(last, []), other]
+    named = {split: list(map(str, paths)) for split, paths in files.items()}
+    with pytest.raises(DataError, match="its rows are") as caught:
+        load(CorpusOptions(**named, data_directory=str(tmp_path)))  # type: ignore[arg-type]
+    assert caught.value.path == other
+    assert "single sentences or pairs throughout" in str(caught.value)
+
+
+# Single sentences.
+
+
+@pytest.fixture
+def listops(tmp_path: Path) -> CorpusOptions:
+    """Give options for a folder of single sentences."""
+    write(tmp_path / "ops/train_d20s.tsv", LISTOPS)
+    write(tmp_path / "ops/dev.tsv.gz", "1\t( ( ( [FIRST 8 ) 7 ) ] )\n")
+    return CorpusOptions(data=str(tmp_path / "ops"), data_directory=str(tmp_path / "data"))
+
+
+def test_listops_as_a_folder(listops):
+    corpus, lines = load(listops)
+    assert corpus.sides == 1
+    assert {data.sides for data in corpus.sets.values()} == {1}
+    assert corpus.labels == tuple("0123456789")
+    assert corpus.sets["train"].lengths.tolist() == [4, 3]
+    assert corpus.sets["train"].labels.tolist() == [8, 3]
+    for split in corpus.sets:
+        corpus.require_parses(split)
+    assert "train: 2 sentences" in lines
+
+
+def test_a_formal_language_has_no_words_too_rare_to_know(listops):
+    # All but "]" occur once; what training never shows stays unknown.
+    corpus, _ = load(listops)
+    assert sorted(corpus.vocabulary.words[2:]) == sorted(["[max", "2", "8", "]", "[sm", "3"])
+    assert (corpus.sets["dev"].words == 0).tolist() == [True, False, True, False]
+    fewer, _ = load(replace(listops, minimum_count=2, lower=False))
+    assert fewer.vocabulary.words[2:] == ["]"]
+
+
+def test_single_sentences_are_prepared_and_cached(listops, tmp_path):
+    corpus, _ = load(listops)
+    corpus.save(tmp_path / "prepared")
+    assert_same(Corpus.load(tmp_path / "prepared"), corpus)
+    again, lines = load(listops)
+    assert not was_read(lines)
+    assert_same(again, corpus)
+
+
+def test_a_corpus_prepared_before_there_were_single_sentences_holds_pairs(options, tmp_path):
+    corpus, _ = load(options)
+    corpus.save(tmp_path / "prepared")
+    description = json.loads((tmp_path / "prepared/corpus.json").read_text())
+    assert description.pop("sides") == 2
+    write(tmp_path / "prepared/corpus.json", json.dumps(description))
+    assert_same(Corpus.load(tmp_path / "prepared"), corpus)
+
+
+def test_a_sentence_of_a_thousand_words_is_read_whole(tmp_path):
+    # Nested as deep as it goes, and to either side.
+    words = 1000
+    left = "( " * (words - 1) + "1" + " 2 )" * (words - 1)
+    right = "( 1 " * (words - 1) + "2" + " )" * (words - 1)
+    path = write(tmp_path / "deep.tsv", f"1\t{left}\n2\t{right}\n")
+    dataset = load(CorpusOptions(train=[str(path)], cache=False))[0].sets["train"]
+    assert dataset.lengths.tolist() == [words, words]
+    trees = np.split(dataset.transitions, dataset.transition_offsets[1:-1])
+    assert np.array_equal(trees[0], left_branching(words))
+    assert np.array_equal(trees[1], right_branching(words))
 
 
 # Parses.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -28,10 +30,10 @@ PAIRS = [
 VOCABULARY = Vocabulary(["<unk>", "<pad>", "a", "dog", "runs", "it", "cat"])
 
 
-def build(pairs: list[Example], lower: bool = True) -> PairDataset:
-    builder = DatasetBuilder(LABELS, lower=lower)
-    builder.extend(pairs)
-    assert len(builder) == len(pairs)
+def build(examples: list[Example], lower: bool = True, sides: int = 2) -> PairDataset:
+    builder = DatasetBuilder(LABELS, lower=lower, sides=sides)
+    builder.extend(examples)
+    assert len(builder) == len(examples)
     return builder.build(VOCABULARY)
 
 
@@ -85,20 +87,43 @@ def test_a_label_that_is_not_listed_is_refused():
         builder.add(PAIRS[0]._replace(label="perhaps"))
 
 
+@pytest.mark.parametrize("sides", [1, 2])
+def test_an_example_of_the_other_kind_is_refused(sides):
+    pair, builder = PAIRS[0], DatasetBuilder(LABELS, lower=True, sides=sides)
+    one, other = (pair._replace(hypothesis=None), pair)[:: 1 if sides == 1 else -1]
+    builder.add(one)
+    with pytest.raises(ValueError, match=("sentences", "pairs")[sides - 1]):
+        builder.add(other)
+    assert len(builder) == 1
+    dataset = builder.build(VOCABULARY)
+    with pytest.raises(ValueError, match=f"{sides} sentences are not {3 - sides}"):
+        replace(dataset, sides=3 - sides)
+
+
 words = st.lists(st.sampled_from(["a", "dog", "runs", "cat", "new"]), min_size=1, max_size=6)
 
 
-@given(pairs=st.lists(st.tuples(words, words, st.booleans()), min_size=1, max_size=6))
-def test_sentences_can_be_taken_out_again(pairs):
+@given(
+    pairs=st.lists(st.tuples(words, words, st.booleans()), min_size=1, max_size=6),
+    sides=st.sampled_from([1, 2]),
+)
+def test_sentences_can_be_taken_out_again(pairs, sides):
     def sentence(words: list[str], with_tree: bool) -> Sentence:
         return Sentence(words, left_branching(len(words)) if with_tree else None)
 
     examples = [
-        Example(sentence(premise, tree), sentence(hypothesis, not tree), "yes", 1)
+        Example(
+            sentence(premise, tree),
+            sentence(hypothesis, not tree) if sides == 2 else None,
+            "yes",
+            1,
+        )
         for premise, hypothesis, tree in pairs
     ]
-    dataset = build(examples)
-    sentences = [one for example in examples for one in (example.premise, example.hypothesis)]
+    dataset = build(examples, sides=sides)
+    assert (len(dataset), dataset.sides) == (len(pairs), sides)
+    sentences = [one for example in examples for one in example.sentences]
+    assert len(sentences) == len(dataset.lengths) == sides * len(pairs)
     for number, (expected, tree) in enumerate(sentences):
         begin, end = dataset.offsets[number : number + 2]
         numbers = VOCABULARY.numbers(expected)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinn.data.examples import Example
+from spinn.data.examples import Example, Sentence
 from spinn.data.readers import (
     READERS,
     ReadCounts,
@@ -24,7 +24,7 @@ from spinn.data.readers import (
     read_examples,
 )
 from spinn.errors import ConfigurationError, DataError, SpinnError
-from spinn.transitions import check
+from spinn.transitions import check, to_brackets
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 
@@ -192,9 +192,57 @@ def test_labels_given_replace_those_of_the_format(tmp_path):
 
 
 def test_registry_names_its_readers():
-    assert set(READERS) == {"snli", "multinli", "sick", "logic", "tsv"}
+    assert set(READERS) == {"snli", "multinli", "sick", "logic", "tsv", "listops"}
+    assert {name for name, reader in READERS.items() if reader.sides == 1} == {"listops"}
     assert all(reader.name == name for name, reader in READERS.items())
     assert READERS["tsv"].labels is None
+
+
+@pytest.mark.parametrize("format", ["auto", "listops"])
+def test_listops_rows_are_single_sentences_with_their_trees(tmp_path, format):
+    expression = "( ( ( ( [MAX 2 ) 9 ) ( ( ( [MIN 4 ) 7 ) ] ) ) ] )"
+    path = write(tmp_path / "ops.tsv", f"9\t{expression}", "-\t( 1 2 )", "7\t7")
+    counts = ReadCounts()
+    first, second = read(path, format, counts=counts, sides=1)
+    assert first.premise.words == ["[MAX", "2", "9", "[MIN", "4", "7", "]", "]"]
+    assert to_brackets(*first.premise) == expression
+    assert (first.hypothesis, first.label, first.line) == (None, "9", 1)
+    assert first.is_parsed
+    assert (second.sentences, second.line) == ((Sentence(["7"], second.premise.transitions),), 3)
+    assert counts == ReadCounts(2, 1, 0)
+    (unused, _) = read(path, format, use_parses=False)
+    assert unused.sentences == (Sentence(first.premise.words),)
+    assert not unused.is_parsed
+
+
+@pytest.mark.parametrize(
+    ("line", "format"),
+    [
+        ("8\t8", "listops"),
+        ("8\t( 8 9 )", "listops"),
+        ("8\tA dog.", "tsv"),  # half a row of a table
+        ("8\t( 8 9 )\t( 9 8 )", "sick"),
+        ("yes\t( 8 9 )", "sick"),
+    ],
+)
+def test_a_digit_and_one_expression_make_listops(tmp_path, line, format):
+    assert detect_format(write(tmp_path / "f", line)) == format
+
+
+@pytest.mark.parametrize(
+    ("content", "sides", "cause"),
+    [
+        ("8\t( 8 9 )", 2, r"its rows are sentences \(format listops\) where pairs are wanted"),
+        ("yes\tA dog.\tIt.", 1, r"its rows are pairs \(format tsv\) where sentences are wanted"),
+    ],
+)
+def test_the_number_of_sentences_can_be_asked_for(tmp_path, content, sides, cause):
+    path = write(tmp_path / "f", content)
+    assert len(read(path, sides=3 - sides)) == len(read(path)) == 1
+    with pytest.raises(DataError, match=cause) as caught:
+        read(path, sides=sides)
+    assert caught.value.path == path
+    assert caught.value.remedy
 
 
 # What is refused: one error, naming file, line, cause and remedy.
@@ -231,6 +279,16 @@ TRUNCATED = gzip.compress(b"".join(json.dumps(PAIR | {"n": n}).encode() + b"\n" 
         (b"NEUTRAL\t( A dog )\t", "sick", 1, "the hypothesis is empty"),
         (b"NEUTRAL\t( A dog\t( A cat )", "sick", 1, "the premise is not a binary tree: 1 opening"),
         (b"NEUTRAL\t( A dog )\t( a b c )", "sick", 1, "a node has 3 children"),
+        (b"8", "listops", 1, "1 tab-separated column."),
+        (b"8\t( 8 9 )\t( 9 8 )", "listops", 1, "3 tab-separated columns"),
+        (b"8\t ", "listops", 1, "the sentence is empty"),
+        (b"8\t( ( [MAX 8 ) ]", "auto", 1, "the sentence is not a binary tree: 1 opening"),
+        (b"8\t( [MAX 8 ] )", "auto", 1, "a node has 3 children"),
+        (b"8\t[MAX 8 ]", "listops", 1, "3 trees stand side by side"),
+        (b"10\t( 8 9 )", "listops", 1, "the label '10' is not one of: 0, 1, 2"),
+        (b"\t( 8 9 )", "listops", 1, "the label is empty"),
+        (b"-\t( 8 9 )", "listops", None, "all 1 rows are unlab"),
+        (b"8\t( 8 \xff )", "listops", 1, "0xff, is not UTF-8"),
     ],
 )
 def test_bad_content(tmp_path, content, format, line, cause):
@@ -289,7 +347,7 @@ def test_the_error_of_a_missing_parse_names_line_and_remedy(tmp_path):
     _, unparsed = read(path)
     assert unparsed.hypothesis.transitions is None
     error = str(no_parse(path, unparsed.line))
-    assert "f, line 2: the pair has no tree. " in error
+    assert "f, line 2: a sentence has no tree. " in error
     assert "--trees balanced" in error
 
 
