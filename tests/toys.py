@@ -1,4 +1,4 @@
-"""What the training tests train on: a corpus of a few made-up pairs, and small models for it."""
+"""What the training tests train on: a few made-up pairs or expressions, and small models."""
 
 from __future__ import annotations
 
@@ -70,6 +70,29 @@ def _pair(random: np.random.Generator) -> dict[str, str]:
     return row
 
 
+def write_expressions(folder: Path, *, train: int = 44, held_out: int = 20, seed: int = 0) -> Path:
+    """Write train, dev and test files of single sentences, in the form of ListOps."""
+    random = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, count in (("train", train), ("dev", held_out), ("test", held_out)):
+        rows = [_expression(number % 3, random) + "\n" for number in range(count)]
+        (folder / f"{split}.tsv").write_text("".join(rows), encoding="utf-8")
+    return folder
+
+
+def _expression(kind: int, random: np.random.Generator) -> str:
+    """Compute something of digits; it is nested if there are many. The operator tells the label."""
+    operator, label = [("[MIN", 0), ("[MED", 5), ("[MAX", 9)][kind]
+    others = random.integers(10, size=random.integers(4)).tolist() if label != 5 else [5, 5]
+    words = [str(digit) for digit in random.permutation([label, *others])]
+    if len(words) > 2:
+        words[0] = f"( ( {operator} {words[0]} ) ] )"
+    tree = operator
+    for word in words:
+        tree = f"( {tree} {word} )"
+    return f"{label}\t( {tree} ] )"
+
+
 def _balanced(words: list[str]) -> str:
     if len(words) == 1:
         return words[0]
@@ -86,7 +109,11 @@ def small_model(configuration: Configuration, corpus: Corpus) -> PairModel:
     """Build the configured model, with weights from torch's global generator."""
     embedding = build_embedding(configuration.model, len(corpus.vocabulary))
     return build_model(
-        configuration.model, embedding, len(corpus.labels), predicts=configuration.predicts
+        configuration.model,
+        embedding,
+        len(corpus.labels),
+        predicts=configuration.predicts,
+        sides=corpus.sides,
     )
 
 

@@ -97,6 +97,7 @@ def build_model(
     *,
     predicts: bool,
     engine: str = "auto",
+    sides: int = 2,
 ) -> PairModel:
     """Build a model with fresh weights, drawn from torch's global generator.
 
@@ -112,6 +113,8 @@ def build_model(
         Whether the tracker, or the parser if it is to be one of its own, scores transitions.
     engine
         How trees are composed, as :class:`SPINN` has it.
+    sides
+        How many sentences are classified together: 2, or 1.
 
     """
     apart = predicts and options.parser == "own"
@@ -133,6 +136,7 @@ def build_model(
         width=options.classifier_width,
         norm=options.classifier_norm,
         dropout=options.classifier_dropout,
+        sides=sides,
     )
     parser = build_parser(options, copy.deepcopy(embedding), engine=engine) if apart else None
     return PairModel(leaves, encoder, classifier, parser)

@@ -1,4 +1,4 @@
-"""The classifier: from two sentence vectors to scores of the labels."""
+"""The classifier: from one or two sentence vectors to scores of the labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spinn.model.leaves import make_norm
 
 
 class PairClassifier(nn.Module):
-    """A multilayer perceptron over [u, v, u - v, u * v] (Mou et al. 2016).
+    """A multilayer perceptron over [u, v, u - v, u * v] (Mou et al. 2016), or u of one sentence.
 
     Parameters
     ----------
@@ -21,6 +21,8 @@ class PairClassifier(nn.Module):
         Depth and width of the hidden layers (ReLU).
     norm, dropout
         After the features and after each hidden layer.
+    sides
+        How many sentences are classified together: 2, or 1.
 
     """
 
@@ -33,9 +35,11 @@ class PairClassifier(nn.Module):
         width: int = 1024,
         norm: str = "none",
         dropout: float = 0.0,
+        sides: int = 2,
     ) -> None:
         super().__init__()
-        size = 4 * sentence_size
+        self.sides = sides
+        size = sentence_size if sides == 1 else 4 * sentence_size
         modules: list[nn.Module] = [make_norm(norm, size), nn.Dropout(dropout)]
         for _ in range(layers):
             modules += [nn.Linear(size, width), nn.ReLU(), make_norm(norm, width)]
@@ -43,7 +47,9 @@ class PairClassifier(nn.Module):
             size = width
         self.layers = nn.Sequential(*modules, nn.Linear(size, labels))
 
-    def forward(self, premise: Tensor, hypothesis: Tensor) -> Tensor:
-        """Score pairs of sentence vectors ``[P, H]`` as ``[P, labels]``."""
+    def forward(self, premise: Tensor, hypothesis: Tensor | None = None) -> Tensor:
+        """Score pairs of sentence vectors ``[P, H]``, or single ones, as ``[P, labels]``."""
+        if hypothesis is None:
+            return self.layers(premise)
         difference, product = premise - hypothesis, premise * hypothesis
         return self.layers(torch.cat([premise, hypothesis, difference, product], dim=1))

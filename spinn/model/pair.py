@@ -1,7 +1,9 @@
 """The sentence-pair model: leaves, encoder and classifier, from a batch to scores of the labels.
 
 Premise and hypothesis stand side by side in the batch and are encoded by the same encoder in one
-run. The encoder wants its sentences longest first; the sorting and its undoing happen here.
+run. The same model classifies single sentences: an example has S of them, 2 or 1, and only the
+classifier sees the difference. The encoder wants its sentences longest first; the sorting and its
+undoing happen here.
 """
 
 from __future__ import annotations
@@ -54,14 +56,14 @@ class SortedSentences:
 
 @dataclass(frozen=True)
 class PairOutput:
-    """What the model made of P pairs (of each K times, side by side, if copies were asked for).
+    """What the model made of P examples (of each K times, side by side, if copies were asked for).
 
     Attributes
     ----------
     scores
         ``[P * K, labels]``, unnormalised.
     encoding
-        Of the 2P * K sentences, premises first, in the order of the batch.
+        Of the SP * K sentences, premises first, in the order of the batch.
 
     """
 
@@ -69,13 +71,16 @@ class PairOutput:
     encoding: Encoding
 
     def nothing(self) -> PairOutput:
-        """Return the output of none of the pairs, through which gradients still reach the model."""
+        """Return the output of no example, through which gradients still reach the model."""
         none = torch.empty(0, dtype=torch.long, device=self.scores.device)
         return PairOutput(self.scores[:0], self.encoding.reorder(none))
 
 
 class PairModel(nn.Module):
-    """Classify pairs of sentences with any encoder, along the trees of a parser if there is one."""
+    """Classify pairs of sentences, or single ones, with any encoder.
+
+    They are composed along the trees of a parser, if there is one.
+    """
 
     def __init__(
         self,
@@ -98,6 +103,11 @@ class PairModel(nn.Module):
         return self.encoder.tracker if isinstance(self.encoder, SPINN) else None
 
     @property
+    def sides(self) -> int:
+        """How many sentences are classified together: 2, or 1."""
+        return self.classifier.sides
+
+    @property
     def goes_by_height(self) -> bool:
         """Whether batches of given trees should come with a schedule."""
         encoder = self.encoder
@@ -118,12 +128,12 @@ class PairModel(nn.Module):
         temperature: float | None = None,
         schedule: Schedule | None = None,
     ) -> PairOutput:
-        """Classify P pairs.
+        """Classify P examples.
 
         Parameters
         ----------
         words, lengths, transitions
-            ``[L, 2P]``, ``[2P]`` (on the CPU) and ``[T, 2P]``, premises first.
+            ``[L, SP]``, ``[SP]`` (on the CPU) and ``[T, SP]``, premises first.
         choice
             Who chooses the transitions.
         own_share
@@ -152,7 +162,7 @@ class PairModel(nn.Module):
         own_share: float = 0.0,
         temperature: float | None = None,
     ) -> PairOutput:
-        """Encode and classify pairs whose leaves are made; several runs may share them."""
+        """Encode and classify examples whose leaves are made; several runs may share them."""
         if isinstance(self.encoder, SPINN):
             encoding = self.parse(sentences, leaves, choice, copies=copies, own_share=own_share)
             if self.parser is not None:
@@ -216,5 +226,4 @@ class PairModel(nn.Module):
         return self._output(Encoding(self.encoder.compose(leaves, schedule), transitions))
 
     def _output(self, encoding: Encoding) -> PairOutput:
-        premise, hypothesis = encoding.sentences.chunk(2)
-        return PairOutput(self.classifier(premise, hypothesis), encoding)
+        return PairOutput(self.classifier(*encoding.sentences.chunk(self.sides)), encoding)

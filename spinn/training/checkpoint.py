@@ -3,7 +3,7 @@
 A run is a folder::
 
     config.json          the resolved configuration
-    vocabulary.json      words, their case, and the labels
+    vocabulary.json      words, their case, the labels, and the number of sentences in an example
     metrics.jsonl        a line every few steps and for each evaluation
     checkpoints.json     which checkpoint is the best one, and which the last
     checkpoints/step-N/  weights.safetensors, and training.pt to resume from
@@ -51,7 +51,12 @@ class RunDirectory:
 
     @classmethod
     def create(
-        cls, path: Path, configuration: Configuration, vocabulary: Vocabulary, labels: list[str]
+        cls,
+        path: Path,
+        configuration: Configuration,
+        vocabulary: Vocabulary,
+        labels: list[str],
+        sides: int = 2,
     ) -> RunDirectory:
         """Make the folder of a new run.
 
@@ -68,7 +73,7 @@ class RunDirectory:
             )
         try:
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-            words = vocabulary_as_dict(vocabulary) | {"labels": labels}
+            words = vocabulary_as_dict(vocabulary) | {"labels": labels, "sides": sides}
             write_whole(path / "vocabulary.json", json.dumps(words, ensure_ascii=False))
             write_whole(path / "config.json", json.dumps(configuration.as_dict(), indent=2))
         except OSError as error:
@@ -95,12 +100,14 @@ class RunDirectory:
         """Read the run's configuration."""
         return load_configuration(self.path / "config.json")
 
-    def vocabulary(self) -> tuple[Vocabulary, tuple[str, ...]]:
-        """Read the run's vocabulary and labels."""
+    def vocabulary(self) -> tuple[Vocabulary, tuple[str, ...], int]:
+        """Read the run's vocabulary, its labels, and how many sentences an example has."""
         path = self.path / "vocabulary.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            return Vocabulary(content["words"], content["lower"]), tuple(content["labels"])
+            vocabulary = Vocabulary(content["words"], content["lower"])
+            # Older runs do not say it: all are of pairs.
+            return vocabulary, tuple(content["labels"]), int(content.get("sides", 2))
         except (OSError, ValueError, KeyError, TypeError) as error:
             remedy = "Copy the whole folder of the run"
             raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
@@ -222,6 +229,11 @@ class TrainedModel:
     vocabulary: Vocabulary
     labels: tuple[str, ...]
 
+    @property
+    def sides(self) -> int:
+        """How many sentences the model classifies together: 2, or 1."""
+        return self.model.sides
+
 
 def load_trained(path: Path, which: str = "best") -> TrainedModel:
     """Load the best or last model of a run, in evaluation mode, on the CPU.
@@ -234,7 +246,7 @@ def load_trained(path: Path, which: str = "best") -> TrainedModel:
     """
     run = RunDirectory.open(path)
     configuration = run.configuration()
-    vocabulary, labels = run.vocabulary()
+    vocabulary, labels, sides = run.vocabulary()
     weights = run.weights(which)
     place = run.checkpoint(which) / "weights.safetensors"
     try:
@@ -253,6 +265,7 @@ def load_trained(path: Path, which: str = "best") -> TrainedModel:
         len(labels),
         predicts=configuration.predicts,
         engine=configuration.training.engine,
+        sides=sides,
     )
     run.fit(model, weights, which)
     return TrainedModel(model.eval(), configuration, vocabulary, labels)

@@ -114,13 +114,13 @@ class TrainingOptions:
     """Optimisation, and what is kept of a run."""
 
     epochs: int = option(8, "passes over the training set", minimum=1)
-    batch_size: int = option(128, "sentence pairs in a batch", minimum=1, needs="pairs")
+    batch_size: int = option(128, "pairs or single sentences in a batch", minimum=1, needs="pairs")
     token_budget: int | None = option(
-        None, "words (with padding) in a batch, instead of a number of pairs", minimum=1
+        None, "words (with padding) in a batch, instead of a number of examples", minimum=1
     )
     pool_batches: int = option(
         DEFAULT_POOL_BATCHES,
-        "batches whose pairs are sorted by length together; 1 for batches drawn at random",
+        "batches whose examples are sorted by length together; 1 for batches drawn at random",
         minimum=1,
     )
     optimizer: str = option("adamw", "optimiser", choices=("rmsprop", "adam", "adamw", "sgd"))
@@ -196,7 +196,7 @@ class Configuration:
         norms = (self.model.leaf_norm, self.model.classifier_norm)
         if self.training.batch_size == 1 and "batch" in norms:
             raise ConfigurationError(
-                "Batch normalisation has nothing to go by in a batch of one pair; "
+                "Batch normalisation has nothing to go by in a batch of one; "
                 "give --batch-size 2 or more, or another norm."
             )
         drops = self.model.composition_dropout > 0 and self.model.parser == "shared"

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
+from spinn.data.examples import UNITS
 from spinn.errors import SpinnError
 from spinn.evaluation.evaluate import evaluate
 from spinn.files import write_whole
@@ -100,8 +101,9 @@ class Trainer:
         options = configuration.training
         self.configuration, self.corpus, self.model, self.run = configuration, corpus, model, run
         self._say = say
+        self._unit = UNITS[model.sides]
         self.device = next(model.parameters()).device
-        self.objective = Objective(configuration).to(self.device)
+        self.objective = Objective(configuration, model.sides).to(self.device)
         self.optimizer = make_optimizer(configuration, model, self.objective)
         self._forward = distributed.data_parallel(TrainingStep(model, self.objective))
         self._learned = self._batcher(configuration.source)
@@ -296,8 +298,9 @@ class Trainer:
         shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
         raise SpinnError(
             f"The loss is {loss:g} and its gradient's norm {norm:g} at epoch "
-            f"{self.progress.epoch + 1}, batch {self.progress.batch + 1} (training pairs {shown}). "
-            f"The checkpoints in {self.run.path} are kept; lower --learning-rate or --clip."
+            f"{self.progress.epoch + 1}, batch {self.progress.batch + 1} "
+            f"(training {self._unit} {shown}). The checkpoints in {self.run.path} are kept; "
+            "lower --learning-rate or --clip."
         )
 
     def _count(self, figures: dict[str, float]) -> None:
@@ -388,7 +391,7 @@ class Trainer:
                 for batch in batches:
                     yield batch
                     speed = meter.speed(self.progress.sums["pairs"])
-                    bar.set_postfix_str(_figures(self._averages(), speed), refresh=False)
+                    bar.set_postfix_str(self._shown(speed), refresh=False)
                     bar.update()
             return
         told = time.monotonic()
@@ -398,7 +401,7 @@ class Trainer:
             speed = meter.speed(self.progress.sums["pairs"])
             if first or time.monotonic() - told > 20:
                 place = f"epoch {epoch}/{epochs}, batch {self.progress.batch}/{self._batches}"
-                self._say(f"{place}: {_figures(self._averages(), speed)}")
+                self._say(f"{place}: {self._shown(speed)}")
                 told, first = time.monotonic(), False
 
     def _ask(self) -> None:
@@ -408,20 +411,21 @@ class Trainer:
         self._stop_asked = True
         self._say("Stopping after this step; press Ctrl-C again to stop without saving.")
 
+    def _shown(self, speed: float) -> str:
+        """Put the running epoch in a few words."""
+        averages = self._averages()
+        loss, accuracy = averages["loss"], averages["accuracy"]
+        return f"loss {loss:.4f} accuracy {100 * accuracy:.2f}% {speed:.0f} {self._unit}/s"
+
 
 class _Meter:
-    """Pairs a second, over a whole epoch, of which so many are done already."""
+    """Pairs or single sentences a second, over an epoch, of which so many are done already."""
 
     def __init__(self, pairs: float) -> None:
         self._begun, self._pairs = time.monotonic(), pairs
 
     def speed(self, pairs: float) -> float:
         return (pairs - self._pairs) / max(1e-9, time.monotonic() - self._begun)
-
-
-def _figures(averages: dict[str, float], speed: float) -> str:
-    loss, accuracy = averages["loss"], averages["accuracy"]
-    return f"loss {loss:.4f} accuracy {100 * accuracy:.2f}% {speed:.0f} pairs/s"
 
 
 class _TensorBoard:

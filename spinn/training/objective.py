@@ -37,7 +37,7 @@ class StepResult:
     loss
         A scalar with gradient.
     sums
-        Sums over the pairs of the batch: ``loss`` (the label's cross-entropy) and ``correct``.
+        Sums over the examples of the batch: ``loss`` (the label's cross-entropy) and ``correct``.
     means
         Further figures, already averaged over the batch.
     trees
@@ -54,14 +54,18 @@ class StepResult:
 
 
 class Objective(nn.Module):
-    """The loss of a configuration; a module because a baseline may have weights of its own."""
+    """The loss of a configuration; a module because a baseline may have weights of its own.
 
-    def __init__(self, configuration: Configuration) -> None:
+    ``sides`` is how many sentences the model classifies together: 2, or 1.
+    """
+
+    def __init__(self, configuration: Configuration, sides: int = 2) -> None:
         super().__init__()
         self.configuration = configuration
+        self.sides = sides
         sampled = configuration.source is not None and configuration.source.sampled
         self.baseline = (
-            make_baseline(configuration.policy.baseline, configuration.model.tracker_size)
+            make_baseline(configuration.policy.baseline, configuration.model.tracker_size, sides)
             if sampled
             else None
         )
@@ -94,7 +98,8 @@ class Objective(nn.Module):
         )
         output = _counted(output, batch)
         assert batch.transitions is not None
-        transition_loss = teacher_loss(output.encoding, batch.transitions[:, : 2 * len(batch)])
+        given = batch.transitions[:, : self.sides * len(batch)]
+        transition_loss = teacher_loss(output.encoding, given)
         weight, end = options.transition_weight, options.transition_weight_end
         if end is not None:
             weight = self._between(weight, end, epoch)
@@ -118,7 +123,7 @@ class Objective(nn.Module):
         advantage = self.baseline.advantage(rewards, encoding, reference)
         loss = self._label_loss(output, labels)
         loss = loss + options.policy_weight * policy_loss(
-            encoding.policy, encoding.transitions, advantage
+            encoding.policy, encoding.transitions, advantage, self.sides
         )
         entropy = _entropy(encoding.policy)
         weight = self._between(options.entropy_weight, options.entropy_weight_end, epoch)
@@ -223,7 +228,7 @@ def _entropy(policy: TransitionPolicy) -> Tensor:
 
 
 def _counted(output: PairOutput, batch: Batch) -> PairOutput:
-    """Drop what the model made of a pair that only stands in where a process has none."""
+    """Drop what the model made of an example that only stands in where a process has none."""
     return output if len(batch) else output.nothing()
 
 

@@ -1,9 +1,10 @@
 """REINFORCE for transitions: the policy's loss, and what rewards are measured against.
 
-A pair's reward is known once it is classified; both its sentences' transitions earned it. The
-policy's loss has the gradient -(R - b) * grad log p(transitions), an unbiased estimate of the
-gradient of the expected -R for every baseline b here except the running mean's deviation, which
-scales it (Williams 1992; Yogatama et al. 2016 for trees).
+A pair's reward is known once it is classified; both its sentences' transitions earned it. (What is
+said of pairs holds of single sentences: an example has S of them, 2 or 1.) The policy's loss has
+the gradient -(R - b) * grad log p(transitions), an unbiased estimate of the gradient of the
+expected -R for every baseline b here except the running mean's deviation, which scales it
+(Williams 1992; Yogatama et al. 2016 for trees).
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ class Baseline(nn.Module):
         rewards
             ``[P, K]``, of K samples of each of P pairs.
         encoding
-            Of the 2P * K sentences.
+            Of the SP * K sentences.
         reference
             ``[P]``, the rewards of the greedy trees, where the baseline wants them.
 
         Returns
         -------
-        ``[P, K]``, or ``[T, P, K, 2]`` if it differs from step to step and from premise to
+        ``[P, K]``, or ``[T, P, K, S]`` if it differs from step to step and from premise to
         hypothesis. It carries no gradient.
 
         """
@@ -101,8 +102,9 @@ class Value(Baseline):
     The state has not seen the transition it precedes, so the estimate stays unbiased.
     """
 
-    def __init__(self, tracker_size: int) -> None:
+    def __init__(self, tracker_size: int, sides: int = 2) -> None:
         super().__init__()
+        self.sides = sides
         self.predict = nn.Linear(tracker_size, 1)
         self._loss: Tensor | None = None
 
@@ -110,8 +112,9 @@ class Value(Baseline):
         """Predict at every step, and remember the error as this baseline's loss."""
         if encoding.tracker is None or encoding.policy is None:
             raise ValueError("the value baseline wants the tracker's states")
-        predicted = by_pair(self.predict(encoding.tracker.detach()).squeeze(-1), rewards.shape[1])
-        running = by_pair(encoding.policy.running, rewards.shape[1])
+        values = self.predict(encoding.tracker.detach()).squeeze(-1)
+        predicted = by_pair(values, rewards.shape[1], self.sides)
+        running = by_pair(encoding.policy.running, rewards.shape[1], self.sides)
         error = rewards[None, :, :, None] - predicted
         self._loss = part_of_mean(error.square()[running])
         return error.detach()
@@ -121,22 +124,23 @@ class Value(Baseline):
         return self._loss
 
 
-def make_baseline(name: str, tracker_size: int) -> Baseline:
+def make_baseline(name: str, tracker_size: int, sides: int = 2) -> Baseline:
     """Make the baseline that ``--baseline`` names."""
     if name == "value":
-        return Value(tracker_size)
+        return Value(tracker_size, sides)
     kinds = {"none": Baseline, "mean": RunningMean, "greedy": Greedy, "leave-one-out": LeaveOneOut}
     return kinds[name]()
 
 
-def by_pair(values: Tensor, samples: int) -> Tensor:
-    """Bring ``[T, 2P * K]`` of sentences to ``[T, P, K, 2]``: premise and hypothesis of a pair."""
-    pairs = values.shape[1] // (2 * samples)
-    premises, hypotheses = values.unflatten(1, (2, pairs, samples)).unbind(1)
-    return torch.stack([premises, hypotheses], dim=-1)
+def by_pair(values: Tensor, samples: int, sides: int) -> Tensor:
+    """Bring ``[T, SP * K]`` of sentences to ``[T, P, K, S]``: premise and hypothesis of a pair."""
+    pairs = values.shape[1] // (sides * samples)
+    return torch.stack(values.unflatten(1, (sides, pairs, samples)).unbind(1), dim=-1)
 
 
-def policy_loss(policy: TransitionPolicy, transitions: Tensor, advantage: Tensor) -> Tensor:
+def policy_loss(
+    policy: TransitionPolicy, transitions: Tensor, advantage: Tensor, sides: int
+) -> Tensor:
     """Make the loss whose gradient is REINFORCE's, as (this process's part of) a mean.
 
     The mean is over pairs and samples.
@@ -144,13 +148,15 @@ def policy_loss(policy: TransitionPolicy, transitions: Tensor, advantage: Tensor
     Parameters
     ----------
     policy, transitions
-        ``[T, 2P * K]``, what was sampled and from what.
+        ``[T, SP * K]``, what was sampled and from what.
     advantage
-        ``[P, K]`` or ``[T, P, K, 2]``, without gradient.
+        ``[P, K]`` or ``[T, P, K, S]``, without gradient.
+    sides
+        S, how many sentences earn a reward together.
 
     """
     samples = advantage.shape[1] if advantage.dim() == 2 else advantage.shape[2]
-    steps = by_pair(policy.log_probability(transitions), samples)
+    steps = by_pair(policy.log_probability(transitions), samples, sides)
     if advantage.dim() == 2:
         advantage = advantage[None, :, :, None]
     return -part_of_mean((advantage * steps).sum(dim=(0, 3)))

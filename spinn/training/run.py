@@ -56,6 +56,7 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
             configuration,
             corpus.vocabulary,
             list(corpus.labels),
+            corpus.sides,
         )
     )
     torch.manual_seed(configuration.training.seed)
@@ -85,8 +86,9 @@ def resume(path: Path, say: Say) -> dict[str, Any]:
 
 def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
     """Refuse to go on with a run whose training files have changed."""
-    vocabulary, labels = run.vocabulary()
-    if vocabulary.words != corpus.vocabulary.words or labels != corpus.labels:
+    vocabulary, labels, sides = run.vocabulary()
+    kind = (vocabulary.words, labels, sides)
+    if kind != (corpus.vocabulary.words, corpus.labels, corpus.sides):
         raise SpinnError(
             f"{run.path}: the run's vocabulary is not that of the training files as they are now. "
             "Restore the files, or train anew."
@@ -148,6 +150,7 @@ def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
         len(corpus.labels),
         predicts=configuration.predicts,
         engine=configuration.training.engine,
+        sides=corpus.sides,
     )
 
 

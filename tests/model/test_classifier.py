@@ -24,6 +24,14 @@ def test_features_are_both_vectors_their_difference_and_their_product():
     assert scores.tolist() == [[2, 3, 5, -1, -3, 4, 10, -3]]
 
 
+def test_the_feature_of_a_single_sentence_is_its_vector():
+    classifier = PairClassifier(2, 2, layers=0, sides=1)
+    final = classifier.layers[-1]
+    nn.init.eye_(final.weight)
+    nn.init.zeros_(final.bias)
+    assert classifier(torch.tensor([[2.0, 3.0]])).tolist() == [[2, 3]]
+
+
 def test_hidden_layers_are_rectified():
     classifier = PairClassifier(1, 2, layers=2, width=3).eval()
     first, second, final = (layer for layer in classifier.layers if isinstance(layer, nn.Linear))

@@ -15,7 +15,7 @@ from spinn.model.build import ModelOptions, build_embedding, build_model
 from spinn.model.encoder import Choice
 from spinn.model.pair import PairModel, PairOutput, SortedSentences
 from spinn.schedule import build_schedule
-from spinn.transitions import Transition, check, random_uniform
+from spinn.transitions import Transition, check, left_branching, random_uniform
 
 WORDS, LABELS, PADDING = 11, 3, 1
 
@@ -237,6 +237,39 @@ def test_premises_come_before_hypotheses():
     output = batch.run(model, case.choice)
     premise, hypothesis = output.encoding.sentences[:3], output.encoding.sentences[3:]
     assert_same(output.scores, model.classifier(premise, hypothesis))
+
+
+@by_case
+def test_single_sentences_are_encoded_as_in_pairs_and_classified_alone(case):
+    torch.manual_seed(0)
+    model = make_model(case)
+    embedding = build_embedding(case.options, WORDS)
+    single = build_model(case.options, embedding, LABELS, predicts=case.predicts, sides=1)
+    single = single.double().eval()
+    single.leaves, single.encoder = model.leaves, model.encoder
+    assert (single.sides, model.sides) == (1, 2)
+    batch = Pairs.drawn([5, 2, 1, 3, 8, 1], 0)
+    encoding, output = batch.run(model, case.choice).encoding, batch.run(single, case.choice)
+    assert_same(output.encoding.sentences, encoding.sentences)
+    assert_same(output.scores, single.classifier(encoding.sentences))
+    assert output.scores.shape == (6, LABELS)
+
+
+def test_a_sentence_of_a_thousand_words_goes_through_both_engines():
+    case, words = Case(options(hidden_size=3, norm="none")), 1000
+    model = make_model(case)
+    embedding = build_embedding(case.options, WORDS)
+    single = build_model(case.options, embedding, LABELS, predicts=False, sides=1).double().eval()
+    single.leaves, single.encoder = model.leaves, model.encoder
+    batch = Pairs.drawn([words], 0)
+    trees = left_branching(words)[:, None]
+    schedule = build_schedule(trees, batch.lengths.numpy())
+    assert len(schedule.levels) == words - 1
+    with torch.no_grad():
+        given = torch.from_numpy(trees).long()
+        by_height = single(batch.words, batch.lengths, given, schedule=schedule)
+        by_step = single(batch.words, batch.lengths, given)
+    assert_same(by_height.scores, by_step.scores)
 
 
 def test_encoding_comes_back_in_the_order_of_the_batch():

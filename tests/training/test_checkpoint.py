@@ -75,9 +75,7 @@ def test_configuration_and_vocabulary_are_read_back(toy_folder, place):
     corpus = load_corpus(configuration.data)
     opened = RunDirectory.open(place.path)
     assert opened.configuration() == configuration
-    vocabulary, labels = opened.vocabulary()
-    assert vocabulary == corpus.vocabulary
-    assert labels == corpus.labels
+    assert opened.vocabulary() == (corpus.vocabulary, corpus.labels, 2)
 
 
 def test_vocabulary_keeps_words_outside_ascii(toy_folder, tmp_path):
@@ -90,7 +88,7 @@ def test_vocabulary_keeps_words_outside_ascii(toy_folder, tmp_path):
 
 def test_a_run_that_is_there_is_not_overwritten(toy_folder, place):
     configuration, before = small_configuration(toy_folder, epochs=9), place.configuration()
-    vocabulary, labels = place.vocabulary()
+    vocabulary, labels, _ = place.vocabulary()
     with pytest.raises(SpinnError, match=r"there is a run here already.*--resume"):
         RunDirectory.create(place.path, configuration, vocabulary, list(labels))
     assert place.configuration() == before
@@ -278,7 +276,10 @@ def test_a_checkpoint_with_a_file_missing_is_named(damaged, name):
     assert caught.value.path == path
 
 
-@pytest.mark.parametrize("content", ["", '{"words": ["<unk>", "<pa', "{}", "[]", None])
+NO_NUMBER = '{"words": ["<unk>", "<pad>"], "lower": true, "labels": ["yes"], "sides": "two"}'
+
+
+@pytest.mark.parametrize("content", ["", '{"words": ["<unk>", "<pa', "{}", "[]", NO_NUMBER, None])
 def test_a_damaged_vocabulary_is_named(damaged, content):
     path = damaged / "vocabulary.json"
     path.unlink() if content is None else path.write_text(content)
@@ -336,6 +337,33 @@ def test_a_vocabulary_of_another_size_is_refused(damaged):
 
 
 # Loading.
+
+
+def edit_vocabulary(path: Path, **values: Any) -> None:
+    file = path / "vocabulary.json"
+    content = json.loads(file.read_text()) | values
+    file.write_text(json.dumps({name: value for name, value in content.items() if value}))
+
+
+def test_a_run_from_before_there_were_single_sentences_is_of_pairs(trained, damaged):
+    edit_vocabulary(damaged, sides=None)
+    assert "sides" not in json.loads((damaged / "vocabulary.json").read_text())
+    model, before = load_trained(damaged).model, load_trained(trained).model
+    assert model.sides == before.sides == 2
+    assert all(map(torch.equal, model.state_dict().values(), before.state_dict().values()))
+
+
+def test_weights_for_pairs_are_refused_as_weights_for_single_sentences(damaged):
+    edit_vocabulary(damaged, sides=1)
+    with pytest.raises(DataError, match="belong to another configuration"):
+        load_trained(damaged)
+
+
+def test_a_model_of_single_sentences_is_loaded_as_one(toy_expressions, tmp_path):
+    run.train(small_configuration(toy_expressions, epochs=1), tmp_path / "run", silent)
+    loaded = load_trained(tmp_path / "run")
+    assert loaded.sides == 1
+    assert len(loaded.labels) == 10
 
 
 @pytest.mark.parametrize("which", ["best", "last"])

@@ -77,7 +77,8 @@ def another_value(name: str) -> Any:
     if isinstance(default, list):
         return ["name=some.txt"]
     if default is None:
-        return "some.txt" if "str" in str(FIELDS[name].type) else 0.5
+        kind = str(FIELDS[name].type).removesuffix(" | None")
+        return {"str": "some.txt", "int": 5, "float": 0.5}[kind]
     low = rules["minimum"] or 0
     for value in (default + 1, (default + low) / 2, rules["maximum"]):
         if value != default and (rules["maximum"] is None or value <= rules["maximum"]):

@@ -32,7 +32,7 @@ from crew import (
 )
 from safetensors.torch import load_file
 from torch import Tensor
-from toys import FORMS, silent, small_configuration, write_corpus
+from toys import FORMS, silent, small_configuration, write_corpus, write_expressions
 
 from spinn.commands.main import main
 from spinn.data.batching import Batcher
@@ -118,12 +118,18 @@ def flags(folder: Path, path: Path, **options: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("count", "names"),
-    [(2, ["random trees", "LSTM", "token budget"]), (3, ["batch norm", "teacher"])],
+    ("kind", "count", "names"),
+    [
+        ("even", 2, ["random trees", "LSTM", "token budget"]),
+        ("uneven", 3, ["batch norm", "teacher"]),
+        ("single sentences", 3, ["batch norm", "teacher"]),
+    ],
 )
-def test_processes_train_the_model_that_one_would(toy_folder, uneven, tmp_path, count, names):
+def test_processes_train_the_model_that_one_would(toy_folder, uneven, tmp_path, kind, count, names):
     """Batches of 8, and a last one of 4 for two processes, of 2 for three."""
-    folder = toy_folder if count == 2 else uneven
+    folder = toy_folder if kind == "even" else uneven
+    if kind == "single sentences":
+        folder = write_expressions(tmp_path / "expressions", train=42)
     runs = [(tmp_path / name, SAME[name]) for name in names]
     all_well(count, train_in_turn, folder, runs)
     for path, options in runs:
@@ -178,11 +184,13 @@ def test_no_two_processes_draw_the_same_numbers(tmp_path):
     assert len(rows.unique(dim=0)) == len(rows)
 
 
-def test_reinforce_with_every_baseline_comes_to_an_end(uneven, tmp_path):
+@pytest.mark.parametrize("single", [False, True])
+def test_reinforce_with_every_baseline_comes_to_an_end(uneven, tmp_path, single):
+    folder = write_expressions(tmp_path / "expressions", train=42) if single else uneven
     options = {**DRAWN, "entropy_weight": 0.1, "epochs": 1}
     baselines = ("mean", "greedy", "leave-one-out", "value")
     runs = [(tmp_path / name, {**options, "baseline": name}) for name in baselines]
-    all_well(3, train_in_turn, uneven, runs)
+    all_well(3, train_in_turn, folder, runs)
     for path, _ in runs:
         last = [line for line in figures(path) if line["kind"] == "train"][-1]
         assert last["reward"] == pytest.approx(-last["loss"], abs=1e-5)

@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from toys import FORMS, silent, small_configuration, write_corpus
+from toys import FORMS, silent, small_configuration, write_corpus, write_expressions
 
 from spinn.data.batching import Batcher
 from spinn.data.corpus import load_corpus
@@ -180,6 +180,18 @@ def test_a_run_stopped_between_epochs_goes_on_to_the_same_end(toy_folder, tmp_pa
     assert (state["epoch"], state["batch"]) == (1, 0)
     run.resume(path, silent)
     assert_same_run(path, whole(name))
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_runs_on_single_sentences_go_on_to_the_same_end(
+    toy_expressions, tmp_path, monkeypatch, name
+):
+    configuration = small_configuration(toy_expressions, **RESUMED[name])
+    run.train(configuration, tmp_path / "whole", silent)
+    with at_step(monkeypatch, 7, stop), pytest.raises(Interruption):
+        run.train(configuration, tmp_path / "run", silent)
+    run.resume(tmp_path / "run", silent)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
 def test_a_run_can_be_stopped_again_and_again(toy_folder, tmp_path, monkeypatch, whole):
@@ -475,6 +487,15 @@ def test_a_toy_is_learned(toy_folder, tmp_path, form):
     returned = run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
     losses = [line["loss"] for line in figures(tmp_path / "run") if line["kind"] == "train"]
     assert losses[-1] < 0.6 * losses[0]
+    assert returned["dev"]["accuracy"] > returned["dev"]["majority"] + 0.1
+
+
+@pytest.mark.parametrize("form", ["SPINN-PI-NT", "SPINN", "RL-SPINN", "lstm", "bow"])
+def test_single_sentences_are_learned(tmp_path, form):
+    folder = write_expressions(tmp_path / "expressions", train=160)
+    rates = dict.fromkeys(DROPOUT, 0.0) | {"learning_rate": 0.015, "epochs": 5}
+    options = {**rates, **FORMS.get(form, {"encoder": form}), "classifier_width": 16}
+    returned = run.train(small_configuration(folder, **options), tmp_path / "run", silent)
     assert returned["dev"]["accuracy"] > returned["dev"]["majority"] + 0.1
 
 

@@ -62,9 +62,8 @@ def setting(folder: Path, form: str, **options: Any) -> Setting:
         for weight in model.encoder.parameters():
             weight *= 3  # so that the tracker has opinions
     source = configuration.teacher or configuration.source
-    return Setting(
-        configuration, corpus, model, Objective(configuration), one_batch(configuration, source)
-    )
+    objective = Objective(configuration, corpus.sides)
+    return Setting(configuration, corpus, model, objective, one_batch(configuration, source))
 
 
 def same(value: Tensor, expected: Tensor | float) -> bool:
@@ -77,8 +76,8 @@ def same(value: Tensor, expected: Tensor | float) -> bool:
 
 @pytest.mark.parametrize("form", ["SPINN-PI-NT", "SPINN-PI"])
 @pytest.mark.parametrize("trees", ["gold", "random"])
-def test_given_trees_pay_for_labels_alone(toy_folder, form, trees):
-    toy = setting(toy_folder, form, trees=trees)
+def test_given_trees_pay_for_labels_alone(toy_either, form, trees):
+    toy = setting(toy_either, form, trees=trees)
     output, result = toy.output(), toy.step()
     assert output.encoding.policy is None  # nothing scores transitions, so nothing can be paid
     assert same(result.loss, toy.label_loss(output))
@@ -89,8 +88,8 @@ def test_given_trees_pay_for_labels_alone(toy_folder, form, trees):
 
 
 @pytest.mark.parametrize("encoder", ["lstm", "bilstm", "bow"])
-def test_encoders_without_trees_pay_for_labels_alone(toy_folder, encoder):
-    toy = setting(toy_folder, "SPINN-PI-NT", encoder=encoder)
+def test_encoders_without_trees_pay_for_labels_alone(toy_either, encoder):
+    toy = setting(toy_either, "SPINN-PI-NT", encoder=encoder)
     assert toy.batch.transitions is None
     assert same(toy.step().loss, toy.label_loss(toy.output()))
     assert toy.step().means == {}
@@ -122,9 +121,9 @@ def test_merges_are_drawn_at_a_temperature_that_moves_in_a_straight_line(
 
 
 @pytest.mark.parametrize(("form", "parser"), [*((form, "shared") for form in FORMS), *OWN])
-def test_loss_gives_every_weight_a_gradient(toy_folder, form, parser):
+def test_loss_gives_every_weight_a_gradient(toy_either, form, parser):
     samples = {"samples": 2} if form == "RL-SPINN" else {}
-    toy = setting(toy_folder, form, parser=parser, **samples)
+    toy = setting(toy_either, form, parser=parser, **samples)
     toy.step().loss.backward()
     for name, weight in toy.model.named_parameters():
         assert weight.grad is not None, name
@@ -170,8 +169,8 @@ def test_teacher_loss_stops_where_a_sentence_leaves_the_given_tree(toy_folder, s
     assert same(loss, plain_teacher_loss(output.encoding, batch.transitions, batch.lengths))
 
 
-def test_supervised_loss_adds_the_weighted_transition_loss(toy_folder):
-    toy = setting(toy_folder, "SPINN", transition_weight=2.5)
+def test_supervised_loss_adds_the_weighted_transition_loss(toy_either):
+    toy = setting(toy_either, "SPINN", transition_weight=2.5)
     output, result = toy.output(), toy.step()
     assert toy.batch.transitions is not None
     transition_loss = teacher_loss(output.encoding, toy.batch.transitions)
@@ -209,8 +208,8 @@ def test_without_scheduled_sampling_nothing_is_drawn(toy_folder):
 
 
 @pytest.mark.parametrize("baseline", ["none", "leave-one-out", "greedy", "value"])
-def test_reinforce_adds_the_weighted_policy_loss(toy_folder, baseline):
-    toy = setting(toy_folder, "RL-SPINN", baseline=baseline, samples=3, policy_weight=0.7)
+def test_reinforce_adds_the_weighted_policy_loss(toy_either, baseline):
+    toy = setting(toy_either, "RL-SPINN", baseline=baseline, samples=3, policy_weight=0.7)
     result = toy.step()
     # The same trees again: the sampling starts from the same seed.
     torch.manual_seed(9)
@@ -235,7 +234,9 @@ def test_reinforce_adds_the_weighted_policy_loss(toy_folder, baseline):
     else:
         value = toy.objective.baseline
         advantage = value.advantage(rewards, encoding, None)
-    expected = losses.mean() + 0.7 * policy_loss(encoding.policy, encoding.transitions, advantage)
+    expected = losses.mean() + 0.7 * policy_loss(
+        encoding.policy, encoding.transitions, advantage, toy.model.sides
+    )
     if baseline == "value":
         expected = expected + value.loss()
     assert same(result.loss, expected)
@@ -275,8 +276,8 @@ def test_entropy_weight_moves_in_a_straight_line(toy_folder, epoch, weight):
     assert same(result.loss, expected)
 
 
-def test_warm_start_follows_the_teacher_and_then_samples(toy_folder):
-    toy = setting(toy_folder, "RL-SPINN", warm_start=0.5, teacher="balanced", transition_weight=3.0)
+def test_warm_start_follows_the_teacher_and_then_samples(toy_either):
+    toy = setting(toy_either, "RL-SPINN", warm_start=0.5, teacher="balanced", transition_weight=3.0)
     before, after = toy.step(epoch=0.49), toy.step(epoch=0.5)
     assert set(before.means) == {"transition_loss"}
     output = toy.output()
@@ -284,7 +285,7 @@ def test_warm_start_follows_the_teacher_and_then_samples(toy_folder):
     transition_loss = teacher_loss(output.encoding, toy.batch.transitions)
     assert same(before.loss, toy.label_loss(output) + 3 * transition_loss)
     assert set(after.means) == {"entropy", "reward"}
-    never = setting(toy_folder, "RL-SPINN")
+    never = setting(toy_either, "RL-SPINN")
     assert set(never.step(epoch=0).means) == {"entropy", "reward"}
 
 

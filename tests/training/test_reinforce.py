@@ -161,7 +161,7 @@ def expectation(
         assert encoding.transitions is not None
         weights = advantage(rewards, encoding)
         assert not weights.requires_grad
-        loss = losses.mean() + policy_loss(encoding.policy, encoding.transitions, weights)
+        loss = losses.mean() + policy_loss(encoding.policy, encoding.transitions, weights, 2)
         total += log_probabilities.sum().exp().detach() * gradient(loss, model)
     return total
 
@@ -292,18 +292,19 @@ def test_baselines_make_the_estimate_less_noisy(sampled, name):
 # The parts.
 
 
-def test_policy_loss_is_the_plain_sum_over_steps_and_mean_over_pairs_and_samples():
+@pytest.mark.parametrize("sides", [1, 2])
+def test_policy_loss_is_the_plain_sum_over_steps_and_mean_over_pairs_and_samples(sides):
     steps, pairs, samples = 5, 2, 3
     random = torch.Generator().manual_seed(0)
-    scores = torch.randn(steps, 2 * pairs * samples, 2, generator=random).double()
+    scores = torch.randn(steps, sides * pairs * samples, 2, generator=random).double()
     legal = torch.ones_like(scores, dtype=torch.bool)
     legal[3:, 4] = False  # one sentence is over after three steps
     policy = TransitionPolicy(scores, legal)
     transitions = policy.sample(random)
-    by_step = torch.randn(steps, pairs, samples, 2, generator=random).double()
+    by_step = torch.randn(steps, pairs, samples, sides, generator=random).double()
     flat = torch.randn(pairs, samples, generator=random).double()
     expected_flat = expected_by_step = 0.0
-    for pair, sample, side in itertools.product(range(pairs), range(samples), range(2)):
+    for pair, sample, side in itertools.product(range(pairs), range(samples), range(sides)):
         column = side * pairs * samples + pair * samples + sample
         for time in range(steps):
             transition = int(transitions[time, column])
@@ -315,21 +316,22 @@ def test_policy_loss_is_the_plain_sum_over_steps_and_mean_over_pairs_and_samples
             expected_flat -= flat[pair, sample].item() * log_probability
             expected_by_step -= by_step[time, pair, sample, side].item() * log_probability
     count = pairs * samples
-    loss = policy_loss(policy, transitions, flat)
+    loss = policy_loss(policy, transitions, flat, sides)
     assert loss.shape == ()
     assert loss.item() == pytest.approx(expected_flat / count, rel=1e-12)
-    loss = policy_loss(policy, transitions, by_step)
+    loss = policy_loss(policy, transitions, by_step, sides)
     assert loss.item() == pytest.approx(expected_by_step / count, rel=1e-12)
 
 
-def test_by_pair_puts_premise_and_hypothesis_of_each_sample_together():
+@pytest.mark.parametrize("sides", [1, 2])
+def test_by_pair_puts_premise_and_hypothesis_of_each_sample_together(sides):
     pairs, samples = 2, 3
     names = torch.tensor(
-        [[100 * s + 10 * p + k for s in range(2) for p in range(pairs) for k in range(samples)]]
+        [[100 * s + 10 * p + k for s in range(sides) for p in range(pairs) for k in range(samples)]]
     )
-    grouped = by_pair(names, samples)
-    assert grouped.shape == (1, pairs, samples, 2)
-    for pair, sample, side in itertools.product(range(pairs), range(samples), range(2)):
+    grouped = by_pair(names, samples, sides)
+    assert grouped.shape == (1, pairs, samples, sides)
+    for pair, sample, side in itertools.product(range(pairs), range(samples), range(sides)):
         assert grouped[0, pair, sample, side] == 100 * side + 10 * pair + sample
 
 
