@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from spinn.data.corpus import Corpus, CorpusOptions, load_corpus
 from spinn.data.dataset import PairDataset
-from spinn.errors import SpinnError
+from spinn.errors import ConfigurationError, SpinnError
 from spinn.files import write_whole
 from spinn.runtime import available_cores, choose_device, set_threads
 
@@ -224,11 +224,15 @@ def load_sentences(files: Sequence[str]) -> Corpus:
     Raises
     ------
     SpinnError
-        If a file cannot be read or a pair has no parse.
+        If a file cannot be read, has single sentences, or a pair has no parse.
 
     """
     named = CorpusOptions(train=list(files), cache=False)
     corpus = load_corpus(named if files else CorpusOptions(data="sample", cache=False))
+    if corpus.sides != 2:
+        raise ConfigurationError(
+            "Pairs are measured, and --files has single sentences; give others."
+        )
     corpus.require_parses("train")
     return corpus
 

@@ -28,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="write a JSON line for each pair: labels, trees"
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write a JSON line an example: labels, trees",
     )
     parser.add_argument(
         "--brackets",
@@ -67,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="count",
         help="of fewer than 3 words, in parse F1 (default: count)",
     )
-    parser.add_argument("--batch-size", type=int, default=256, metavar="N", help="pairs in a batch")
+    parser.add_argument("--batch-size", type=int, default=256, metavar="N", help="examples a batch")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random trees")
     parser.add_argument(
         "--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N"
@@ -110,7 +113,7 @@ def run(namespace: argparse.Namespace) -> int:
     print(format_scores(result.scores, result.evaluation))
     if namespace.output is not None:
         write_lines(records(result, trained.labels), namespace.output)
-        print(f"\nA line for each pair: {namespace.output}")
+        print(f"\nA line for each example: {namespace.output}")
     if namespace.brackets is not None:
         count = write_brackets(result, namespace.brackets)
         print(f"\n{count:,} trees each: gold.txt and predicted.txt in {namespace.brackets}")

@@ -19,7 +19,7 @@ COMMANDS = {
     "train": "train a model, and test it",
     "evaluate": "evaluate a trained model on a data set",
     "ablate": "train a grid of models and compare them",
-    "predict": "classify sentence pairs with a trained model",
+    "predict": "classify sentences or pairs with a trained model",
     "parse": "write a corpus with the trees of a trained model, to train others on",
     "prepare": "read a corpus once and write it as numbers, to train from elsewhere",
     "download": "fetch SNLI, MultiNLI or GloVe",

@@ -1,4 +1,4 @@
-"""``spinn predict``: the label of a sentence pair, its probabilities, and both trees drawn."""
+"""``spinn predict``: the label of a pair or a sentence, its probabilities, and its trees drawn."""
 
 from __future__ import annotations
 
@@ -26,62 +26,73 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sentences",
         nargs="*",
         metavar="SENTENCE",
-        help="a premise and a hypothesis; without them, pairs are read from standard input, one a "
-        "line, with a tab between. A sentence may be raw text or a bracketed binary tree",
+        help="a premise and a hypothesis, or one sentence for a model of single sentences; without "
+        "them, standard input is read, one pair (with a tab between) or sentence a line. A "
+        "sentence may be a bracketed binary tree or raw text, single ones with blanks between "
+        "all words",
     )
     parser.add_argument(
         "--trees", choices=tuple(TREE_SOURCES), help="follow these trees instead of the run's own"
     )
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
-    parser.add_argument("--json", action="store_true", help="print a JSON line for each pair")
+    parser.add_argument("--json", action="store_true", help="print a JSON line an example")
     parser.add_argument("--ascii", action="store_true", help="draw trees in plain ASCII")
 
 
 def run(namespace: argparse.Namespace) -> int:
     """Predict; return the exit status."""
+    from spinn.data.examples import ROLES
     from spinn.evaluation.report import choose_source
     from spinn.runtime import set_threads
     from spinn.training.checkpoint import load_trained
 
-    if len(namespace.sentences) not in (0, 2):
-        raise ConfigurationError("Give a premise and a hypothesis, each in quotes, or neither.")
     set_threads(1)
     trained = load_trained(namespace.run_directory, namespace.checkpoint)
+    if len(namespace.sentences) not in (0, trained.sides):
+        raise ConfigurationError(_GIVE[trained.sides])
     source = choose_source(trained, namespace.trees)
-    for example in _examples(namespace.sentences):
+    for example in _examples(namespace.sentences, trained.sides):
         record = _predict(trained, source, example)
-        print(
-            json.dumps(record, ensure_ascii=False) if namespace.json else _draw(record, namespace)
-        )
+        if namespace.json:
+            print(json.dumps(record, ensure_ascii=False))
+        else:
+            print(_draw(record, ROLES[trained.sides], namespace))
     return 0
 
 
-def _examples(sentences: list[str]) -> Iterator[Example]:
-    """Make pairs of the arguments, or of the lines of standard input."""
+_GIVE = {
+    1: "This model takes single sentences: give one, in quotes, or none.",
+    2: "This model takes pairs: give a premise and a hypothesis, each in quotes, or neither.",
+}
+
+
+def _examples(sentences: list[str], sides: int) -> Iterator[Example]:
+    """Make examples of the arguments, or of the lines of standard input."""
     from spinn.data.examples import Example
     from spinn.data.tokenizer import Tokenizer
 
-    tokenizer = Tokenizer()
+    # Single sentences are expressions, whose words stand between blanks.
+    tokenizer = Tokenizer() if sides == 2 else str.split
     if sentences:
         lines: Any = [(1, sentences)]
         place = "arguments"
     else:
-        lines = (
-            (number, line.rstrip("\n").split("\t")) for number, line in enumerate(sys.stdin, 1)
-        )
+        numbered = ((number, line.rstrip("\n")) for number, line in enumerate(sys.stdin, 1))
+        lines = ((number, line.split("\t")) for number, line in numbered if line)
         place = "standard input"
     for number, cells in lines:
-        if cells == [""]:
-            continue
-        if len(cells) != 2:
-            raise DataError(
-                place,
-                f"{len(cells)} fields where a premise and a hypothesis are wanted",
-                line=number,
-                remedy="Put one tab between the two",
-            )
-        premise, hypothesis = (_sentence(cell, tokenizer, place, number) for cell in cells)
-        yield Example(premise, hypothesis, None, number)
+        if len(cells) != sides:
+            wanted, remedy = _LINE[sides]
+            cause = f"{len(cells)} fields where {wanted} wanted"
+            raise DataError(place, cause, line=number, remedy=remedy)
+        premise, *others = (_sentence(cell, tokenizer, place, number) for cell in cells)
+        yield Example(premise, others[0] if others else None, None, number)
+
+
+_LINE = {
+    1: ("one sentence is", "Write one sentence a line, without tabs"),
+    2: ("a premise and a hypothesis are", "Put one tab between the two"),
+}
 
 
 def _sentence(text: str, tokenizer: Any, place: str, line: int) -> Sentence:
@@ -89,32 +100,32 @@ def _sentence(text: str, tokenizer: Any, place: str, line: int) -> Sentence:
     from spinn.data.examples import Sentence
     from spinn.transitions import TreeError, from_brackets
 
-    if text.lstrip().startswith("( "):
+    words = tokenizer(text)
+    if text.lstrip().startswith("( ") or "(" in words or ")" in words:
         try:
             return Sentence(*from_brackets(text))
         except TreeError as error:
             raise DataError(place, str(error), line=line, remedy="Mend the brackets") from error
-    words = tokenizer(text)
     if not words:
         raise DataError(place, "a sentence is empty", line=line, remedy="Give it some words")
     return Sentence(words)
 
 
 def _predict(trained: TrainedModel, source: TreeSource | None, example: Example) -> dict[str, Any]:
-    """Classify one pair."""
+    """Classify one example."""
     from spinn.data.corpus import check_parses, numericalise
     from spinn.evaluation.evaluate import evaluate
     from spinn.evaluation.report import FileEvaluation, records
 
     if source is not None and source.needs_parse:
-        check_parses([example], [Path("this sentence pair")])
-    dataset = numericalise([example], trained.vocabulary, trained.labels)
+        check_parses([example], [Path("this input")])
+    dataset = numericalise([example], trained.vocabulary, trained.labels, trained.sides)
     evaluation = evaluate(trained.model, dataset, trained.labels, source)
     record = next(records(FileEvaluation([example], evaluation, source, {}), trained.labels))
     return {name: value for name, value in record.items() if name not in ("id", "line", "gold")}
 
 
-def _draw(record: dict[str, Any], namespace: argparse.Namespace) -> str:
+def _draw(record: dict[str, Any], roles: tuple[str, ...], namespace: argparse.Namespace) -> str:
     """Lay out a prediction for a person."""
     from spinn.evaluation.drawing import draw_tree
     from spinn.transitions import TreeError, from_brackets
@@ -124,7 +135,7 @@ def _draw(record: dict[str, Any], namespace: argparse.Namespace) -> str:
         f"{name} {100 * p:.1f}%" for name, p in record["probabilities"].items()
     )
     parts = [f"{record['predicted']}   ({probabilities})"]
-    for name in ("premise", "hypothesis"):
+    for name in roles:
         try:
             words, transitions = from_brackets(record[name])
             drawing = draw_tree(words, transitions, width, ascii_only=namespace.ascii)

@@ -29,11 +29,15 @@ class ClassificationReport:
     ----------
     labels
         The names of the K labels; label ``k`` of the arrays is ``labels[k]``.
+    unit
+        What is counted, in a word for the table. (It may be sentences that are labelled; pairs
+        stand for them in what is said here.)
 
     """
 
-    def __init__(self, labels: Sequence[str]) -> None:
+    def __init__(self, labels: Sequence[str], unit: str = "pairs") -> None:
         self.labels = tuple(labels)
+        self.unit = unit
         self.confusion = np.zeros((len(self.labels), len(self.labels)), dtype=np.int64)
         """Pairs by gold label (row) and predicted label (column), ``[K, K]``."""
         self._loss_sum = 0.0
@@ -142,10 +146,10 @@ class ClassificationReport:
         """Write the report as a table in plain text; ratios are in per cent."""
         summary = (
             f"accuracy {100 * self.accuracy:.2f}%   macro F1 {100 * self.macro_f1:.2f}%   "
-            f"loss {self.loss:.4f}   pairs {self.count:,}"
+            f"loss {self.loss:.4f}   {self.unit} {self.count:,}"
         )
         figures = zip(self.labels, self.precision, self.recall, self.f1, self._gold, strict=True)
-        scores = [["label", "precision", "recall", "F1", "pairs"]]
+        scores = [["label", "precision", "recall", "F1", self.unit]]
         for label, precision, recall, f1, count in figures:
             ratios = [f"{100 * ratio:.2f}" for ratio in (precision, recall, f1)]
             scores.append([label, *ratios, f"{count:,}"])
@@ -162,7 +166,8 @@ class ClassificationReport:
     def _remarks(self) -> list[str]:
         """Say which ratios of the table have nothing to divide by."""
         remarks = []
-        for axis, what in ((0, "precision (never predicted)"), (1, "recall (no gold pairs)")):
+        whats = "precision (never predicted)", f"recall (no gold {self.unit})"
+        for axis, what in enumerate(whats):
             empty = self.confusion.sum(axis=axis) == 0
             names = [label for label, is_empty in zip(self.labels, empty, strict=True) if is_empty]
             if names:

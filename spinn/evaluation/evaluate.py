@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from spinn.data.batching import Batcher
 from spinn.data.dataset import NO_LABEL, PairDataset
+from spinn.data.examples import UNITS
 from spinn.evaluation.classification import ClassificationReport
 from spinn.evaluation.parsing import (
     Conventions,
@@ -34,16 +35,17 @@ from spinn.trees import TreeSource
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model made of P pairs, in the order of the data set.
+    """What a model made of P pairs or single sentences, in the order of the data set.
 
     Attributes
     ----------
     report
-        Accuracy and its kin, over the pairs that have a label.
+        Accuracy and its kin, over the examples that have a label.
     probabilities
         ``[P, labels]``.
     trees
-        The 2P trees taken, premise and hypothesis in turn; ``None`` for encoders without trees.
+        The trees taken, a pair's premise and hypothesis in turn (2P of pairs, P of single
+        sentences); ``None`` for encoders without trees.
 
     """
 
@@ -70,7 +72,7 @@ def evaluate(
     model
         The model; it is put in evaluation mode for the time of the call.
     dataset, labels
-        The pairs, and the names of their labels.
+        The examples, with as many sentences as the model takes, and the names of their labels.
     source
         Where transitions come from; ``None`` for encoders without trees.
     batch_size, device, precision
@@ -90,7 +92,7 @@ def evaluate(
         share=model.shares(training=False),
     )
     choice = Choice.GREEDY if source is not None and source.chosen_by_model else Choice.GIVEN
-    report = ClassificationReport(labels)
+    report = ClassificationReport(labels, UNITS[dataset.sides])
     probabilities = np.zeros((len(dataset), len(labels)), dtype=np.float32)
     trees: list[TransitionArray] | None = None
     training = model.training
@@ -106,7 +108,7 @@ def evaluate(
             probabilities[rows] = scores.softmax(dim=1).cpu().numpy()
             _count(report, scores.cpu(), batch.labels)
             if output.encoding.transitions is not None:
-                trees = [_NO_TREE] * (2 * len(dataset)) if trees is None else trees
+                trees = [_NO_TREE] * len(dataset.lengths) if trees is None else trees
                 taken = output.encoding.transitions.cpu().numpy().astype(np.int8)
                 _put_trees(trees, taken, batch.lengths.numpy(), rows)
     model.train(training)
@@ -130,10 +132,11 @@ def _put_trees(
     lengths: NDArray[np.int64],
     rows: NDArray[np.int64],
 ) -> None:
-    """Sort the trees of a batch ``[T, 2P]`` into the list of all trees."""
+    """Sort the trees of a batch ``[T, SP]`` into the list of all trees."""
+    sides = len(lengths) // len(rows)
     for column, length in enumerate(lengths):
-        side, pair = divmod(column, len(rows))
-        trees[2 * rows[pair] + side] = taken[: 2 * length - 1, column]
+        side, row = divmod(column, len(rows))
+        trees[sides * rows[row] + side] = taken[: 2 * length - 1, column]
 
 
 def all_scores(
@@ -166,13 +169,13 @@ def score_trees(
     Parameters
     ----------
     trees
-        2P trees, as in :class:`Evaluation`.
+        All trees, as in :class:`Evaluation`.
     dataset
-        The pairs, with the parser's trees.
+        The examples, with the parser's trees.
     conventions
         Of the F1.
     words
-        The words of the 2P sentences, wanted where punctuation is dropped.
+        The words of all sentences, wanted where punctuation is dropped.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Evaluating a trained model on files: scores for people and programs, and a line for each pair.
+"""Evaluating a trained model on files: scores for people and programs, a line for each example.
 
 The evaluate command prints what this module computes; the predict command shares the way from text
 to the model's numbers.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from spinn.data.corpus import check_parses, numericalise, read_pairs
-from spinn.data.examples import Example
+from spinn.data.examples import ROLES, Example
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.evaluate import Evaluation, all_scores, evaluate
 from spinn.evaluation.parsing import Conventions, to_treebank
@@ -34,7 +34,7 @@ class FileEvaluation:
     Attributes
     ----------
     examples
-        The pairs, as read.
+        The pairs or single sentences, as read.
     evaluation
         What the model made of them.
     source
@@ -87,19 +87,20 @@ def evaluate_files(
     conventions: Conventions | None = None,
     seed: int = 0,
 ) -> FileEvaluation:
-    """Evaluate a trained model on files of labelled (or unlabelled) pairs.
+    """Evaluate a trained model on files of labelled (or unlabelled) examples.
 
     Raises
     ------
     SpinnError
-        If a file cannot be read, or lacks the trees that are to be followed.
+        If a file cannot be read, holds single sentences for a model of pairs or the other way
+        round, or lacks the trees that are to be followed.
 
     """
     source = choose_source(trained, trees)
-    examples, places = read_pairs(paths, format, trained.labels)
+    examples, places = read_pairs(paths, format, trained.labels, trained.sides)
     if source is not None and source.needs_parse:
         check_parses(examples, places)
-    dataset = numericalise(examples, trained.vocabulary, trained.labels)
+    dataset = numericalise(examples, trained.vocabulary, trained.labels, trained.sides)
     evaluation = evaluate(
         trained.model.to(device or torch.device("cpu")),
         dataset,
@@ -109,7 +110,7 @@ def evaluate_files(
         precision=trained.configuration.training.precision,
         seed=seed,
     )
-    words = [side.words for pair in examples for side in (pair.premise, pair.hypothesis)]
+    words = [sentence.words for example in examples for sentence in example.sentences]
     scores = all_scores(evaluation, dataset, source, conventions or Conventions(), words)
     return FileEvaluation(examples, evaluation, source, scores)
 
@@ -134,7 +135,7 @@ def format_scores(scores: dict[str, Any], evaluation: Evaluation) -> str:
 
 
 def records(result: FileEvaluation, labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """Describe each pair: its labels, probabilities and trees."""
+    """Describe each example: its labels, probabilities and trees."""
     evaluation = result.evaluation
     for row, example in enumerate(result.examples):
         probabilities = evaluation.probabilities[row]
@@ -148,9 +149,9 @@ def records(result: FileEvaluation, labels: tuple[str, ...]) -> Iterator[dict[st
                 for label, probability in zip(labels, probabilities, strict=True)
             },
         }
-        for side, sentence in enumerate((example.premise, example.hypothesis)):
-            name = ("premise", "hypothesis")[side]
-            tree = None if evaluation.trees is None else evaluation.trees[2 * row + side]
+        sides = len(example.sentences)
+        for side, (name, sentence) in enumerate(zip(ROLES[sides], example.sentences, strict=True)):
+            tree = None if evaluation.trees is None else evaluation.trees[sides * row + side]
             record[name] = _write_sentence(sentence.words, tree)
         yield record
 

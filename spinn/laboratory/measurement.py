@@ -33,7 +33,7 @@ _VERSION = 2
 
 @dataclass(frozen=True)
 class SplitMeasurement:
-    """What a model made of the P pairs of one set.
+    """What a model made of the P pairs, or single sentences, of one set.
 
     Attributes
     ----------
@@ -42,11 +42,12 @@ class SplitMeasurement:
     premises
         ``[P]``, equal for pairs of one premise.
     lengths
-        ``[2P]``, the number of words of premises and hypotheses in turn.
+        ``[2P]``, the number of words of premises and hypotheses in turn; ``[P]`` of single
+        sentences.
     trees
-        The 2P trees taken; ``None`` for encoders without trees.
+        The trees taken, one for each length; ``None`` for encoders without trees.
     gold_trees
-        The 2P trees of the parser, each ``None`` where a sentence has no parse.
+        The trees of the parser, each ``None`` where a sentence has no parse.
 
     """
 
@@ -94,7 +95,8 @@ def measure(path: Path, say: Callable[[str], None]) -> Measurement:
     options = trained.configuration.training
     set_threads(options.threads)
     corpus = load_training_corpus(trained.configuration, say)
-    if trained.vocabulary.words != corpus.vocabulary.words or trained.labels != corpus.labels:
+    kind = (trained.vocabulary.words, trained.labels, trained.sides)
+    if kind != (corpus.vocabulary.words, corpus.labels, corpus.sides):
         raise SpinnError(
             f"{path}: the run's vocabulary is not that of the training files as they are now. "
             "Restore the files, or move the folder away to train anew."

@@ -101,7 +101,7 @@ def plot_accuracy(measurements: Measurements, path: Path, title: str) -> None:
 
 def longest(content: SplitMeasurement) -> NDArray[np.int64]:
     """Return the words of the longer sentence of each pair, ``[P]``."""
-    return content.lengths.reshape(-1, 2).max(axis=1).astype(np.int64)
+    return content.lengths.reshape(len(content.gold), -1).max(axis=1).astype(np.int64)
 
 
 def deepest(content: SplitMeasurement) -> NDArray[np.int64]:
@@ -116,7 +116,7 @@ def deepest(content: SplitMeasurement) -> NDArray[np.int64]:
     if content.trees is None:
         raise ValueError("there are no trees")
     heights = np.array([height(tree) for tree in content.trees], dtype=np.int64)
-    return heights.reshape(-1, 2).max(axis=1)
+    return heights.reshape(len(content.gold), -1).max(axis=1)
 
 
 def height(tree: TransitionArray) -> int:

@@ -318,7 +318,6 @@ def test_resume_refuses_other_options(run, capsys):
     [
         (["evaluate", "nowhere"], "this is no run"),
         (["predict", "nowhere", "a", "b"], "this is no run"),
-        (["predict", "nowhere", "a"], "a premise and a hypothesis"),
     ],
 )
 def test_commands_refuse_what_is_not_there(capsys, arguments, cause):
@@ -351,6 +350,107 @@ def test_evaluate_refuses_what_the_model_cannot_do(corpus, tmp_path, capsys):
     assert "no sentence here has one" in refused(capsys, ["evaluate", str(tmp_path / "nt"), *flags])
     assert "brackets" in refused(capsys, ["predict", str(tmp_path / "nt"), "( a dog", "b"])
     assert "has no tree" in refused(capsys, ["predict", str(tmp_path / "nt"), "a dog", "b"])
+
+
+def test_predict_refuses_another_number_of_sentences(run, single, capsys, monkeypatch):
+    for sentences in (["a"], ["a", "b", "c"]):
+        assert "give a premise and a hypothesis" in refused(
+            capsys, ["predict", str(run), *sentences]
+        )
+    assert "takes single sentences" in refused(capsys, ["predict", str(single), "1", "2"])
+    for folder, line, cause in ((run, "a dog", "one tab"), (single, "1\t2", "without tabs")):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(line + "\n"))
+        message = refused(capsys, ["predict", str(folder)])
+        assert "standard input, line 1: " in message
+        assert cause in message
+
+
+# Single sentences.
+
+EXPRESSIONS = ["( ( ( [MAX 2 ) 8 ) ] )", "( ( ( [MIN 2 ) ( ( ( [MAX 3 ) 1 ) ] ) ) ] )", "7"]
+
+
+@pytest.fixture(scope="module")
+def listops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("listops")
+    rows = "".join(f"{label}\t{tree}\n" for label, tree in zip("827", EXPRESSIONS, strict=True))
+    for split in ("train", "dev", "test"):
+        (folder / f"{split}.tsv").write_text(rows * 4)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def single(listops: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a model of single sentences, named as files."""
+    output = tmp_path_factory.mktemp("runs") / "listops"
+    files = [part for split in ("train", "dev", "test") for part in
+             (f"--{split}", str(listops / f"{split}.tsv"))]  # fmt: skip
+    flags = ["--format", "listops", *TRACKER, "--predict", "--output", str(output), *SMALL]
+    assert main(["train", *files, *flags]) == 0
+    return output
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [[], ["--trees", "balanced"], ["--trees", "random"], [*TRACKER, "--rl"], ["--encoder", "lstm"]],
+)
+def test_train_on_single_sentences_leaves_a_whole_run(listops, tmp_path, capsys, flags):
+    assert train(listops, tmp_path / "run", *flags) == 0
+    assert "train: 12 sentences" in capsys.readouterr().err
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["test"]["count"] == 12
+    assert set(results["test"]["labels"]) == set("0123456789")
+
+
+def test_evaluate_writes_a_line_for_each_single_sentence(single, listops, tmp_path, capsys):
+    output = tmp_path / "sentences.jsonl"
+    arguments = ["--files", str(listops / "test.tsv"), "--output", str(output), "--threads", "1"]
+    assert main(["evaluate", str(single), *arguments]) == 0
+    assert "sentences 12" in capsys.readouterr().out
+    records = [json.loads(line) for line in output.open()]
+    assert len(records) == 12
+    for record, expression in zip(records, EXPRESSIONS * 4, strict=True):
+        assert "premise" not in record
+        assert from_brackets(record["sentence"])[0] == from_brackets(expression)[0]
+        assert record["predicted"] in record["probabilities"]
+
+
+@pytest.mark.parametrize("expression", ["( ( ( [MAX 2 ) 8 ) ] )", "[MAX 2 8 ]"])
+def test_predict_takes_one_sentence(single, listops, tmp_path, capsys, monkeypatch, expression):
+    assert main(["predict", str(single), expression]) == 0
+    printed = capsys.readouterr().out
+    assert "sentence:" in printed
+    assert all(word in printed for word in ("[MAX", "2", "8", "]"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{expression}\n\n7\n"))
+    assert main(["predict", str(single), "--json"]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert from_brackets(first["sentence"])[0] == ["[MAX", "2", "8", "]"]
+    assert second["sentence"] == "7"
+    # As evaluation has it: no word is unknown, in whatever way it is given.
+    output = tmp_path / "sentences.jsonl"
+    files = ["--files", str(listops / "test.tsv"), "--output", str(output), "--threads", "1"]
+    assert main(["evaluate", str(single), *files]) == 0
+    seen = json.loads(output.read_text().splitlines()[0])
+    assert first["probabilities"] == pytest.approx(seen["probabilities"], abs=1e-5)
+
+
+@pytest.mark.parametrize("expression", ["( [MAX 2", "[MAX ( 2 8 ) ]", "2 )", ""])
+def test_predict_refuses_brackets_that_are_no_tree(single, capsys, expression):
+    message = refused(capsys, ["predict", str(single), expression])
+    assert "arguments, line 1" in message
+    assert "Traceback" not in message
+
+
+def test_files_of_the_other_kind_are_refused(run, single, corpus, listops, tmp_path, capsys):
+    pairs, sentences = str(corpus / "dev.jsonl"), str(listops / "dev.tsv")
+    wanted = "are wanted. Give single sentences or pairs throughout"
+    for folder, file in ((run, sentences), (single, pairs)):
+        message = refused(capsys, ["evaluate", str(folder), "--files", file])
+        assert f"{file}: its rows are" in message
+        assert wanted in message
+    files = ["--train", str(corpus / "train.jsonl"), "--dev", sentences]
+    message = refused(capsys, ["train", *files, "--output", str(tmp_path / "run"), *SMALL])
+    assert f"{sentences}: its rows are sentences (format listops) where pairs {wanted}" in message
 
 
 def test_interrupting_saves_and_says_how_to_go_on(corpus, tmp_path):

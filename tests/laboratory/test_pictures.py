@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,6 +56,12 @@ def test_a_pair_counts_by_its_longer_sentence_and_higher_tree():
     assert LENGTHS == [4, 3, 2, 1, 5, 4]
     np.testing.assert_array_equal(longest(content), [4, 2, 5])
     np.testing.assert_array_equal(deepest(content), [3, 1, 4])
+
+
+def test_a_single_sentence_counts_by_itself():
+    content = replace(a_set([0, 0, 0]), lengths=np.array([4, 3, 2]), trees=left()[:3])
+    np.testing.assert_array_equal(longest(content), [4, 3, 2])
+    np.testing.assert_array_equal(deepest(content), [3, 2, 1])
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=200), st.integers(1, 8))
