@@ -23,7 +23,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from spinn.data.corpus import Corpus, CorpusOptions, load_corpus
 from spinn.data.dataset import PairDataset
@@ -242,25 +241,7 @@ def sample(dataset: PairDataset, count: int, seed: int = 1) -> PairDataset:
     random = np.random.default_rng(seed)
     turns = -(-count // len(dataset))
     rows = np.concatenate([random.permutation(len(dataset)) for _ in range(turns)])
-    return take(dataset, rows[:count])
-
-
-def take(dataset: PairDataset, rows: NDArray[np.int64]) -> PairDataset:
-    """Make a set of the pairs ``rows`` ``[P]``, in this order, any pair any number of times."""
-    sentences = np.stack([2 * rows, 2 * rows + 1], axis=1).ravel()
-    lengths = dataset.lengths[sentences]
-    offsets = np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()])
-    words = _stretches(dataset.offsets[sentences], lengths)
-    steps = _stretches(dataset.transition_offsets[sentences], 2 * lengths - 1)
-    return PairDataset(
-        dataset.words[words], offsets, dataset.transitions[steps], dataset.labels[rows]
-    )
-
-
-def _stretches(begin: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """List the places of stretches ``[n]`` one after the other."""
-    ends = lengths.cumsum()
-    return np.arange(ends[-1]) + (begin - ends + lengths).repeat(lengths)
+    return dataset.take(rows[:count])
 
 
 def describe_sentences(dataset: PairDataset, files: Sequence[str]) -> dict[str, Any]:

@@ -29,7 +29,6 @@ from benchmarks.common import (
     sample,
     say,
     table,
-    take,
     times,
     write_record,
 )
@@ -55,7 +54,7 @@ def largest_batch(dataset: PairDataset, size: int) -> PairDataset:
     """Return the pairs of the batch with the most words, of those that the set is cut into."""
     words = dataset.lengths.reshape(-1, 2).sum(axis=1)
     batches = Batcher(dataset, None, batch_size=size).order(0)
-    return take(dataset, max(batches, key=lambda rows: int(words[rows].sum())))
+    return dataset.take(max(batches, key=lambda rows: int(words[rows].sum())))
 
 
 def measure(contestant: Contestant, task: Task, pairs: PairDataset) -> Memory:
@@ -64,7 +63,7 @@ def measure(contestant: Contestant, task: Task, pairs: PairDataset) -> Memory:
     vectors = torch.randn(task.vocabulary_size, task.widths.embedding)
     work = ModelWork(contestant, task.widths, vectors, task.labels, device)
     # A step on two pairs brings libraries and the optimiser's moments into memory.
-    small = take(pairs, pairs.lengths[::2].argsort()[:2])
+    small = pairs.take(pairs.lengths[::2].argsort()[:2])
     work.train(work.batches(small, 2, training=True))
     meter = MemoryMeter(device)
     for _ in range(2):

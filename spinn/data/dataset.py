@@ -75,10 +75,27 @@ class PairDataset:
         """``[SP + 1]``, where each sentence begins among the transitions."""
         return 2 * self.offsets - np.arange(len(self.offsets))
 
+    def take(self, rows: NDArray[np.int64]) -> PairDataset:
+        """Make a set of the examples ``rows`` ``[n]``, in this order, any of them repeatedly."""
+        sentences = (self.sides * rows[:, None] + np.arange(self.sides)).ravel()
+        lengths = self.lengths[sentences]
+        offsets = np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()])
+        words = _stretches(self.offsets[sentences], lengths)
+        steps = _stretches(self.transition_offsets[sentences], 2 * lengths - 1)
+        return PairDataset(
+            self.words[words], offsets, self.transitions[steps], self.labels[rows], self.sides
+        )
+
     @property
     def parsed(self) -> NDArray[np.bool_]:
         """``[SP]``, whether each sentence has a tree."""
         return self.transitions[self.transition_offsets[:-1]] != Transition.PAD
+
+
+def _stretches(begin: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """List the places of stretches ``[n]`` one after the other."""
+    ends = lengths.cumsum()
+    return np.arange(lengths.sum()) + (begin - ends + lengths).repeat(lengths)
 
 
 class DatasetBuilder:

@@ -163,14 +163,11 @@ def _write_sentence(words: list[str], tree: TransitionArray | None) -> str:
 def parsed_rows(result: FileEvaluation, labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Describe each pair in SNLI's format, with the trees of the model for a parser's."""
     for record, example in zip(records(result, labels), result.examples, strict=True):
-        yield {
-            "gold_label": record["gold"],
-            "pairID": record["id"],
-            "sentence1": " ".join(example.premise.words),
-            "sentence2": " ".join(example.hypothesis.words),
-            "sentence1_binary_parse": record["premise"],
-            "sentence2_binary_parse": record["hypothesis"],
-        }
+        row = {"gold_label": record["gold"], "pairID": record["id"]}
+        for side, sentence in enumerate(example.sentences, start=1):
+            row[f"sentence{side}"] = " ".join(sentence.words)
+            row[f"sentence{side}_binary_parse"] = record[ROLES[2][side - 1]]
+        yield row
 
 
 def write_lines(rows: Iterable[dict[str, Any]], path: Path) -> None:
@@ -206,7 +203,7 @@ def write_brackets(result: FileEvaluation, folder: Path) -> int:
         If the model has no trees, the data have no parses, or a file cannot be written.
 
     """
-    sides = [side for pair in result.examples for side in (pair.premise, pair.hypothesis)]
+    sides = [side for example in result.examples for side in example.sentences]
     if result.evaluation.trees is None:
         raise ConfigurationError("--brackets does nothing here: the model has no trees.")
     lines = [

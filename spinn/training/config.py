@@ -118,6 +118,9 @@ class TrainingOptions:
     token_budget: int | None = option(
         None, "words (with padding) in a batch, instead of a number of examples", minimum=1
     )
+    max_words: int | None = option(
+        None, "examples with a sentence of more words are left out of training", minimum=1
+    )
     pool_batches: int = option(
         DEFAULT_POOL_BATCHES,
         "batches whose examples are sorted by length together; 1 for batches drawn at random",

@@ -136,7 +136,7 @@ class Objective(nn.Module):
         result = self._result(output, labels, loss, options.samples, **figures)
         if options.policy_updates == 1:
             return result
-        trees = SampledTrees.of(sampled, sentences, leaves, advantage, weight)
+        trees = SampledTrees.of(sampled, sentences, leaves, advantage, weight, self.sides)
         return replace(result, trees=trees)
 
     def _greedy_rewards(

@@ -47,6 +47,8 @@ class SampledTrees:
         ``[P, K]`` or ``[T, P, K, 2]``, as the baseline measured it.
     entropy_weight
         Of the bonus.
+    sides
+        How many sentences an advantage judges together: 2, or 1.
 
     """
 
@@ -57,6 +59,7 @@ class SampledTrees:
     log_probabilities: Tensor
     advantage: Tensor
     entropy_weight: float
+    sides: int
 
     @classmethod
     def of(
@@ -66,6 +69,7 @@ class SampledTrees:
         leaves: Leaves,
         advantage: Tensor,
         entropy_weight: float,
+        sides: int,
     ) -> SampledTrees:
         """Keep what was ``sampled`` for ``sentences``, in the order of the batch.
 
@@ -87,6 +91,7 @@ class SampledTrees:
             log_probabilities[:, counted],
             advantage,
             entropy_weight,
+            sides,
         )
 
     @property
@@ -128,8 +133,8 @@ def surrogate_loss(
     """
     advantage = trees.advantage
     moved = policy.log_probability(trees.transitions) - trees.log_probabilities
-    moved = by_pair(moved, trees.samples)
-    judged = by_pair(policy.running, trees.samples)
+    moved = by_pair(moved, trees.samples, trees.sides)
+    judged = by_pair(policy.running, trees.samples, trees.sides)
     if advantage.dim() == 2:
         advantage = advantage[None, :, :, None]
         moved = moved.sum(dim=(0, 3), keepdim=True)

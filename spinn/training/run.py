@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from spinn.data.corpus import Corpus, load_corpus
+from spinn.data.examples import UNITS
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.evaluate import all_scores, count_parameters, evaluate
 from spinn.evaluation.parsing import Conventions
@@ -107,7 +110,25 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
             corpus.require_parses(split)
     if teacher is not None and teacher.needs_parse:
         corpus.require_parses("train")
-    return corpus
+    limit = configuration.training.max_words
+    return corpus if limit is None else _shortened(corpus, limit, say)
+
+
+def _shortened(corpus: Corpus, limit: int, say: Say) -> Corpus:
+    """Leave examples with a sentence of more words than the limit out of the training set."""
+    data = corpus.sets["train"]
+    longest = data.lengths.reshape(-1, data.sides).max(axis=1)
+    short = data.take(np.flatnonzero(longest <= limit))
+    if not len(short):
+        raise ConfigurationError(
+            f"--max-words {limit} leaves nothing to train on; the shortest example has "
+            f"{longest.min()} words."
+        )
+    say(
+        f"Training on {len(short):,} of {len(data):,} {UNITS[data.sides]}: "
+        f"those of up to {limit} words a sentence."
+    )
+    return replace(corpus, sets={**corpus.sets, "train": short})
 
 
 def new_run_path(configuration: Configuration) -> Path:

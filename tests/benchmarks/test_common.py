@@ -20,7 +20,6 @@ from benchmarks.common import (
     record_of,
     sample,
     table,
-    take,
     write_record,
 )
 from spinn.data.dataset import PairDataset
@@ -88,14 +87,6 @@ def tiny_set() -> PairDataset:
         np.array([3, 3, 3, 2, 3, 3, 2, 3, 2, 3], dtype=np.int8),
         np.array([0, 2]),
     )
-
-
-def test_pairs_are_taken_with_their_trees_and_labels() -> None:
-    taken = take(tiny_set(), np.array([1, 0, 1]))
-    assert taken.words.tolist() == [8, 9, 10, 11, 5, 6, 7, 8, 9, 10, 11]
-    assert taken.offsets.tolist() == [0, 3, 4, 5, 7, 10, 11]
-    assert taken.transitions.tolist() == [3, 3, 2, 3, 2, 3, 3, 3, 3, 2, 3, 3, 2, 3, 2, 3]
-    assert taken.labels.tolist() == [2, 0, 2]
 
 
 def test_a_sample_repeats_pairs_only_when_there_are_no_others() -> None:

@@ -524,3 +524,14 @@ def test_parse_refuses_what_would_lose_or_waste_work(
     assert main(command) == 2
     assert "no trees of its own" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_long_sentences_are_left_out_of_training_alone(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(corpus, tmp_path / "short", "--max-words", "3") == 0
+    assert "Training on 12 of 16 pairs: those of up to 3 words" in capsys.readouterr().err
+    results = json.loads((tmp_path / "short" / "results.json").read_text())
+    assert results["test"]["count"] == 16
+    assert train(corpus, tmp_path / "none", "--max-words", "1") == 2
+    assert "the shortest example has 3 words" in capsys.readouterr().err

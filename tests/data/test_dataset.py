@@ -132,3 +132,30 @@ def test_sentences_can_be_taken_out_again(pairs, sides):
         steps = [PAD] * (2 * len(expected) - 1) if tree is None else tree.tolist()
         assert dataset.transitions[begin:end].tolist() == steps
         assert dataset.parsed[number] == (tree is not None)
+
+
+@given(
+    lengths=st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=5),
+    sides=st.sampled_from([1, 2]),
+    data=st.data(),
+)
+def test_examples_are_taken_with_their_trees_and_labels(lengths, sides, data):
+    examples = [
+        Example(
+            *(Sentence([str(length)] * length, left_branching(length)) for length in pair[:sides]),
+            *[None] * (2 - sides),
+            LABELS[sum(pair) % len(LABELS)],
+            1,
+        )
+        for pair in lengths
+    ]
+    rows = data.draw(st.lists(st.integers(0, len(examples) - 1), max_size=6))
+    whole = build(examples, sides=sides)
+    taken = whole.take(np.array(rows, dtype=np.int64))
+    assert (len(taken), taken.sides) == (len(rows), sides)
+    for name in ("words", "transitions", "labels"):
+        parts = [getattr(whole.take(np.array([row])), name) for row in rows]
+        assert getattr(taken, name).tolist() == [one for part in parts for one in part.tolist()]
+    assert taken.lengths.tolist() == [length for row in rows for length in lengths[row][:sides]]
+    for row, label in zip(rows, taken.labels.tolist(), strict=True):
+        assert label == whole.labels[row]

@@ -35,11 +35,11 @@ NOWHERE = SortedSentences(*(torch.zeros(0, 0),) * 4)
 REDUCE, SHIFT, PAD = (int(t) for t in (Transition.REDUCE, Transition.SHIFT, Transition.PAD))
 
 
-def trees(transitions: Tensor, before: Tensor, advantage: Tensor) -> SampledTrees:
+def trees(transitions: Tensor, before: Tensor, advantage: Tensor, sides: int = 2) -> SampledTrees:
     """Make trees to be judged by a policy that is at hand."""
     nowhere = Leaves(torch.zeros(0), torch.zeros(0))
     return SampledTrees(
-        NOWHERE, nowhere, torch.zeros(0), transitions, before.detach(), advantage, 0.0
+        NOWHERE, nowhere, torch.zeros(0), transitions, before.detach(), advantage, 0.0, sides
     )
 
 
@@ -100,25 +100,26 @@ def test_beyond_the_clip_nothing_pulls_a_tree_further_and_all_pulls_it_back():
 @given(
     seed=st.integers(0, 10_000),
     samples=st.integers(1, 3),
+    sides=st.integers(1, 2),
     by_step=st.booleans(),
     clip=st.floats(0.0, 3.0),
 )
 @settings(max_examples=60, deadline=None)
-def test_surrogate_starts_as_reinforce_and_never_promises_more(seed, samples, by_step, clip):
+def test_surrogate_starts_as_reinforce_and_never_promises_more(seed, samples, sides, by_step, clip):
     random = torch.Generator().manual_seed(seed)
     steps, pairs = 4, 2
-    scores = torch.randn(steps, 2 * pairs * samples, 2, generator=random).double()
+    scores = torch.randn(steps, sides * pairs * samples, 2, generator=random).double()
     legal = torch.ones_like(scores, dtype=torch.bool)
     legal[2:, ::3] = False  # some sentences are over after two steps
     legal[1, ::2, 0] = False
     old = TransitionPolicy(scores.requires_grad_(), legal)
     transitions = old.sample(random)
-    shape = (steps, pairs, samples, 2) if by_step else (pairs, samples)
+    shape = (steps, pairs, samples, sides) if by_step else (pairs, samples)
     advantage = torch.randn(shape, generator=random).double()
-    known = trees(transitions, old.log_probability(transitions), advantage)
+    known = trees(transitions, old.log_probability(transitions), advantage, sides)
     loss, clipped = surrogate_loss(old, known, clip)
     (ours,) = torch.autograd.grad(loss, scores)
-    (reinforces,) = torch.autograd.grad(policy_loss(old, transitions, advantage), scores)
+    (reinforces,) = torch.autograd.grad(policy_loss(old, transitions, advantage, sides), scores)
     torch.testing.assert_close(ours, reinforces, rtol=1e-12, atol=1e-12)
     assert clipped == 0
     new = TransitionPolicy(scores + torch.randn(scores.shape, generator=random), legal)
