@@ -118,7 +118,7 @@ def test_flags_win_over_file_and_file_over_preset(corpus, tmp_path):
     resolved = json.loads((tmp_path / "r" / "config.json").read_text())
     assert resolved["training"]["learning_rate"] == 0.25
     assert resolved["training"]["batch_size"] == 3
-    assert resolved["model"]["hidden_size"] == 128
+    assert resolved["model"]["hidden_size"] == 256
 
 
 def test_evaluate_prints_scores_and_writes_a_line_for_each_pair(run, corpus, tmp_path, capsys):

@@ -246,7 +246,7 @@ def test_single_sentences_are_encoded_as_in_pairs_and_classified_alone(case):
     embedding = build_embedding(case.options, WORDS)
     single = build_model(case.options, embedding, LABELS, predicts=case.predicts, sides=1)
     single = single.double().eval()
-    single.leaves, single.encoder = model.leaves, model.encoder
+    single.leaves, single.encoder, single.parser = model.leaves, model.encoder, model.parser
     assert (single.sides, model.sides) == (1, 2)
     batch = Pairs.drawn([5, 2, 1, 3, 8, 1], 0)
     encoding, output = batch.run(model, case.choice).encoding, batch.run(single, case.choice)
