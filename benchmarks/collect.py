@@ -23,7 +23,7 @@ from spinn.laboratory.statistics import deviation
 
 README = Path(__file__).parents[1] / "README.md"
 MARKS = ("<!-- results -->\n", "<!-- end of results -->\n")
-_COLUMNS = ("task", "model", "command", "seeds", "dev", "test", "published", "minutes")
+_COLUMNS = ("task", "model", "command", "seeds", "dev", "test", "F1", "published", "minutes")
 
 Record = dict[str, Any]  # {"rows": {row: {"configuration": {...}, "runs": {seed: {...}}}}}
 
@@ -102,14 +102,16 @@ def table(folder: Path = FOLDER) -> str:
         command, published = f"`spinn ablate --experiment {name}`", in_words(claim.published)
         for row, _ in description.rows:
             if row in rows:
-                seeds, dev, test, minutes = _cells(rows[row]["runs"])
-                lines.append((claim.task, row, command, seeds, dev, test, published, minutes))
+                seeds, dev, test, trees, minutes = _cells(rows[row]["runs"])
+                lines.append(
+                    (claim.task, row, command, seeds, dev, test, trees, published, minutes)
+                )
                 published = ""  # once an experiment
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-def _cells(runs: dict[str, dict[str, Any]]) -> tuple[str, str, str, str]:
-    """Write seeds, accuracy on dev and on the test sets, and minutes of a row."""
+def _cells(runs: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+    """Write seeds, accuracy on dev and on the test sets, F1 of trees, and minutes of a row."""
     results = [run["results"] for run in runs.values()]
     dev = accuracy([one["dev"]["accuracy"] for one in results])
     tests = []
@@ -119,8 +121,10 @@ def _cells(runs: dict[str, dict[str, Any]]) -> tuple[str, str, str, str]:
     if further:
         values = [accuracy([one["also"][name]["accuracy"] for one in results]) for name in further]
         tests.append(f"{', '.join(values)} on {', '.join(further)}")
+    trees = [one["dev"].get("trees", {}).get("gold") for one in results]
+    f1 = accuracy([one["f1"] for one in trees]) if all(trees) else ""
     minutes = fmean(one["seconds"] for one in results) / 60
-    return ", ".join(runs), dev, "; ".join(tests), f"{minutes:.0f}"
+    return ", ".join(runs), dev, "; ".join(tests), f1, f"{minutes:.0f}"
 
 
 def accuracy(values: list[float]) -> str:
