@@ -96,7 +96,7 @@ def test_experiments_are_listed_and_say_what_they_need(capsys):
     assert main(["ablate", "--experiment", "logic-gold", "--train", "x", "--also", "8=y"]) == 2
     error = capsys.readouterr().err
     assert "--dev FILES (test5)" in error
-    assert "--also 7=FILE (test7)" in error
+    assert "--also 7=FILE (test7 of spinn generate logic)" in error
     assert "--train" not in error
     assert "8=FILE" not in error
 
