@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from spinn.data.readers import READERS
+from spinn.commands.options import add_reading
 from spinn.trees import TREE_SOURCES
 
 
@@ -22,11 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="train, dev, test or a further test set of the run's own (default: dev)",
     )
-    parser.add_argument("--format", choices=("auto", *READERS), default="auto", help="of the files")
+    add_reading(parser)
     parser.add_argument(
         "--trees", choices=tuple(TREE_SOURCES), help="follow these trees instead of the run's own"
     )
-    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
     parser.add_argument(
         "--output",
         type=Path,
@@ -70,12 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="count",
         help="of fewer than 3 words, in parse F1 (default: count)",
     )
-    parser.add_argument("--batch-size", type=int, default=256, metavar="N", help="examples a batch")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random trees")
-    parser.add_argument(
-        "--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N"
-    )
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 for all cores")
 
 
 def run(namespace: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from spinn.data.readers import READERS
 from spinn.errors import ConfigurationError
 from spinn.options import flag_of
 from spinn.training.config import (
@@ -117,3 +118,14 @@ def configuration_of(namespace: argparse.Namespace) -> Configuration:
     if namespace.config is not None:
         layers.append(read_file(namespace.config))
     return resolve(*layers, given_options(namespace))
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of commands in which a trained model reads files."""
+    parser.add_argument("--format", choices=("auto", *READERS), default="auto", help="of the files")
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    parser.add_argument("--batch-size", type=int, default=256, metavar="N", help="examples a batch")
+    parser.add_argument(
+        "--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N"
+    )
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 for all cores")

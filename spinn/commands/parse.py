@@ -10,7 +10,8 @@ import argparse
 from pathlib import Path
 
 from spinn.commands.main import say
-from spinn.data.readers import INFERENCE_LABELS, READERS
+from spinn.commands.options import add_reading
+from spinn.data.readers import INFERENCE_LABELS
 from spinn.errors import ConfigurationError, SpinnError
 
 
@@ -25,13 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where each file is written under its own name, in SNLI's format",
     )
-    parser.add_argument("--format", choices=("auto", *READERS), default="auto", help="of the files")
-    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
-    parser.add_argument("--batch-size", type=int, default=256, metavar="N", help="pairs in a batch")
-    parser.add_argument(
-        "--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N"
-    )
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 for all cores")
+    add_reading(parser)
 
 
 def run(namespace: argparse.Namespace) -> int:
