@@ -111,6 +111,10 @@ class Batcher:
     rank, world_size
         Which share of each batch to cut, of how many: every ``world_size``-th pair, so that all
         shares have sentences of like lengths.
+    first_share, growing_epochs
+        A curriculum: the share of the pairs, the shortest ones, that the first epoch reads, and how
+        many epochs the rest takes to join, the longest last. Pairs as long as the longest of a
+        share belong to it.
 
     """
 
@@ -128,6 +132,8 @@ class Batcher:
         share: bool = False,
         rank: int = 0,
         world_size: int = 1,
+        first_share: float = 1.0,
+        growing_epochs: int = 0,
     ) -> None:
         self.dataset = dataset
         self._trees = trees if trees is not None and trees.draw is not None else None
@@ -140,6 +146,8 @@ class Batcher:
         self._share = share
         self._rank = rank
         self._world_size = world_size
+        self._first_share = first_share
+        self._growing_epochs = growing_epochs
         self._lengths = dataset.lengths.reshape(-1, dataset.sides)
         self._transition_offsets = dataset.transition_offsets
 
@@ -150,11 +158,12 @@ class Batcher:
 
     def order(self, epoch: int) -> list[NDArray[np.int64]]:
         """List the rows of each batch of an epoch."""
-        count = len(self.dataset)
+        rows = self.rows(epoch)
         if not self._shuffle:
-            return self._split(self._sort(np.arange(count)))
+            return self._split(self._sort(rows))
         random = np.random.default_rng([self._seed, 0, epoch])
-        shuffled = random.permutation(count)
+        count = len(rows)
+        shuffled = rows[random.permutation(count)]
         pool = self._pool_batches * self._pairs_in_batch()
         # A pool of one pair would make a batch of one pair; it joins the pool before it.
         starts = [start for start in range(pool, count, pool) if start < count - 1]
@@ -162,6 +171,19 @@ class Batcher:
         for rows in np.split(shuffled, starts):
             batches += self._split(self._sort(rows))
         return [batches[number] for number in random.permutation(len(batches))]
+
+    def rows(self, epoch: int) -> NDArray[np.int64]:
+        """List the rows that an epoch reads: all, once the curriculum has come to its end.
+
+        The share grows in a straight line: the linear competence of Platanios et al. (2019, arXiv
+        1903.09848, eq. 4), taken once an epoch, with length for difficulty.
+        """
+        if epoch >= self._growing_epochs:
+            return np.arange(len(self.dataset))
+        share = self._first_share + (1 - self._first_share) * epoch / self._growing_epochs
+        longest = self._lengths.max(axis=1)
+        limit = np.quantile(longest, share, method="inverted_cdf")
+        return np.flatnonzero(longest <= limit)
 
     def cut(self, rows: NDArray[np.int64], random: np.random.Generator) -> Batch:
         """Make a batch of the pairs ``rows`` ``[P]``, or of this process's share of them."""

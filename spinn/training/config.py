@@ -121,6 +121,18 @@ class TrainingOptions:
     max_words: int | None = option(
         None, "examples with a sentence of more words are left out of training", minimum=1
     )
+    curriculum: float = option(
+        1.0,
+        "share of the training set, its shortest examples, that the first epoch reads",
+        minimum=0.01,
+        maximum=1,
+    )
+    curriculum_epochs: int = option(
+        4,
+        "epochs in which the rest of the training set joins, the longest examples last",
+        minimum=1,
+        needs="curriculum",
+    )
     pool_batches: int = option(
         DEFAULT_POOL_BATCHES,
         "batches whose examples are sorted by length together; 1 for batches drawn at random",
@@ -311,6 +323,7 @@ _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
         "the classifier has no hidden layers",
     ),
     "pairs": (lambda c: c.training.token_budget is None, "--token-budget sizes the batches"),
+    "curriculum": (lambda c: c.training.curriculum < 1, "it belongs to --curriculum"),
     "predict": (lambda c: c.predicts and not _samples(c), "it belongs to --predict"),
     "teacher": (lambda c: c.teacher is not None, "it belongs to --predict, or --rl --warm-start"),
     "rl": (lambda c: _samples(c), "it belongs to --rl"),

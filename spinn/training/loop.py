@@ -109,7 +109,7 @@ class Trainer:
         self._learned = self._batcher(configuration.source)
         self._taught = self._batcher(configuration.teacher)
         self._batches = len(self._taught.order(0))
-        self.schedule = Schedule(options, self._batches * options.epochs)
+        self.schedule = Schedule(options, self._steps())
         self.progress = Progress()
         self._stop_asked = False
         self._logs = _TensorBoard(run, enabled=options.tensorboard)  # written to by the first
@@ -127,7 +127,21 @@ class Trainer:
             share=self.model.shares(training=True),
             rank=distributed.rank(),
             world_size=distributed.world_size(),
+            first_share=options.curriculum,
+            growing_epochs=self._growing_epochs,
         )
+
+    @property
+    def _growing_epochs(self) -> int:
+        """How many epochs read less than the whole training set."""
+        options = self.configuration.training
+        return options.curriculum_epochs if options.curriculum < 1 else 0
+
+    def _steps(self) -> int:
+        """Count the steps of all epochs (by the first whole one, where a token budget varies)."""
+        epochs, growing = self.configuration.training.epochs, self._growing_epochs
+        steps = [len(self._taught.order(epoch)) for epoch in range(min(epochs, growing))]
+        return sum(steps) + (epochs - len(steps)) * len(self._taught.order(growing))
 
     def resume(self) -> None:
         """Take up the last checkpoint of the run.
@@ -182,6 +196,7 @@ class Trainer:
         self._batches = len(self._taught.order(progress.epoch))  # a token budget lets it vary
         begun, before = time.monotonic(), progress.seconds
         pairs_at_start = progress.sums.get("pairs", 0.0)
+        self._tell_what_is_read(progress.epoch)
         self.model.train()
         for batch in self._bar(self._epoch_batches()):
             rate = self.schedule.apply(self.optimizer, progress.step)
@@ -208,6 +223,15 @@ class Trainer:
         self._save(best=best)
         if distributed.any_true(self._stop_asked) and progress.epoch < options.epochs:
             raise Interruption(self.run.path)
+
+    def _tell_what_is_read(self, epoch: int) -> None:
+        if epoch < self._growing_epochs:
+            data, rows = self.corpus.sets["train"], self._taught.rows(epoch)
+            words = data.lengths.reshape(-1, data.sides)[rows].max()
+            self._say(
+                f"Epoch {epoch + 1} reads {len(rows):,} of {len(data):,} {self._unit}: "
+                f"those of up to {words} words a sentence."
+            )
 
     def _epoch_batches(self) -> Iterator[Batch]:
         """Yield the rest of the running epoch; with the teacher's trees as long as they rule."""

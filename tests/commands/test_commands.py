@@ -535,3 +535,19 @@ def test_long_sentences_are_left_out_of_training_alone(
     assert results["test"]["count"] == 16
     assert train(corpus, tmp_path / "none", "--max-words", "1") == 2
     assert "the shortest example has 3 words" in capsys.readouterr().err
+
+
+def test_a_curriculum_says_what_each_epoch_reads(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--curriculum", "0.7", "--curriculum-epochs", "1", "--epochs", "2"]
+    assert train(corpus, tmp_path / "run", *flags) == 0
+    said = capsys.readouterr().err
+    assert "Epoch 1 reads 12 of 16 pairs: those of up to 3 words a sentence." in said
+    assert "Epoch 2 reads" not in said
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in lines if '"dev"' in line]
+    batch = json.loads((tmp_path / "run" / "config.json").read_text())["training"]["batch_size"]
+    assert steps == [-(-12 // batch), -(-12 // batch) + -(-16 // batch)]
+    assert train(corpus, tmp_path / "idle", "--curriculum-epochs", "2") == 2
+    assert "--curriculum-epochs does nothing here" in capsys.readouterr().err

@@ -263,6 +263,30 @@ def test_bucketing_changes_from_epoch_to_epoch():
 
 
 @pytest.mark.parametrize("sides", [1, 2])
+def test_a_curriculum_begins_with_the_shortest_and_ends_with_all(sides):
+    dataset = make_dataset(500, sides=sides)
+    longest = dataset.lengths.reshape(-1, sides).max(axis=1)
+    batcher = make_batcher(dataset, first_share=0.2, growing_epochs=4)
+    counts = []
+    for epoch in range(6):
+        rows = np.concatenate(batcher.order(epoch))
+        left_out = np.setdiff1d(np.arange(500), rows)
+        assert len(set(rows.tolist())) == len(rows)
+        assert all(longest[left_out] > longest[rows].max())
+        counts.append(len(rows))
+    shares = [0.2, 0.4, 0.6, 0.8, 1.0, 1.0]
+    # As long as the longest of the share are more than one in forty.
+    assert counts == pytest.approx([500 * share for share in shares], abs=25)
+    assert counts[4:] == [500, 500]
+
+
+def test_the_end_of_a_curriculum_is_a_run_without_one():
+    dataset = make_dataset(300)
+    grown = make_batcher(dataset, first_share=0.3, growing_epochs=2)
+    assert rows_of(grown, epoch=2) == rows_of(make_batcher(dataset), epoch=2)
+
+
+@pytest.mark.parametrize("sides", [1, 2])
 def test_evaluation_goes_by_length_and_leaves_nothing_out(sides):
     dataset = make_dataset(101, sides=sides)
     order = make_batcher(dataset, shuffle=False).order(0)

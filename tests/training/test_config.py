@@ -40,6 +40,7 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "composition": ({"encoder": "lstm"}, {"encoder": "gumbel"}),
     "states": ({"encoder": "bow"}, {"encoder": "bilstm"}),
     "tracker": ({}, {"tracker": True}),
+    "curriculum": ({}, {"curriculum": 0.5}),
     "texts": ({"data": PREPARED.name}, {}),
     "vectors": ({}, {"vectors": "some.txt"}),
     "leaf dropout": ({"embedding_dropout": 0.0, "leaf_dropout": 0.0}, {"leaf_dropout": 0.2}),
