@@ -59,6 +59,11 @@ class SplitMeasurement:
     gold_trees: list[TransitionArray | None]
 
     @property
+    def sides(self) -> int:
+        """How many sentences are classified together: 2, or 1."""
+        return len(self.lengths) // max(1, len(self.gold))
+
+    @property
     def labelled(self) -> NDArray[np.bool_]:
         """``[P]``, whether the label is known, so that an answer can be right."""
         return np.asarray(self.gold != NO_LABEL)

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from spinn.data.examples import UNITS
 from spinn.errors import SpinnError
 from spinn.evaluation.plots import TEXT_COLOUR
 from spinn.files import written_whole
@@ -79,6 +80,7 @@ def plot_accuracy(measurements: Measurements, path: Path, title: str) -> None:
     the deeper of the two trees that its row took.
     """
     split = common_splits(measurements)[-1]
+    sides = max(run.sets[split].sides for runs in measurements.values() for run in runs.values())
     figure = _figure(f"{title}, {split}", 11, 4.6)
     by_length, by_depth = figure.subplots(1, 2)
     for number, (row, runs) in enumerate(measurements.items()):
@@ -91,11 +93,14 @@ def plot_accuracy(measurements: Measurements, path: Path, title: str) -> None:
         if all(one.trees is not None for one in sets):
             depths = np.stack([deepest(one)[one.labelled] for one in sets])
             _draw_bins(by_depth, depths, right, number, row)
-    _dress(by_length, "accuracy by length", "words of the longer sentence")
+    _dress(
+        by_length, "accuracy by length", f"words of the {'longer ' if sides > 1 else ''}sentence"
+    )
     _dress(by_depth, "accuracy by depth", "nodes above a word, at most, in the row's own trees")
     for axes in (by_length, by_depth):
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
-    _legend(figure, by_length, "line: mean, band: lowest to highest seed, a point per bin of pairs")
+    said = f"line: mean, band: lowest to highest seed, a point per bin of {UNITS[sides]}"
+    _legend(figure, by_length, said)
     _write(figure, path)
 
 

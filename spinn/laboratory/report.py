@@ -35,6 +35,12 @@ class Finished:
     measurements: dict[str, dict[int, Measurement]]
     metrics: dict[str, dict[int, list[dict[str, Any]]]]
 
+    @property
+    def sides(self) -> int:
+        """How many sentences are classified together: 2 if in any run, else 1."""
+        runs = (run for runs in self.measurements.values() for run in runs.values())
+        return max(measured.sides for run in runs for measured in run.sets.values())
+
 
 def choose_reference(grid: Grid, against: str | None) -> str:
     """Return the row that the others are compared with: the one named, or the first.
@@ -86,7 +92,8 @@ def write_report(
         remedy = "Give the command without --table-only to make them."
         raise SpinnError(f"{output}: no run of the study is finished yet. {remedy}")
     remarks = [*notes, *_missing(experiments, reasons or {}), *_not_compared(finished, reference)]
-    table = Table(summarise(finished.measurements, reference), reference, remarks)
+    summaries = summarise(finished.measurements, reference)
+    table = Table(summaries, reference, remarks, sides=finished.sides)
     try:
         for ending, text in (
             ("md", table.markdown()), ("csv", table.csv()), ("tex", table.latex()),
@@ -153,7 +160,7 @@ def _not_compared(finished: Finished, reference: str) -> list[str]:
     if not held:
         return [f"Nothing is compared: {reference} has no finished run."]
     return [
-        f"{name} is not compared: its {split} pairs are not those of {reference}."
+        f"{name} is not compared: its {split} set is not that of {reference}."
         for split in common_splits(finished.measurements)
         for name, runs in finished.measurements.items()
         if runs and not comparable(runs, held, split)

@@ -46,12 +46,15 @@ class Table:
         The row that the others are compared with.
     remarks
         Sentences on what is missing.
+    sides
+        How many sentences are classified together, which the notes are worded by.
 
     """
 
     rows: Sequence[RowSummary]
     against: str
     remarks: Sequence[str] = ()
+    sides: int = 2
 
     @property
     def splits(self) -> list[str]:
@@ -154,14 +157,18 @@ class Table:
 
     def notes(self) -> list[str]:
         """Say in words what the figures are."""
+        drawn = {
+            1: "the sentences of the set, both with replacement; equal sentences",
+            2: "the premises of the set, both with replacement; pairs of one premise",
+        }
         notes = [
             "Accuracies in per cent, of the checkpoint that is best on dev: mean ± sample standard "
             "deviation (n − 1) over seeds.",
             f"CI: {LEVEL:.0%} percentile bootstrap (Efron and Tibshirani 1993), {REPLICATES:,} "
             f"replicates of a generator seeded with {RANDOM_SEED}; each draws the row's seeds and, "
-            "independently, the premises of the set, both with replacement; pairs of one premise "
-            "are drawn together, for they are no independent sample. With few seeds the part that "
-            "comes from seeds is too narrow, and with one seed it is missing.",
+            f"independently, {drawn[self.sides]} are drawn together, for they are no independent "
+            "sample. With few seeds the part that comes from seeds is too narrow, and with one "
+            "seed it is missing.",
         ]
         if self.is_compared:
             notes += self._comparison_notes()
@@ -174,12 +181,15 @@ class Table:
         return notes
 
     def _comparison_notes(self) -> list[str]:
+        drawn = {1: "sentences", 2: "premises"}
+        added = {1: "over equal sentences", 2: "over the pairs of a premise"}
+        single = {1: "no two sentences are equal", 2: "premises one pair"}
         return [
-            f"Δ: less {self.against}, with the same bootstrap's CI (premises drawn once for both "
-            "rows, seeds for each by itself).",
+            f"Δ: less {self.against}, with the same bootstrap's CI ({drawn[self.sides]} drawn once "
+            "for both rows, seeds for each by itself).",
             "p: exact two-sided sign-flip permutation test on correctness averaged over seeds and "
-            "added up over the pairs of a premise (McNemar's exact test where rows have one seed "
-            "and premises one pair); the trained models are taken as given. "
+            f"added up {added[self.sides]} (McNemar's exact test where rows have one seed "
+            f"and {single[self.sides]}); the trained models are taken as given. "
             f"* marks p < {SIGNIFICANT} after Holm's correction for all rows compared on "
             "that set.",
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from made_up import a_study
@@ -49,6 +50,13 @@ def test_the_notes_say_what_was_computed(table):
         "trees of every two seeds", "sample standard deviation",
     ):  # fmt: skip
         assert words in notes
+
+
+def test_the_notes_of_single_sentences_speak_of_no_pairs(table):
+    notes = " ".join(replace(table, sides=1).notes())
+    assert "the sentences of the set, both with replacement; equal sentences are drawn" in notes
+    assert "premise" not in notes
+    assert "pair" not in notes
 
 
 def test_latex(table):
