@@ -111,10 +111,10 @@ class Batcher:
     rank, world_size
         Which share of each batch to cut, of how many: every ``world_size``-th pair, so that all
         shares have sentences of like lengths.
-    first_share, growing_epochs
-        A curriculum: the share of the pairs, the shortest ones, that the first epoch reads, and how
-        many epochs the rest takes to join, the longest last. Pairs as long as the longest of a
-        share belong to it.
+    first_share, held_epochs, growing_epochs
+        A curriculum: the share of the pairs, the shortest ones, that the first epoch reads, and
+        those that follow it for as long as the share is held; then how many epochs the rest takes
+        to join, the longest last. Pairs as long as the longest of a share belong to it.
 
     """
 
@@ -133,6 +133,7 @@ class Batcher:
         rank: int = 0,
         world_size: int = 1,
         first_share: float = 1.0,
+        held_epochs: int = 0,
         growing_epochs: int = 0,
     ) -> None:
         self.dataset = dataset
@@ -147,6 +148,7 @@ class Batcher:
         self._rank = rank
         self._world_size = world_size
         self._first_share = first_share
+        self._held_epochs = held_epochs
         self._growing_epochs = growing_epochs
         self._lengths = dataset.lengths.reshape(-1, dataset.sides)
         self._transition_offsets = dataset.transition_offsets
@@ -178,9 +180,10 @@ class Batcher:
         The share grows in a straight line: the linear competence of Platanios et al. (2019, arXiv
         1903.09848, eq. 4), taken once an epoch, with length for difficulty.
         """
-        if epoch >= self._growing_epochs:
+        grown = max(0, epoch - self._held_epochs)
+        if grown >= self._growing_epochs:
             return np.arange(len(self.dataset))
-        share = self._first_share + (1 - self._first_share) * epoch / self._growing_epochs
+        share = self._first_share + (1 - self._first_share) * grown / self._growing_epochs
         longest = self._lengths.max(axis=1)
         limit = np.quantile(longest, share, method="inverted_cdf")
         return np.flatnonzero(longest <= limit)

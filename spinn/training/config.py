@@ -123,13 +123,14 @@ class TrainingOptions:
     )
     curriculum: float = option(
         1.0,
-        "share of the training set, its shortest examples, that the first epoch reads",
+        "share of the training set, its shortest examples, that the first epoch reads, and every "
+        "epoch of a warm start",
         minimum=0.01,
         maximum=1,
     )
     curriculum_epochs: int = option(
         4,
-        "epochs in which the rest of the training set joins, the longest examples last",
+        "epochs in which the rest of the training set then joins, the longest examples last",
         minimum=1,
         needs="curriculum",
     )

@@ -280,6 +280,16 @@ def test_a_curriculum_begins_with_the_shortest_and_ends_with_all(sides):
     assert counts[4:] == [500, 500]
 
 
+def test_a_curriculum_can_be_held():
+    dataset = make_dataset(300)
+    held = make_batcher(dataset, first_share=0.3, held_epochs=2, growing_epochs=2)
+    free = make_batcher(dataset, first_share=0.3, growing_epochs=2)
+    for epoch in range(3):
+        assert held.rows(epoch).tolist() == free.rows(0).tolist()
+    assert held.rows(3).tolist() == free.rows(1).tolist()
+    assert len(held.rows(4)) == 300
+
+
 def test_the_end_of_a_curriculum_is_a_run_without_one():
     dataset = make_dataset(300)
     grown = make_batcher(dataset, first_share=0.3, growing_epochs=2)
