@@ -6,7 +6,7 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,9 @@ def run(namespace: argparse.Namespace) -> int:
     if len(namespace.sentences) not in (0, trained.sides):
         raise ConfigurationError(_GIVE[trained.sides])
     source = choose_source(trained, namespace.trees)
-    for example in _examples(namespace.sentences, trained.sides):
+    reader = trained.configuration.data.reader
+    rewrite = None if reader is None else reader.rewrite
+    for example in _examples(namespace.sentences, trained.sides, rewrite):
         record = _predict(trained, source, example)
         if namespace.json:
             print(json.dumps(record, ensure_ascii=False))
@@ -66,7 +68,9 @@ _GIVE = {
 }
 
 
-def _examples(sentences: list[str], sides: int) -> Iterator[Example]:
+def _examples(
+    sentences: list[str], sides: int, rewrite: Callable[[str], str] | None
+) -> Iterator[Example]:
     """Make examples of the arguments, or of the lines of standard input."""
     from spinn.data.examples import Example
     from spinn.data.tokenizer import Tokenizer
@@ -85,7 +89,7 @@ def _examples(sentences: list[str], sides: int) -> Iterator[Example]:
             wanted, remedy = _LINE[sides]
             cause = f"{len(cells)} fields where {wanted} wanted"
             raise DataError(place, cause, line=number, remedy=remedy)
-        premise, *others = (_sentence(cell, tokenizer, place, number) for cell in cells)
+        premise, *others = (_sentence(cell, tokenizer, rewrite, place, number) for cell in cells)
         yield Example(premise, others[0] if others else None, None, number)
 
 
@@ -95,7 +99,9 @@ _LINE = {
 }
 
 
-def _sentence(text: str, tokenizer: Any, place: str, line: int) -> Sentence:
+def _sentence(
+    text: str, tokenizer: Any, rewrite: Callable[[str], str] | None, place: str, line: int
+) -> Sentence:
     """Read a sentence: a bracketed tree where it looks like one, raw text otherwise."""
     from spinn.data.examples import Sentence
     from spinn.transitions import TreeError, from_brackets
@@ -103,7 +109,7 @@ def _sentence(text: str, tokenizer: Any, place: str, line: int) -> Sentence:
     words = tokenizer(text)
     if text.lstrip().startswith("( ") or "(" in words or ")" in words:
         try:
-            return Sentence(*from_brackets(text))
+            return Sentence(*from_brackets(text if rewrite is None else rewrite(text)))
         except TreeError as error:
             raise DataError(place, str(error), line=line, remedy="Mend the brackets") from error
     if not words:

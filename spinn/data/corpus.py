@@ -78,6 +78,11 @@ class CorpusOptions:
         return folder if folder is not None and (folder / "corpus.json").is_file() else None
 
     @property
+    def reader(self) -> readers.Reader | None:
+        """The reader that is named; ``None`` where each file is to tell its format itself."""
+        return readers.READERS.get(self.format)
+
+    @property
     def further(self) -> dict[str, list[Path]]:
         """The files of the further test sets, by name.
 

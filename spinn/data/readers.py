@@ -35,6 +35,7 @@ INFERENCE_LABELS = ("entailment", "neutral", "contradiction")
 # negation, cover, independence (MacCartney and Manning 2009; Bowman, Manning and Potts 2015).
 LOGIC_RELATIONS = ("=", "<", ">", "|", "^", "v", "#")
 DIGITS = tuple("0123456789")  # what an expression of ListOps comes to
+OPENING_WORD, CLOSING_WORD = "-LRB-", "-RRB-"  # what treebanks write for brackets that are words
 UNLABELLED = "-"  # SNLI's gold label where the annotators found no majority
 
 _NEEDS_EXAMPLES = "Choose a file with labelled sentences or sentence pairs"
@@ -65,6 +66,7 @@ class Reader(NamedTuple):
     for a header. ``sides`` is the number of sentences of an example, 1 or 2. ``minimum_count`` is
     how often a word has to occur in training to be known, unless the person says otherwise: text
     has rare words to learn the unknown word from, a formal language of few symbols has none.
+    ``rewrite`` says what a bracketed tree is taken for, where that is not the tree itself.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Reader(NamedTuple):
     read: Callable[[Path, int, bytes], Row | None]
     sides: int = 2
     minimum_count: int = 2
+    rewrite: Callable[[str], str] | None = None
 
 
 @dataclass
@@ -146,7 +149,7 @@ def _read(
     if sides is not None:
         check_sides(path, reader, sides)
     allowed = frozenset(labels or reader.labels or ())
-    sentences = _SentenceReader(path, use_parses, ROLES[reader.sides])
+    sentences = _SentenceReader(path, use_parses, reader)
     read_before, unlabelled_before = counts.read, counts.unlabelled
     for number, line in chain([first], lines):
         row = reader.read(path, number, line)
@@ -383,6 +386,39 @@ def _cells(
     return cells
 
 
+def spell_brackets(text: str) -> str:
+    """Make words of a tree's brackets: ``( not a )`` has the four words ``-LRB- not a -RRB-``.
+
+    That is how models without trees are told a formula's structure (Bowman, Manning and Potts
+    2015). In the tree that is returned, each node of the one given is a chain that takes up, from
+    left to right, the opening bracket, the two children and the closing one.
+
+    Raises
+    ------
+    TreeError
+        If the text is not a bracketed binary tree.
+
+    """
+    words, _ = from_brackets(text)
+    if len(words) == 1:
+        return words[0]
+    tokens: list[str] = []
+    depth = 0
+    for token in text.split():
+        if token == "(":
+            tokens += ["(", "(", "(", OPENING_WORD]
+            depth += 1
+            continue
+        if token == ")":
+            tokens += [CLOSING_WORD, ")"]
+            depth -= 1
+        else:
+            tokens.append(token)
+        if depth:
+            tokens.append(")")  # the chain has taken the child up
+    return " ".join(tokens)
+
+
 READERS: dict[str, Reader] = {
     reader.name: reader
     for reader in (
@@ -390,6 +426,7 @@ READERS: dict[str, Reader] = {
         Reader("multinli", INFERENCE_LABELS, _read_json),
         Reader("sick", INFERENCE_LABELS, _read_sick),
         Reader("logic", LOGIC_RELATIONS, _read_logic),
+        Reader("logic-brackets", LOGIC_RELATIONS, _read_logic, rewrite=spell_brackets),
         Reader("tsv", None, _read_tsv),
         # Nangia and Bowman 2018.
         Reader("listops", DIGITS, _read_listops, sides=1, minimum_count=1),
@@ -403,10 +440,11 @@ READERS: dict[str, Reader] = {
 class _SentenceReader:
     """Turn the sentences of one file into words and transitions."""
 
-    def __init__(self, path: Path, use_parses: bool, roles: tuple[str, ...]) -> None:
+    def __init__(self, path: Path, use_parses: bool, reader: Reader) -> None:
         self._path = path
         self._use_parses = use_parses
-        self._roles = roles  # what to call the sentences of a row
+        self._roles = ROLES[reader.sides]  # what to call the sentences of a row
+        self._rewrite = reader.rewrite
         self._tokenizer: Tokenizer | None = None  # made when the first sentence needs it
         self._last: tuple[Source, Sentence] | None = None
 
@@ -443,6 +481,8 @@ class _SentenceReader:
         return sentence
 
     def _parse(self, brackets: str) -> Sentence:
+        if self._rewrite is not None:
+            brackets = self._rewrite(brackets)
         if self._use_parses:
             return Sentence(*from_brackets(brackets))
         words = [token for token in brackets.split() if token != "(" and token != ")"]
@@ -483,7 +523,7 @@ def belongs_to(words: list[str], text: str) -> bool:
     return len(leaves) < 4 or 2 * shared >= letters
 
 
-_UNESCAPED = {"-LRB-": "(", "-RRB-": ")", "``": '"', "''": '"', "`": "'"}
+_UNESCAPED = {OPENING_WORD: "(", CLOSING_WORD: ")", "``": '"', "''": '"', "`": "'"}
 
 
 def _shorten(text: str, length: int = 40) -> str:

@@ -97,6 +97,9 @@ def evaluate_files(
 
     """
     source = choose_source(trained, trees)
+    own = trained.configuration.data.reader
+    if format == "auto" and own is not None and own.rewrite is not None:
+        format = own.name  # what a file looks like does not tell
     examples, places = read_pairs(paths, format, trained.labels, trained.sides)
     if source is not None and source.needs_parse:
         check_parses(examples, places)

@@ -551,3 +551,24 @@ def test_a_curriculum_says_what_each_epoch_reads(
     assert steps == [-(-12 // batch), -(-12 // batch) + -(-16 // batch)]
     assert train(corpus, tmp_path / "idle", "--curriculum-epochs", "2") == 2
     assert "--curriculum-epochs does nothing here" in capsys.readouterr().err
+
+
+def test_a_model_of_spelt_brackets_reads_them_ever_after(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split in ("train", "dev", "test"):
+        (tmp_path / split).write_text("=\ta\t( not ( not a ) )\n<\ta\t( a ( or b ) )\n" * 4)
+    files = [f"--{split}={tmp_path / split}" for split in ("train", "dev", "test")]
+    run = tmp_path / "run"
+    flags = ["--format", "logic-brackets", "--trees", "gold", "--output", str(run)]
+    assert main(["train", *files, *SMALL, *flags]) == 0
+    spelt = ["-LRB-", "not", "-LRB-", "not", "a", "-RRB-", "-RRB-"]
+    answers = tmp_path / "answers.jsonl"
+    assert main(["evaluate", str(run), "--output", str(answers)]) == 0
+    record = json.loads(answers.read_text().splitlines()[0])
+    assert [word for word in record["hypothesis"].split() if word not in ("(", ")")] == spelt
+    capsys.readouterr()
+    assert main(["predict", str(run), "( a )", "( not ( not a ) )", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["hypothesis"] == record["hypothesis"]
+    assert shown["probabilities"] == pytest.approx(record["probabilities"], abs=1e-5)

@@ -22,9 +22,10 @@ from spinn.data.readers import (
     detect_format,
     no_parse,
     read_examples,
+    spell_brackets,
 )
 from spinn.errors import ConfigurationError, DataError, SpinnError
-from spinn.transitions import check, to_brackets
+from spinn.transitions import check, from_brackets, random_uniform, to_brackets
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 
@@ -137,6 +138,52 @@ def test_logic_knows_seven_relations(tmp_path, relation):
     assert example.hypothesis.words == ["not", "b", "or", "c"]
 
 
+def test_the_brackets_of_formulas_can_be_words(tmp_path):
+    path = write(tmp_path / "f", "=\ta\t( not ( b ( or c ) ) )", "=\t( b )\ta")
+    first, second = read(path, "logic-brackets")
+    assert first.premise.words == ["a"]
+    words = "-LRB- not -LRB- b -LRB- or c -RRB- -RRB- -RRB-"
+    assert first.hypothesis.words == words.split()
+    inner = "( ( ( -LRB- or ) c ) -RRB- )"
+    middle = f"( ( ( -LRB- b ) {inner} ) -RRB- )"
+    tree = to_brackets(first.hypothesis.words, first.hypothesis.transitions)
+    assert tree == f"( ( ( -LRB- not ) {middle} ) -RRB- )"
+    assert second.premise.words == ["b"]
+    bad = write(tmp_path / "bad", "=\ta\tb", "=\ta\t( b c d )")
+    with pytest.raises(DataError, match="bad, line 2: the hypothesis is not a binary tree"):
+        read(bad, "logic-brackets")
+
+
+@given(st.integers(2, 30), st.integers(0, 2**32 - 1))
+def test_spelt_brackets_have_the_tree_they_spell(count, seed):
+    random = np.random.default_rng(seed)
+    (transitions,) = random_uniform(np.array([count]), random).T
+    text = to_brackets([f"w{number}" for number in range(count)], transitions)
+    words, spelt = from_brackets(spell_brackets(text))
+    as_text = text.replace("(", "-LRB-").replace(")", "-RRB-").split()
+    assert words == as_text
+    # Without the brackets' words every node is a node of the tree again.
+    plain = to_brackets(words, spelt).replace("-LRB-", "").replace("-RRB-", "").split()
+    assert drop_single(plain) == text.split()
+
+
+def drop_single(tokens: list[str]) -> list[str]:
+    """Take away brackets around a single child (or none)."""
+    stack: list[list[list[str]]] = [[]]
+    for token in tokens:
+        if token == "(":
+            stack.append([])
+        elif token == ")":
+            children = stack.pop()
+            if len(children) > 1:
+                children = [["(", *(word for child in children for word in child), ")"]]
+            stack[-1] += children
+        else:
+            stack[-1].append([token])
+    (only,) = stack[0]
+    return only
+
+
 def test_tsv_takes_any_label_and_a_header(tmp_path):
     rows = ["yes\tIt rains (a lot).\tIt's wet.", "no\tIt rains.\tIt is dry."]
     plain = read(write(tmp_path / "plain", *rows))
@@ -192,7 +239,8 @@ def test_labels_given_replace_those_of_the_format(tmp_path):
 
 
 def test_registry_names_its_readers():
-    assert set(READERS) == {"snli", "multinli", "sick", "logic", "tsv", "listops"}
+    names = {"snli", "multinli", "sick", "logic", "logic-brackets", "tsv", "listops"}
+    assert set(READERS) == names
     assert {name for name, reader in READERS.items() if reader.sides == 1} == {"listops"}
     assert all(reader.name == name for name, reader in READERS.items())
     assert READERS["tsv"].labels is None
@@ -338,7 +386,7 @@ def test_missing_file_and_folder(tmp_path):
 
 
 def test_unknown_format_is_refused_before_reading(tmp_path):
-    with pytest.raises(ConfigurationError, match=r"'xml'.*snli, multinli, sick, logic, tsv"):
+    with pytest.raises(ConfigurationError, match=r"'xml'.*snli, multinli, sick, logic, logic-br"):
         read_examples(tmp_path / "nowhere", "xml")
 
 
