@@ -104,6 +104,9 @@ class PolicyOptions:
     entropy_weight_end: float = option(
         0.0, "entropy weight at the end of training", minimum=0, needs="rl"
     )
+    entropy_epochs: int | None = option(
+        None, "epochs after which it is at its end (default: all of them)", minimum=1, needs="rl"
+    )
     warm_start: float = option(
         0.0, "epochs in which the teacher's trees are followed first", minimum=0, needs="rl"
     )

@@ -126,7 +126,8 @@ class Objective(nn.Module):
             encoding.policy, encoding.transitions, advantage, self.sides
         )
         entropy = _entropy(encoding.policy)
-        weight = self._between(options.entropy_weight, options.entropy_weight_end, epoch)
+        start, end = options.entropy_weight, options.entropy_weight_end
+        weight = self._between(start, end, epoch, options.entropy_epochs)
         if weight > 0:
             loss = loss - weight * entropy
         own = self.baseline.loss()
@@ -165,9 +166,9 @@ class Objective(nn.Module):
         start, end = self.configuration.trees.temperature, self.configuration.trees.temperature_end
         return start if end is None else self._between(start, end, epoch)
 
-    def _between(self, start: float, end: float, epoch: float) -> float:
-        """Move a weight in a straight line from the start of training to its end."""
-        done = min(1.0, epoch / self.configuration.training.epochs)
+    def _between(self, start: float, end: float, epoch: float, epochs: int | None = None) -> float:
+        """Move a weight in a straight line from the start of training to its end, or before."""
+        done = min(1.0, epoch / (epochs or self.configuration.training.epochs))
         return start + done * (end - start)
 
     def _rewards(self, output: PairOutput, labels: Tensor) -> Tensor:

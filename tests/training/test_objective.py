@@ -276,6 +276,15 @@ def test_entropy_weight_moves_in_a_straight_line(toy_folder, epoch, weight):
     assert same(result.loss, expected)
 
 
+@pytest.mark.parametrize(("epoch", "weight"), [(0, 1.0), (1, 0.6), (2, 0.2), (5, 0.2)])
+def test_entropy_weight_can_come_to_its_end_before_training(toy_folder, epoch, weight):
+    plain = setting(toy_folder, "RL-SPINN", entropy_weight=0.0)
+    options = {"entropy_weight": 1.0, "entropy_weight_end": 0.2, "entropy_epochs": 2, "epochs": 6}
+    result = setting(toy_folder, "RL-SPINN", **options).step(epoch)
+    expected = plain.step(epoch).loss - weight * result.means["entropy"]
+    assert same(result.loss, expected)
+
+
 def test_warm_start_follows_the_teacher_and_then_samples(toy_either):
     toy = setting(toy_either, "RL-SPINN", warm_start=0.5, teacher="balanced", transition_weight=3.0)
     before, after = toy.step(epoch=0.49), toy.step(epoch=0.5)
