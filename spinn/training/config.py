@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -229,6 +230,12 @@ class Configuration:
             raise ConfigurationError(
                 "--baseline leave-one-out compares samples of a sentence; give --samples 2 or more."
             )
+        if self.partial_epochs >= self.training.epochs:
+            raise ConfigurationError(
+                f"The longest examples would never be read: they join after {self.partial_epochs} "
+                f"epochs, and training ends with {self.training.epochs}. Give more --epochs or "
+                "fewer --curriculum-epochs, or leave them out with --max-words."
+            )
 
     def groups(self) -> dict[str, Any]:
         """Return the groups by name."""
@@ -251,6 +258,17 @@ class Configuration:
         if self.source.sampled and self.policy.warm_start == 0:
             return None
         return tree_source(self.trees.teacher)
+
+    @property
+    def held_epochs(self) -> int:
+        """How many epochs a curriculum waits where it begins: those of a warm start."""
+        return math.ceil(self.policy.warm_start) if _samples(self) else 0
+
+    @property
+    def partial_epochs(self) -> int:
+        """How many epochs read less than the whole training set."""
+        growing = self.training.curriculum_epochs
+        return self.held_epochs + growing if self.training.curriculum < 1 else 0
 
     @property
     def predicts(self) -> bool:

@@ -128,26 +128,13 @@ class Trainer:
             rank=distributed.rank(),
             world_size=distributed.world_size(),
             first_share=options.curriculum,
-            held_epochs=self._held_epochs,
+            held_epochs=self.configuration.held_epochs,
             growing_epochs=options.curriculum_epochs if options.curriculum < 1 else 0,
         )
 
-    @property
-    def _held_epochs(self) -> int:
-        """How many epochs a curriculum waits for the teacher before it goes on."""
-        source = self.configuration.source
-        sampled = source is not None and source.sampled
-        return math.ceil(self.configuration.policy.warm_start) if sampled else 0
-
-    @property
-    def _partial_epochs(self) -> int:
-        """How many epochs read less than the whole training set."""
-        options = self.configuration.training
-        return self._held_epochs + options.curriculum_epochs if options.curriculum < 1 else 0
-
     def _steps(self) -> int:
         """Count the steps of all epochs (by the first whole one, where a token budget varies)."""
-        epochs, partial = self.configuration.training.epochs, self._partial_epochs
+        epochs, partial = self.configuration.training.epochs, self.configuration.partial_epochs
         steps = [len(self._taught.order(epoch)) for epoch in range(min(epochs, partial))]
         return sum(steps) + (epochs - len(steps)) * len(self._taught.order(partial))
 
@@ -233,7 +220,7 @@ class Trainer:
             raise Interruption(self.run.path)
 
     def _tell_what_is_read(self, epoch: int) -> None:
-        if epoch < self._partial_epochs:
+        if epoch < self.configuration.partial_epochs:
             data, rows = self.corpus.sets["train"], self._taught.rows(epoch)
             words = data.lengths.reshape(-1, data.sides)[rows].max()
             self._say(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -64,6 +66,12 @@ def test_a_measurement_comes_back(tmp_path, with_trees):
             assert (tree is None) == (other is None)
             if tree is not None:
                 np.testing.assert_array_equal(tree, other)
+
+
+def test_a_set_is_of_pairs_or_of_single_sentences():
+    pairs = content(with_trees=False)
+    assert pairs.sides == 2
+    assert replace(pairs, lengths=np.array([3, 1, 4], dtype=np.int32)).sides == 1
 
 
 def test_pairs_of_one_premise_have_one_number():

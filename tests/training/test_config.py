@@ -278,6 +278,17 @@ def test_a_default_written_out_is_never_refused(name):
     assert resolve(given, without) == resolve(without)
 
 
+def test_a_curriculum_comes_to_its_end_before_training_does():
+    begun = {"curriculum": 0.5, "curriculum_epochs": 2}
+    policy = {"trees": "sampled", "tracker": True, "warm_start": 1.5}
+    assert resolve(begun, {"epochs": 3}).partial_epochs == 2
+    assert resolve({"epochs": 1}).partial_epochs == 0
+    for options, epochs in ((begun, 2), ({**begun, **policy}, 4)):
+        with pytest.raises(ConfigurationError, match=f"join after {epochs} epochs"):
+            resolve(options, {"epochs": epochs})
+        assert resolve(options, {"epochs": epochs + 1}).partial_epochs == epochs
+
+
 @pytest.mark.parametrize(("trees", "flag"), [("sampled", "--rl"), ("predicted", "--predict")])
 def test_choosing_trees_needs_a_tracker(trees, flag):
     with pytest.raises(ConfigurationError, match=f"^{flag} needs a tracker .*; add --tracker"):
