@@ -82,6 +82,38 @@ class Batch:
         )
 
 
+@dataclass(frozen=True)
+class Curriculum:
+    """The shortest examples first: which share of them an epoch reads.
+
+    After some epochs in which it is held, the share grows in a straight line: the linear competence
+    of Platanios et al. (2019, arXiv 1903.09848, eq. 4), taken once an epoch, with the words of the
+    longest sentence for difficulty. Examples as long as the longest of a share belong to it.
+
+    Attributes
+    ----------
+    first_share
+        What the first epoch reads.
+    held_epochs, growing_epochs
+        How long it stays at that, and how many epochs the rest then takes to join.
+
+    """
+
+    first_share: float
+    held_epochs: int
+    growing_epochs: int
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs read less than everything."""
+        return self.held_epochs + self.growing_epochs
+
+    def share(self, epoch: int) -> float:
+        """Return the share that one of these epochs reads."""
+        grown = max(0, epoch - self.held_epochs) / self.growing_epochs
+        return self.first_share + (1 - self.first_share) * grown
+
+
 class Batcher:
     """Cut a data set into batches.
 
@@ -111,10 +143,8 @@ class Batcher:
     rank, world_size
         Which share of each batch to cut, of how many: every ``world_size``-th pair, so that all
         shares have sentences of like lengths.
-    first_share, held_epochs, growing_epochs
-        A curriculum: the share of the pairs, the shortest ones, that the first epoch reads, and
-        those that follow it for as long as the share is held; then how many epochs the rest takes
-        to join, the longest last. Pairs as long as the longest of a share belong to it.
+    curriculum
+        Which pairs the first epochs read; ``None`` for all.
 
     """
 
@@ -132,9 +162,7 @@ class Batcher:
         share: bool = False,
         rank: int = 0,
         world_size: int = 1,
-        first_share: float = 1.0,
-        held_epochs: int = 0,
-        growing_epochs: int = 0,
+        curriculum: Curriculum | None = None,
     ) -> None:
         self.dataset = dataset
         self._trees = trees if trees is not None and trees.draw is not None else None
@@ -147,9 +175,7 @@ class Batcher:
         self._share = share
         self._rank = rank
         self._world_size = world_size
-        self._first_share = first_share
-        self._held_epochs = held_epochs
-        self._growing_epochs = growing_epochs
+        self._curriculum = curriculum
         self._lengths = dataset.lengths.reshape(-1, dataset.sides)
         self._transition_offsets = dataset.transition_offsets
 
@@ -175,17 +201,11 @@ class Batcher:
         return [batches[number] for number in random.permutation(len(batches))]
 
     def rows(self, epoch: int) -> NDArray[np.int64]:
-        """List the rows that an epoch reads: all, once the curriculum has come to its end.
-
-        The share grows in a straight line: the linear competence of Platanios et al. (2019, arXiv
-        1903.09848, eq. 4), taken once an epoch, with length for difficulty.
-        """
-        grown = max(0, epoch - self._held_epochs)
-        if grown >= self._growing_epochs:
+        """List the rows that an epoch reads."""
+        if self._curriculum is None or epoch >= self._curriculum.epochs:
             return np.arange(len(self.dataset))
-        share = self._first_share + (1 - self._first_share) * grown / self._growing_epochs
         longest = self._lengths.max(axis=1)
-        limit = np.quantile(longest, share, method="inverted_cdf")
+        limit = np.quantile(longest, self._curriculum.share(epoch), method="inverted_cdf")
         return np.flatnonzero(longest <= limit)
 
     def cut(self, rows: NDArray[np.int64], random: np.random.Generator) -> Batch:

@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from spinn.data.batching import DEFAULT_POOL_BATCHES
+from spinn.data.batching import DEFAULT_POOL_BATCHES, Curriculum
 from spinn.data.corpus import CorpusOptions
 from spinn.errors import ConfigurationError, DataError
 from spinn.model.build import ModelOptions
@@ -230,10 +230,10 @@ class Configuration:
             raise ConfigurationError(
                 "--baseline leave-one-out compares samples of a sentence; give --samples 2 or more."
             )
-        if self.partial_epochs >= self.training.epochs:
+        if self.curriculum is not None and self.curriculum.epochs >= self.training.epochs:
             raise ConfigurationError(
-                f"The longest examples would never be read: they join after {self.partial_epochs} "
-                f"epochs, and training ends with {self.training.epochs}. Give more --epochs or "
+                f"The longest examples would never be read: they join after "
+                f"{self.curriculum.epochs} epochs of {self.training.epochs}. Give more --epochs or "
                 "fewer --curriculum-epochs, or leave them out with --max-words."
             )
 
@@ -260,15 +260,13 @@ class Configuration:
         return tree_source(self.trees.teacher)
 
     @property
-    def held_epochs(self) -> int:
-        """How many epochs a curriculum waits where it begins: those of a warm start."""
-        return math.ceil(self.policy.warm_start) if _samples(self) else 0
-
-    @property
-    def partial_epochs(self) -> int:
-        """How many epochs read less than the whole training set."""
-        growing = self.training.curriculum_epochs
-        return self.held_epochs + growing if self.training.curriculum < 1 else 0
+    def curriculum(self) -> Curriculum | None:
+        """Which examples the first epochs read; it waits for the end of a warm start."""
+        options = self.training
+        if options.curriculum == 1:
+            return None
+        held = math.ceil(self.policy.warm_start) if _samples(self) else 0
+        return Curriculum(options.curriculum, held, options.curriculum_epochs)
 
     @property
     def predicts(self) -> bool:

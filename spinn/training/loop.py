@@ -127,16 +127,15 @@ class Trainer:
             share=self.model.shares(training=True),
             rank=distributed.rank(),
             world_size=distributed.world_size(),
-            first_share=options.curriculum,
-            held_epochs=self.configuration.held_epochs,
-            growing_epochs=options.curriculum_epochs if options.curriculum < 1 else 0,
+            curriculum=self.configuration.curriculum,
         )
 
     def _steps(self) -> int:
         """Count the steps of all epochs (by the first whole one, where a token budget varies)."""
-        epochs, partial = self.configuration.training.epochs, self.configuration.partial_epochs
-        steps = [len(self._taught.order(epoch)) for epoch in range(min(epochs, partial))]
-        return sum(steps) + (epochs - len(steps)) * len(self._taught.order(partial))
+        curriculum, epochs = self.configuration.curriculum, self.configuration.training.epochs
+        partial = 0 if curriculum is None else curriculum.epochs
+        steps = [len(self._taught.order(epoch)) for epoch in range(partial + 1)]
+        return sum(steps) + (epochs - len(steps)) * steps[-1]
 
     def resume(self) -> None:
         """Take up the last checkpoint of the run.
@@ -220,7 +219,8 @@ class Trainer:
             raise Interruption(self.run.path)
 
     def _tell_what_is_read(self, epoch: int) -> None:
-        if epoch < self.configuration.partial_epochs:
+        curriculum = self.configuration.curriculum
+        if curriculum is not None and epoch < curriculum.epochs:
             data, rows = self.corpus.sets["train"], self._taught.rows(epoch)
             words = data.lengths.reshape(-1, data.sides)[rows].max()
             self._say(

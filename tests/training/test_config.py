@@ -281,12 +281,13 @@ def test_a_default_written_out_is_never_refused(name):
 def test_a_curriculum_comes_to_its_end_before_training_does():
     begun = {"curriculum": 0.5, "curriculum_epochs": 2}
     policy = {"trees": "sampled", "tracker": True, "warm_start": 1.5}
-    assert resolve(begun, {"epochs": 3}).partial_epochs == 2
-    assert resolve({"epochs": 1}).partial_epochs == 0
+    assert resolve({"epochs": 1}).curriculum is None
     for options, epochs in ((begun, 2), ({**begun, **policy}, 4)):
         with pytest.raises(ConfigurationError, match=f"join after {epochs} epochs"):
             resolve(options, {"epochs": epochs})
-        assert resolve(options, {"epochs": epochs + 1}).partial_epochs == epochs
+        curriculum = resolve(options, {"epochs": epochs + 1}).curriculum
+        assert curriculum is not None
+        assert curriculum.epochs == epochs
 
 
 @pytest.mark.parametrize(("trees", "flag"), [("sampled", "--rl"), ("predicted", "--predict")])
