@@ -204,7 +204,7 @@ class Batcher:
         """List the rows that an epoch reads."""
         if self._curriculum is None or epoch >= self._curriculum.epochs:
             return np.arange(len(self.dataset))
-        longest = self._lengths.max(axis=1)
+        longest = self.dataset.longest
         limit = np.quantile(longest, self._curriculum.share(epoch), method="inverted_cdf")
         return np.flatnonzero(longest <= limit)
 
@@ -253,7 +253,7 @@ class Batcher:
     def _pairs_in_batch(self) -> int:
         if self._token_budget is None:
             return self._batch_size
-        mean = max(1.0, float(self._lengths.max(axis=1).mean()))
+        mean = max(1.0, float(self.dataset.longest.mean()))
         return max(1, int(self._token_budget / (self.dataset.sides * mean)))
 
     def _sort(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -71,6 +71,11 @@ class PairDataset:
         return np.diff(self.offsets)
 
     @property
+    def longest(self) -> NDArray[np.int64]:
+        """``[P]``, the number of words of the longest sentence of each example."""
+        return self.lengths.reshape(-1, self.sides).max(axis=1)
+
+    @property
     def transition_offsets(self) -> NDArray[np.int64]:
         """``[SP + 1]``, where each sentence begins among the transitions."""
         return 2 * self.offsets - np.arange(len(self.offsets))

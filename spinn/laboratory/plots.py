@@ -30,6 +30,7 @@ from spinn.laboratory.summary import (
     RowSummary,
     common_splits,
     correctness,
+    sides_of,
 )
 from spinn.laboratory.tables import COMPARED
 from spinn.transitions import Transition, TransitionArray
@@ -80,7 +81,7 @@ def plot_accuracy(measurements: Measurements, path: Path, title: str) -> None:
     the deeper of the two trees that its row took.
     """
     split = common_splits(measurements)[-1]
-    sides = max(run.sets[split].sides for runs in measurements.values() for run in runs.values())
+    sides = sides_of(measurements)
     figure = _figure(f"{title}, {split}", 11, 4.6)
     by_length, by_depth = figure.subplots(1, 2)
     for number, (row, runs) in enumerate(measurements.items()):

@@ -12,7 +12,7 @@ from spinn.errors import ConfigurationError, SpinnError
 from spinn.files import write_whole
 from spinn.laboratory.grid import Experiment, Grid
 from spinn.laboratory.measurement import FILE_NAME, Measurement, load
-from spinn.laboratory.summary import common_splits, comparable, summarise
+from spinn.laboratory.summary import common_splits, comparable, sides_of, summarise
 from spinn.laboratory.tables import Table
 from spinn.laboratory.worker import State, state_of
 from spinn.training.checkpoint import RunDirectory
@@ -34,12 +34,6 @@ class Finished:
 
     measurements: dict[str, dict[int, Measurement]]
     metrics: dict[str, dict[int, list[dict[str, Any]]]]
-
-    @property
-    def sides(self) -> int:
-        """How many sentences are classified together: 2 if in any run, else 1."""
-        runs = (run for runs in self.measurements.values() for run in runs.values())
-        return max(measured.sides for run in runs for measured in run.sets.values())
 
 
 def choose_reference(grid: Grid, against: str | None) -> str:
@@ -93,7 +87,7 @@ def write_report(
         raise SpinnError(f"{output}: no run of the study is finished yet. {remedy}")
     remarks = [*notes, *_missing(experiments, reasons or {}), *_not_compared(finished, reference)]
     summaries = summarise(finished.measurements, reference)
-    table = Table(summaries, reference, remarks, sides=finished.sides)
+    table = Table(summaries, reference, remarks, sides=sides_of(finished.measurements))
     try:
         for ending, text in (
             ("md", table.markdown()), ("csv", table.csv()), ("tex", table.latex()),

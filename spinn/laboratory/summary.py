@@ -161,6 +161,12 @@ def common_splits(measurements: Measurements) -> list[str]:
     return [split for split in SPLITS if split in shared]
 
 
+def sides_of(measurements: Measurements) -> int:
+    """Tell how many sentences are classified together: 2 if in any run, else 1."""
+    runs = (run for runs in measurements.values() for run in runs.values())
+    return max(measured.sides for run in runs for measured in run.sets.values())
+
+
 def further_sets(measurements: Measurements) -> list[str]:
     """List the further test sets that every finished run has."""
     return [name for name in _shared_sets(measurements) if name not in SPLITS]

@@ -232,7 +232,7 @@ class Configuration:
             )
         if self.curriculum is not None and self.curriculum.epochs >= self.training.epochs:
             raise ConfigurationError(
-                f"The longest examples would never be read: they join after "
+                "The longest examples would never be read: they join after "
                 f"{self.curriculum.epochs} epochs of {self.training.epochs}. Give more --epochs or "
                 "fewer --curriculum-epochs, or leave them out with --max-words."
             )

@@ -108,7 +108,7 @@ class Trainer:
         self._forward = distributed.data_parallel(TrainingStep(model, self.objective))
         self._learned = self._batcher(configuration.source)
         self._taught = self._batcher(configuration.teacher)
-        self._batches = len(self._taught.order(0))
+        self._batches = 0  # of the running epoch
         self.schedule = Schedule(options, self._steps())
         self.progress = Progress()
         self._stop_asked = False
@@ -222,10 +222,9 @@ class Trainer:
         curriculum = self.configuration.curriculum
         if curriculum is not None and epoch < curriculum.epochs:
             data, rows = self.corpus.sets["train"], self._taught.rows(epoch)
-            words = data.lengths.reshape(-1, data.sides)[rows].max()
             self._say(
                 f"Epoch {epoch + 1} reads {len(rows):,} of {len(data):,} {self._unit}: "
-                f"those of up to {words} words a sentence."
+                f"those of up to {data.longest[rows].max()} words a sentence."
             )
 
     def _epoch_batches(self) -> Iterator[Batch]:

@@ -117,12 +117,11 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
 def _shortened(corpus: Corpus, limit: int, say: Say) -> Corpus:
     """Leave examples with a sentence of more words than the limit out of the training set."""
     data = corpus.sets["train"]
-    longest = data.lengths.reshape(-1, data.sides).max(axis=1)
-    short = data.take(np.flatnonzero(longest <= limit))
+    short = data.take(np.flatnonzero(data.longest <= limit))
     if not len(short):
         raise ConfigurationError(
             f"--max-words {limit} leaves nothing to train on; the shortest example has "
-            f"{longest.min()} words."
+            f"{data.longest.min()} words."
         )
     say(
         f"Training on {len(short):,} of {len(data):,} {UNITS[data.sides]}: "
