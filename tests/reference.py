@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from spinn.model.cells import Tracker, TreeLSTM
+from spinn.model.cells import GatedRecursiveCell, Tracker, TreeLSTM
 from spinn.model.encoder import SPINN
 from spinn.model.gumbel import GumbelTreeLSTM
 from spinn.transitions import Transition, from_spans
 
 Node = tuple[Tensor, Tensor]
-"""Hidden state and memory cell, ``[H]`` each."""
+"""Hidden state ``[H]`` and memory cell, ``[H]`` or of no width where the composition has none."""
 
 
 @dataclass
@@ -49,7 +49,7 @@ class PlainEncoding:
 
 
 def encode(encoder: SPINN, leaves: Sequence[Tensor], given: Sequence[int] | None) -> PlainEncoding:
-    """Encode one sentence of leaves ``[2H]``; with the tracker's best transitions if none given."""
+    """Encode one sentence of leaves ``[S]``; with the tracker's best transitions if none given."""
     size = encoder.output_size
     buffer: list[Node] = [(leaf[:size], leaf[size:]) for leaf in leaves]
     stack: list[Node] = []
@@ -156,14 +156,36 @@ def log_probability(scores: Tensor, transition: int, *, free: bool) -> Tensor:
     return chosen - (scores[0].exp() + scores[1].exp()).log()
 
 
-def compose(cell: TreeLSTM, left: Node, right: Node, tracker: Node | None) -> Node:
-    """Apply the tree-LSTM: one input gate, two forget gates, one output gate, one candidate."""
+def compose(
+    cell: TreeLSTM | GatedRecursiveCell, left: Node, right: Node, tracker: Node | None
+) -> Node:
+    """Compose two nodes with whichever cell it is."""
     inputs = torch.cat([left[0], right[0]] + ([] if tracker is None else [tracker[0]]))
+    if isinstance(cell, TreeLSTM):
+        return tree_lstm(cell, inputs, left, right)
+    return gated_recursion(cell, inputs, left[0], right[0]), left[1]
+
+
+def tree_lstm(cell: TreeLSTM, inputs: Tensor, left: Node, right: Node) -> Node:
+    """Apply the tree-LSTM: one input gate, two forget gates, one output gate, one candidate."""
     weights, biases = cell.gates.weight.chunk(5), cell.gates.bias.chunk(5)
     i, f_left, f_right, o, g = (w @ inputs + b for w, b in zip(weights, biases, strict=True))
     c = torch.sigmoid(i) * torch.tanh(g)
     c = c + torch.sigmoid(f_left) * left[1] + torch.sigmoid(f_right) * right[1]
     return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def gated_recursion(
+    cell: GatedRecursiveCell, inputs: Tensor, left: Tensor, right: Tensor
+) -> Tensor:
+    """Apply the gated recursive cell: a gated sum of both children and a candidate, normalised."""
+    inner = (cell.inner.weight @ inputs + cell.inner.bias).clamp(min=0)
+    g_left, g_right, g_new, new = (cell.outer.weight @ inner + cell.outer.bias).chunk(4)
+    mixed = torch.sigmoid(g_left) * left + torch.sigmoid(g_right) * right
+    mixed = mixed + torch.sigmoid(g_new) * new
+    deviation = mixed - mixed.mean()
+    spread = ((deviation**2).mean() + cell.norm.eps) ** 0.5
+    return cell.norm.weight * deviation / spread + cell.norm.bias
 
 
 def lstm_step(tracker: Tracker, view: Tensor, state: Node) -> Node:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spinn.model.baselines import BagOfWords, SequenceLSTM
+from spinn.model.cells import COMPOSITIONS
 from spinn.model.classifier import PairClassifier
 from spinn.model.encoder import SPINN
 from spinn.model.gumbel import GumbelTreeLSTM
@@ -74,6 +75,13 @@ class ModelOptions:
         "whether each token drops numbers of its own, or each word the same ones all over a batch",
         choices=("token", "word"),
         needs="leaf dropout",
+    )
+    composition: str = option(
+        "tree-lstm",
+        "what composes two nodes of SPINN: a tree-LSTM, or the gated recursive cell of Ordered "
+        "Memory (the phrases of --parser own are always a tree-LSTM's)",
+        choices=tuple(COMPOSITIONS),
+        needs="spinn",
     )
     composition_dropout: float = option(
         0.0,
@@ -172,6 +180,7 @@ def build_encoder(
         tracker_size,
         predicts=predicts,
         pooling=options.pooling,
+        composition=options.composition,
         dropout=options.composition_dropout,
         engine=engine,
     )

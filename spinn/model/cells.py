@@ -1,11 +1,12 @@
-"""The two recurrent cells of SPINN: composition of two nodes, and the tracker.
+"""The recurrent cells of SPINN: composition of two nodes, of which there are two, and the tracker.
 
-A node's state is one row ``(h, c)`` of width 2H: the hidden state, then the memory cell.
+A node's state is one row. In a tree-LSTM it is ``(h, c)`` of width 2H: the hidden state, then the
+memory cell. The gated recursive cell has hidden states alone, of width H.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,11 @@ class TreeLSTMGates:
     def hidden_size(self) -> int:
         """H, the width of a hidden state."""
         return len(self.bias) // 5
+
+    @property
+    def weights(self) -> tuple[Tensor, ...]:
+        """All that gradients reach."""
+        return self.weight, self.bias
 
     def __call__(self, left: Tensor, right: Tensor, tracker: Tensor | None = None) -> Tensor:
         """Compose children ``[n, 2H]`` (and tracker states ``[n, K]``) into ``[n, 2H]``."""
@@ -64,6 +70,7 @@ class TreeLSTM(nn.Module):
     def __init__(self, hidden_size: int, tracker_size: int = 0, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.hidden_size = hidden_size
+        self.state_size = 2 * hidden_size
         self.dropout = dropout
         self.gates = nn.Linear(2 * hidden_size + tracker_size, 5 * hidden_size)
 
@@ -75,6 +82,95 @@ class TreeLSTM(nn.Module):
     def forward(self, left: Tensor, right: Tensor, tracker: Tensor | None = None) -> Tensor:
         """Compose one group of children, as :class:`TreeLSTMGates` does."""
         return self.draw()(left, right, tracker)
+
+
+@dataclass(frozen=True)
+class GatedRecursion:
+    """The gated recursive cell by given weights (Shen et al. 2019, section 2, its "cell").
+
+    With ``(g_left, g_right, g_new, u) = W2 relu(W1 (left, right) + b1) + b2`` the parent is
+    ``LayerNorm(σ(g_left) left + σ(g_right) right + σ(g_new) u)``.
+
+    Attributes
+    ----------
+    inner_weight, inner_bias
+        ``[4H, 2H + K]`` and ``[4H]``, W1 and b1.
+    outer_weight, outer_bias
+        ``[4H, 4H]`` and ``[4H]``, W2 and b2.
+    scale, shift
+        ``[H]``, of the layer norm.
+
+    """
+
+    inner_weight: Tensor
+    inner_bias: Tensor
+    outer_weight: Tensor
+    outer_bias: Tensor
+    scale: Tensor
+    shift: Tensor
+
+    @property
+    def hidden_size(self) -> int:
+        """H, the width of a hidden state, which is all that a node has."""
+        return len(self.scale)
+
+    @property
+    def weights(self) -> tuple[Tensor, ...]:
+        """All that gradients reach, in the order of the fields."""
+        return tuple(getattr(self, part.name) for part in fields(self))
+
+    def __call__(self, left: Tensor, right: Tensor, tracker: Tensor | None = None) -> Tensor:
+        """Compose children ``[n, H]`` (and tracker states ``[n, K]``) into ``[n, H]``."""
+        inputs = [left, right] if tracker is None else [left, right, tracker]
+        inner = functional.linear(torch.cat(inputs, dim=1), self.inner_weight, self.inner_bias)
+        outer = functional.linear(inner.relu(), self.outer_weight, self.outer_bias)
+        gates, new = outer.tensor_split([3 * self.hidden_size], dim=1)
+        keep_left, keep_right, write = gates.sigmoid().chunk(3, dim=1)
+        mixed = keep_left * left + keep_right * right + write * new
+        return functional.layer_norm(mixed, (self.hidden_size,), self.scale, self.shift)
+
+
+class GatedRecursiveCell(nn.Module):
+    """Compose two children into their parent, a gated and normalised sum of both and something new.
+
+    The cell of Ordered Memory (Shen et al. 2019). A gate for each child lets one of them through
+    as it is, so that a word without a meaning of its own, such as a bracket, can be passed over,
+    and the norm keeps states alike at all heights: it is made for trees deeper than those seen in
+    training.
+
+    Parameters
+    ----------
+    hidden_size, tracker_size, dropout
+        As :class:`TreeLSTM` has them.
+
+    """
+
+    def __init__(self, hidden_size: int, tracker_size: int = 0, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.hidden_size = self.state_size = hidden_size
+        self.dropout = dropout
+        self.inner = nn.Linear(2 * hidden_size + tracker_size, 4 * hidden_size)
+        self.outer = nn.Linear(4 * hidden_size, 4 * hidden_size)
+        self.norm = nn.LayerNorm(hidden_size)
+
+    def draw(self) -> GatedRecursion:
+        """Return the composition for one pass through a batch."""
+        inner, outer = (
+            functional.dropout(layer.weight, self.dropout, self.training)
+            for layer in (self.inner, self.outer)
+        )
+        scale, shift = self.norm.weight, self.norm.bias
+        return GatedRecursion(inner, self.inner.bias, outer, self.outer.bias, scale, shift)
+
+    def forward(self, left: Tensor, right: Tensor, tracker: Tensor | None = None) -> Tensor:
+        """Compose one group of children, as :class:`GatedRecursion` does."""
+        return self.draw()(left, right, tracker)
+
+
+COMPOSITIONS: dict[str, type[TreeLSTM] | type[GatedRecursiveCell]] = {
+    "tree-lstm": TreeLSTM,
+    "gated-recursive": GatedRecursiveCell,
+}
 
 
 class Tracker(nn.Module):

@@ -2,7 +2,7 @@
 
 All sentences move together, one transition a time step. Their nodes lie in one table; a buffer is
 the number of the next word, a stack is a row of node numbers. SHIFT copies a number; the REDUCEs of
-a step are composed in one call of the tree-LSTM. The sentences come sorted, longest first, so those
+a step are composed in one call of the cell. The sentences come sorted, longest first, so those
 still running at any step are the first ones, and nothing is computed for the others.
 
 :class:`SPINN` is the whole algorithm; :class:`Machine` is its integer half. Where trees are given
@@ -17,10 +17,11 @@ from enum import Enum
 import torch
 from torch import Tensor, nn
 
-from spinn.model.cells import Tracker, TreeLSTM
+from spinn.model.cells import COMPOSITIONS, Tracker, TreeLSTMGates
 from spinn.model.policy import TransitionPolicy
 from spinn.ops.lstm import LSTMSteps
-from spinn.ops.nodes import Nodes, PlainNodes
+from spinn.ops.nodes import AnyNodes, Nodes, PlainNodes
+from spinn.ops.recorded import RecordedNodes
 from spinn.schedule import Schedule
 from spinn.transitions import Transition
 
@@ -184,8 +185,10 @@ class SPINN(nn.Module):
         What a sentence vector is: the state of the ``"root"``, or in each dimension the ``"max"``
         over all phrases, that is, composed nodes (Shi et al. 2018; a sentence of one word is that
         word).
+    composition
+        What composes two nodes, by its name in :data:`spinn.model.cells.COMPOSITIONS`.
     dropout
-        Of the weights of the composition; see :class:`TreeLSTM`.
+        Of the weights of the composition; see :class:`spinn.model.cells.TreeLSTM`.
     engine
         ``"auto"``, or ``"reference"`` to leave all gradients to autograd.
 
@@ -198,6 +201,7 @@ class SPINN(nn.Module):
         *,
         predicts: bool = False,
         pooling: str = "root",
+        composition: str = "tree-lstm",
         dropout: float = 0.0,
         engine: str = "auto",
     ) -> None:
@@ -205,8 +209,8 @@ class SPINN(nn.Module):
         self.pooling = pooling
         self.engine = engine
         self.output_size = hidden_size
-        self.leaf_size = 2 * hidden_size
-        self.composition = TreeLSTM(hidden_size, tracker_size, dropout=dropout)
+        self.composition = COMPOSITIONS[composition](hidden_size, tracker_size, dropout=dropout)
+        self.leaf_size = self.composition.state_size
         self.tracker = (
             Tracker(hidden_size, tracker_size, predicts=predicts) if tracker_size else None
         )
@@ -225,7 +229,7 @@ class SPINN(nn.Module):
         Parameters
         ----------
         leaves
-            The words, as rows ``(h, c)``.
+            The words, as rows of the composition's states.
         transitions
             ``[T, B]``, or ``[T, B * copies]`` where each copy has its own, padded; wanted where
             ``choice`` is GIVEN, left alone otherwise.
@@ -274,7 +278,7 @@ class SPINN(nn.Module):
         Parameters
         ----------
         leaves
-            ``[N, 2H]``, rows ``(h, c)``, as the schedule numbers them.
+            ``[N, S]``, rows of the composition's states, as the schedule numbers them.
         schedule
             Made from the transitions of the batch.
 
@@ -290,17 +294,21 @@ class SPINN(nn.Module):
             nodes.compose(children)
         return self._pool(nodes, schedule.roots, schedule.phrases)
 
-    def _pool(self, nodes: Nodes | PlainNodes, roots: Tensor, phrases: Tensor) -> Tensor:
+    def _pool(self, nodes: AnyNodes, roots: Tensor, phrases: Tensor) -> Tensor:
         """Make sentence vectors ``[B, H]`` of the roots ``[B]`` or the phrases ``[*, B]``."""
         if self.pooling == "root" or len(phrases) == 0:
             return nodes.read(roots)
         states = nodes.read(phrases.flatten()).unflatten(0, phrases.shape)
         return states.max(dim=0).values
 
-    def _hold(self, leaves: Tensor, compositions: int) -> Nodes | PlainNodes:
+    def _hold(self, leaves: Tensor, compositions: int) -> AnyNodes:
         """Set up the nodes of a batch, of which so many are yet to be composed."""
-        kind = PlainNodes if self.engine == "reference" else Nodes
-        return kind(leaves, self.composition.draw(), compositions)
+        cell = self.composition.draw()
+        if self.engine == "reference":
+            return PlainNodes(leaves, cell, compositions)
+        if isinstance(cell, TreeLSTMGates):
+            return Nodes(leaves, cell, compositions)
+        return RecordedNodes(leaves, cell, compositions)
 
     def _watch(self, like: Tensor, rows: int) -> Tracker | LSTMSteps | None:
         """Set up the steps of the tracker, of so many rows in all."""
@@ -325,7 +333,7 @@ class SPINN(nn.Module):
         return policy.sample() if choice is Choice.SAMPLED else policy.argmax()
 
     def _move(
-        self, taken: Tensor, machine: Machine, nodes: Nodes | PlainNodes, tracker: Tensor | None
+        self, taken: Tensor, machine: Machine, nodes: AnyNodes, tracker: Tensor | None
     ) -> None:
         """Take one transition ``[active]`` in each sentence; compose all that reduce together."""
         machine.shift((taken == Transition.SHIFT).nonzero().squeeze(1))

@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from spinn.ops.nodes import Composition, Work, compose_rows, gate_gradients
+from spinn.ops.nodes import TreeLSTMComposition, Work, compose_rows, gate_gradients
 from spinn.ops.precision import rounded_rows
 
 
@@ -38,7 +38,7 @@ def merge(
     leaves: Tensor,
     rows: Tensor,
     lengths: Tensor,
-    cell: Composition,
+    cell: TreeLSTMComposition,
     query: Tensor,
     noise: Tensor | None = None,
     temperature: float = 1.0,

@@ -1,15 +1,17 @@
 """The nodes of a batch of trees: composed in groups, written once, read by number.
 
-The encoder keeps leaves and composed nodes as rows of two arrays, of hidden states and of memory
-cells; its buffers and stacks are row numbers. A group of nodes, be it a height or a time step, is
-composed in one call, by the tree-LSTM of Bowman et al. (2016, equations 5 to 7).
+The encoder keeps leaves and composed nodes as rows of a table; its buffers and stacks are row
+numbers. A group of nodes, be it a height or a time step, is composed in one call of the cell.
 
 :class:`PlainNodes` says what happens: it concatenates, calls the cell, and leaves the gradients to
-autograd. :class:`Nodes` computes the same with a backward of its own. A read or a composition costs
-what it touches, forwards and backwards, while autograd would carry gradients of all rows through
-every group. Inputs and gates of all groups lie side by side, so that the gradient of the weights is
-one matrix product over all nodes, at the end. Under autocast the products run in its type; gates,
-states and memory cells keep that of the leaves.
+autograd. The two others compute the same with a backward of their own. A read or a composition
+costs what it touches, forwards and backwards, while autograd would carry gradients of all rows
+through every group. Under autocast the products run in its type; states keep that of the leaves.
+
+- :class:`Nodes` knows the tree-LSTM of Bowman et al. (2016, equations 5 to 7) and goes back through
+  it by hand. Inputs and gates of all groups lie side by side, so that the gradient of the weights
+  is one matrix product over all nodes, at the end.
+- :class:`spinn.ops.recorded.RecordedNodes` takes any cell: autograd records each group by itself.
 
 The groups hang together by a token, a scalar that runs through all of them: autograd reaches a
 group only after everything that could have read it. A backward pass must reach the first group, as
@@ -29,54 +31,33 @@ from spinn.ops.precision import ROWS, product_type, rounded_rows
 
 
 class Composition(Protocol):
-    """The tree-LSTM, as far as it is needed here; see :class:`spinn.model.cells.TreeLSTMGates`."""
+    """A cell with its weights, as far as it is needed here; see :mod:`spinn.model.cells`."""
 
     @property
-    def hidden_size(self) -> int: ...  # noqa: D102
+    def hidden_size(self) -> int:
+        """H; the first H numbers of a state are its hidden state."""
+
+    @property
+    def weights(self) -> tuple[Tensor, ...]:
+        """The weights, in the order in which the cell's class takes them."""
+
+    def __call__(self, left: Tensor, right: Tensor, tracker: Tensor | None) -> Tensor:
+        """Compose children ``[n, S]`` and tracker states ``[n, K]`` into ``[n, S]``."""
+
+
+class TreeLSTMComposition(Composition, Protocol):
+    """The tree-LSTM, whose states are ``(h, c)``; see :class:`spinn.model.cells.TreeLSTMGates`."""
+
     @property
     def weight(self) -> Tensor: ...  # noqa: D102
     @property
     def bias(self) -> Tensor: ...  # noqa: D102
 
-    def __call__(self, left: Tensor, right: Tensor, tracker: Tensor | None) -> Tensor:
-        """Compose children ``[n, 2H]`` and tracker states ``[n, K]`` into ``[n, 2H]``."""
 
+class AnyNodes(Protocol):
+    """The nodes of a batch; made of leaves ``[N, S]``, a cell, and the number M of compositions.
 
-class PlainNodes:
-    """The nodes, by plain autograd; with the methods of :class:`Nodes`."""
-
-    def __init__(self, leaves: Tensor, cell: Composition, compositions: int) -> None:
-        self._cell = cell
-        self._rows = torch.cat([leaves.new_zeros(1, leaves.shape[1]), leaves])
-        self.empty = len(leaves) + compositions
-
-    def compose(self, children: Tensor, tracker: Tensor | None = None) -> Tensor:
-        """Compose rows ``[n, 2]``, with tracker states ``[n, K]``; return the new rows ``[n]``."""
-        left, right = self._look_up(children[:, 0]), self._look_up(children[:, 1])
-        made = len(self._rows)
-        self._rows = torch.cat([self._rows, self._cell(left, right, tracker)])
-        return torch.arange(made - 1, len(self._rows) - 1, device=children.device)
-
-    def read(self, rows: Tensor) -> Tensor:
-        """Fetch the hidden states ``[n, H]`` of rows ``[n]``."""
-        return self._look_up(rows)[:, : self._cell.hidden_size]
-
-    def _look_up(self, rows: Tensor) -> Tensor:
-        # The empty row is kept first, where it does not move.
-        return self._rows[torch.where(rows == self.empty, 0, rows + 1)]
-
-
-class Nodes:
-    """The nodes of a batch.
-
-    Parameters
-    ----------
-    leaves
-        ``[N, 2H]``, hidden states and memory cells of the leaves: rows 0 to N - 1.
-    cell
-        The tree-LSTM.
-    compositions
-        M, how many nodes will be composed in all: rows N to N + M - 1.
+    Rows 0 to N - 1 are the leaves, rows N to N + M - 1 what is composed.
 
     Attributes
     ----------
@@ -85,14 +66,51 @@ class Nodes:
 
     """
 
+    empty: int
+
+    def compose(self, children: Tensor, tracker: Tensor | None = None) -> Tensor:
+        """Compose rows ``[n, 2]``, with tracker states ``[n, K]``; return the new rows ``[n]``."""
+
+    def read(self, rows: Tensor) -> Tensor:
+        """Fetch the hidden states ``[n, H]`` of rows ``[n]``; any row any number of times."""
+
+
+class PlainNodes:
+    """The nodes, by plain autograd."""
+
     def __init__(self, leaves: Tensor, cell: Composition, compositions: int) -> None:
+        self._cell = cell
+        self._rows = torch.cat([leaves.new_zeros(1, leaves.shape[1]), leaves])
+        self.empty = len(leaves) + compositions
+
+    def compose(self, children: Tensor, tracker: Tensor | None = None) -> Tensor:
+        """Compose rows; see :class:`AnyNodes`."""
+        left, right = self._look_up(children[:, 0]), self._look_up(children[:, 1])
+        made = len(self._rows)
+        composed = self._cell(left, right, tracker)
+        self._rows = torch.cat([self._rows, composed.to(self._rows.dtype)])
+        return torch.arange(made - 1, len(self._rows) - 1, device=children.device)
+
+    def read(self, rows: Tensor) -> Tensor:
+        """Fetch hidden states; see :class:`AnyNodes`."""
+        return self._look_up(rows)[:, : self._cell.hidden_size]
+
+    def _look_up(self, rows: Tensor) -> Tensor:
+        # The empty row is kept first, where it does not move.
+        return self._rows[torch.where(rows == self.empty, 0, rows + 1)]
+
+
+class Nodes:
+    """The nodes, composed by a tree-LSTM; leaves are rows ``(h, c)`` of width 2H."""
+
+    def __init__(self, leaves: Tensor, cell: TreeLSTMComposition, compositions: int) -> None:
         self._work = Work(leaves, cell, compositions)
         self.empty = len(leaves) + compositions
         with torch.autocast(leaves.device.type, enabled=False):
             self._token = _Begin.apply(leaves, cell.weight, cell.bias, self._work)
 
     def compose(self, children: Tensor, tracker: Tensor | None = None) -> Tensor:
-        """Compose rows ``[n, 2]``, with tracker states ``[n, K]``; return the new rows ``[n]``."""
+        """Compose rows; see :class:`AnyNodes`."""
         start = self._work.done
         with torch.autocast(children.device.type, enabled=False):
             self._token = _Compose.apply(self._token, children.flatten(), tracker, self._work)
@@ -100,7 +118,7 @@ class Nodes:
         return torch.arange(first + start, first + self._work.done, device=children.device)
 
     def read(self, rows: Tensor) -> Tensor:
-        """Fetch the hidden states ``[n, H]`` of rows ``[n]``; any row any number of times."""
+        """Fetch hidden states; see :class:`AnyNodes`."""
         return _Read.apply(self._token, rows, self._work)
 
 
@@ -112,7 +130,7 @@ class Work:
     compositions, in the order in which they are made.
     """
 
-    def __init__(self, leaves: Tensor, cell: Composition, compositions: int) -> None:
+    def __init__(self, leaves: Tensor, cell: TreeLSTMComposition, compositions: int) -> None:
         size = cell.hidden_size
         self.leaves, self.size, self.done = len(leaves), size, 0
         self.type = product_type(leaves)

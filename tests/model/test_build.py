@@ -8,6 +8,7 @@ from torch import nn
 
 from spinn.model.baselines import BagOfWords, SequenceLSTM
 from spinn.model.build import ModelOptions, build_embedding, build_encoder, build_model
+from spinn.model.cells import GatedRecursiveCell, TreeLSTM
 from spinn.model.encoder import SPINN
 from spinn.model.gumbel import GumbelTreeLSTM
 
@@ -36,6 +37,17 @@ def test_encoder_is_the_one_named(name, kind):
 def test_pooling_reaches_the_encoder(name):
     options = ModelOptions(encoder=name, hidden_size=10, pooling="max")
     assert build_encoder(options, predicts=False).pooling == "max"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("tree-lstm", TreeLSTM), ("gated-recursive", GatedRecursiveCell)]
+)
+def test_composition_is_the_one_named_and_leaves_are_as_wide_as_its_states(name, kind):
+    options = ModelOptions(composition=name, hidden_size=10, composition_dropout=0.3)
+    model = build_model(options, build_embedding(options, 9), 3, predicts=False)
+    assert isinstance(model.encoder.composition, kind)
+    assert model.encoder.composition.dropout == 0.3
+    assert model.leaves.projection.out_features == model.encoder.composition.state_size
 
 
 def test_tracker_is_built_where_it_is_asked_for():

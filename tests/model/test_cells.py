@@ -1,4 +1,4 @@
-"""The tree-LSTM and the tracker, against their equations in plain Python, and their gradients."""
+"""The two compositions and the tracker: their equations in plain Python, and their gradients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from spinn.model.cells import Tracker, TreeLSTM
+from spinn.model.cells import GatedRecursiveCell, Tracker, TreeLSTM
 
 Row = list[float]
 
@@ -68,9 +68,55 @@ def test_tree_lstm_is_its_equations(size, tracker_size, count, seed):
     torch.testing.assert_close(composed, torch.tensor(expected, dtype=torch.float64))
 
 
-def test_left_and_right_are_not_alike():
-    cell = with_drawn_weights(TreeLSTM(3), 0)
-    left, right = drawn(1, 2, 6), drawn(2, 2, 6)
+def recur_by_hand(cell: GatedRecursiveCell, left: Row, right: Row, tracker: Row) -> Row:
+    """Apply the gated recursive cell of Shen et al. (2019), number by number."""
+    size = cell.hidden_size
+    inner = affine(cell.inner.weight, cell.inner.bias, left + right + tracker)
+    outer = affine(cell.outer.weight, cell.outer.bias, [max(0.0, x) for x in inner])
+    mixed = []
+    for j in range(size):
+        g_left, g_right, g_new = (sigmoid(outer[gate * size + j]) for gate in range(3))
+        mixed.append(g_left * left[j] + g_right * right[j] + g_new * outer[3 * size + j])
+    mean = sum(mixed) / size
+    spread = math.sqrt(sum((x - mean) ** 2 for x in mixed) / size + cell.norm.eps)
+    scale, shift = cell.norm.weight.tolist(), cell.norm.bias.tolist()
+    return [a * (x - mean) / spread + b for x, a, b in zip(mixed, scale, shift, strict=True)]
+
+
+@given(
+    size=st.integers(1, 4),
+    tracker_size=st.integers(0, 3),
+    count=st.integers(1, 4),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=25)
+def test_gated_recursive_cell_is_its_equations(size, tracker_size, count, seed):
+    cell = with_drawn_weights(GatedRecursiveCell(size, tracker_size), seed)
+    left, right = drawn(seed + 1, count, size), drawn(seed + 2, count, size)
+    tracker = drawn(seed + 3, count, tracker_size) if tracker_size else None
+    watched = tracker.tolist() if tracker is not None else [[]] * count
+    expected = [
+        recur_by_hand(cell, *rows)
+        for rows in zip(left.tolist(), right.tolist(), watched, strict=True)
+    ]
+    composed = cell(left, right, tracker)
+    torch.testing.assert_close(composed, torch.tensor(expected, dtype=torch.float64))
+
+
+def test_a_gate_lets_a_child_through_as_it_is():
+    cell = GatedRecursiveCell(4).double()
+    with torch.no_grad():
+        cell.outer.weight.zero_()
+        cell.outer.bias.copy_(torch.tensor([-100.0, 100.0, -100.0, 0.0]).repeat_interleave(4))
+    left, right = drawn(1, 3, 4), drawn(2, 3, 4)
+    right = nn.functional.layer_norm(right, (4,))
+    torch.testing.assert_close(cell(left, right), right, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [TreeLSTM, GatedRecursiveCell])
+def test_left_and_right_are_not_alike(kind):
+    cell = with_drawn_weights(kind(3), 0)
+    left, right = drawn(1, 2, cell.state_size), drawn(2, 2, cell.state_size)
     assert not torch.allclose(cell(left, right), cell(right, left))
 
 
@@ -84,10 +130,11 @@ def test_hidden_state_stays_within_one_and_memory_adds_up():
     torch.testing.assert_close(h, c.tanh())
 
 
+@pytest.mark.parametrize("kind", [TreeLSTM, GatedRecursiveCell])
 @pytest.mark.parametrize("tracker_size", [0, 2])
-def test_tree_lstm_gradients(tracker_size):
-    cell = with_drawn_weights(TreeLSTM(2, tracker_size), 0)
-    inputs = [drawn(1, 3, 4).requires_grad_(), drawn(2, 3, 4).requires_grad_()]
+def test_gradients_of_the_compositions(kind, tracker_size):
+    cell = with_drawn_weights(kind(2, tracker_size), 0)
+    inputs = [drawn(seed, 3, cell.state_size).requires_grad_() for seed in (1, 2)]
     if tracker_size:
         inputs.append(drawn(3, 3, tracker_size).requires_grad_())
     assert torch.autograd.gradcheck(cell, inputs)
@@ -105,6 +152,20 @@ def test_dropped_weights_are_the_same_for_a_whole_pass_and_none_in_evaluation():
     row = drawn(1, 1, 8).expand(3, -1)
     assert torch.equal(first(row, row)[0], first(row, row)[2])
     assert torch.equal(cell.eval().draw().weight, cell.gates.weight)
+
+
+def test_weights_of_the_gated_recursive_cell_are_dropped_in_both_its_layers():
+    cell = with_drawn_weights(GatedRecursiveCell(4, dropout=0.5), 0)
+    torch.manual_seed(0)
+    drawn_once = cell.draw()
+    for name in ("inner", "outer"):
+        whole = getattr(cell, name)
+        found = getattr(drawn_once, f"{name}_weight")
+        kept = found != 0
+        assert 0.3 < kept.double().mean() < 0.7
+        torch.testing.assert_close(found[kept], 2 * whole.weight[kept])
+        assert torch.equal(getattr(drawn_once, f"{name}_bias"), whole.bias)
+    assert torch.equal(cell.eval().draw().outer_weight, cell.outer.weight)
 
 
 def track_by_hand(tracker: Tracker, view: Row, h: Row, c: Row) -> tuple[Row, Row]:

@@ -19,6 +19,7 @@ from spinn.transitions import Transition, check, right_branching
 S, R, PAD = int(Transition.SHIFT), int(Transition.REDUCE), int(Transition.PAD)
 HIDDEN, TRACKER = 3, 4
 POOLINGS = ("root", "max")
+CELLS = ("tree-lstm", "gated-recursive")
 Tree = list[int]
 
 
@@ -131,6 +132,7 @@ def assert_same(actual: Tensor | list[Tensor], expected: Tensor | list[Tensor]) 
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("engine", ["auto", "reference"])
 @given(batch=batches, copies=st.integers(1, 3), seed=seeds, pooling=st.sampled_from(POOLINGS))
 @example(batch=[[S]], copies=1, seed=0, pooling="max")
@@ -139,11 +141,12 @@ def assert_same(actual: Tensor | list[Tensor], expected: Tensor | list[Tensor]) 
 @example(batch=[[S, S, S, R, R, S, S, R, R], [S, S, R], [S]], copies=3, seed=3, pooling="root")
 @settings(max_examples=25)
 def test_outputs_and_gradients_are_those_of_the_reference(
-    form, engine, batch, copies, seed, pooling
+    form, engine, cell, batch, copies, seed, pooling
 ):
-    encoder = make_encoder(seed, form.tracker, form.predicts, pooling=pooling, engine=engine)
+    options = {"pooling": pooling, "composition": cell, "engine": engine}
+    encoder = make_encoder(seed, form.tracker, form.predicts, **options)
     lengths = lengths_of(batch)
-    leaves = make_leaves(lengths, seed)
+    leaves = make_leaves(lengths, seed, encoder.leaf_size)
     torch.manual_seed(seed)
     transitions = padded(batch) if form.choice is Choice.GIVEN else None
     encoding = encoder(leaves, transitions, form.choice, copies=copies)
@@ -162,13 +165,14 @@ def test_outputs_and_gradients_are_those_of_the_reference(
     assert_same(ours, theirs)
 
 
+@pytest.mark.parametrize("cell", CELLS)
 @given(batch=batches, seed=seeds, tracker=st.sampled_from([0, TRACKER]))
 @settings(max_examples=25)
-def test_engines_agree_where_weights_of_the_composition_are_dropped(batch, seed, tracker):
-    lengths = lengths_of(batch)
-    leaves, found = make_leaves(lengths, seed), []
+def test_engines_agree_where_weights_of_the_composition_are_dropped(cell, batch, seed, tracker):
+    lengths, found = lengths_of(batch), []
     for engine in ("auto", "reference"):
-        encoder = make_encoder(seed, tracker, dropout=0.4, engine=engine)
+        encoder = make_encoder(seed, tracker, composition=cell, dropout=0.4, engine=engine)
+        leaves = make_leaves(lengths, seed, encoder.leaf_size)
         torch.manual_seed(seed)
         encoding = encoder(leaves, padded(batch))
         found.append(

@@ -1,4 +1,4 @@
-"""The nodes with a backward of their own, against the plain ones."""
+"""The nodes with a backward of their own, by hand and recorded, against the plain ones."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spinn.model.cells import TreeLSTM
-from spinn.ops.nodes import Nodes, PlainNodes
+from spinn.model.cells import GatedRecursiveCell, TreeLSTM
+from spinn.ops.nodes import AnyNodes, Nodes, PlainNodes
+from spinn.ops.recorded import RecordedNodes
 
-AnyNodes = Nodes | PlainNodes
+Cell = TreeLSTM | GatedRecursiveCell
 
 
 @dataclass(frozen=True)
@@ -39,21 +40,26 @@ seeds = st.integers(0, 2**16)
 
 @dataclass(frozen=True)
 class Setting:
-    """Leaves ``[5, 2H]``, a cell, and a tracker's states ``[4, K]``, if it has one."""
+    """Leaves ``[5, S]``, a cell, and a tracker's states ``[4, K]``, if it has one."""
 
     leaves: Tensor
-    cell: TreeLSTM
+    cell: Cell
     tracker: Tensor | None
 
     @classmethod
     def drawn(
-        cls, seed: int, watched: int, size: int = 3, dtype: torch.dtype = torch.float64
+        cls,
+        kind: type[Cell],
+        watched: int,
+        seed: int,
+        size: int = 3,
+        dtype: torch.dtype = torch.float64,
     ) -> Setting:
         generator = torch.Generator().manual_seed(seed)
-        cell = TreeLSTM(size, watched).to(dtype)
+        cell = kind(size, watched).to(dtype)
         for weight in cell.parameters():
             torch.nn.init.normal_(weight, std=1.5 / size**0.5, generator=generator)
-        leaves = torch.randn(5, 2 * size, dtype=dtype, generator=generator).requires_grad_()
+        leaves = torch.randn(5, cell.state_size, dtype=dtype, generator=generator).requires_grad_()
         tracker = None
         if watched:
             tracker = torch.randn(4, watched, dtype=dtype, generator=generator).requires_grad_()
@@ -90,27 +96,33 @@ class Setting:
         )
 
 
+over_all_forms = pytest.mark.parametrize(
+    ("cell", "nodes"),
+    [(TreeLSTM, Nodes), (TreeLSTM, RecordedNodes), (GatedRecursiveCell, RecordedNodes)],
+)
 with_and_without_tracker = pytest.mark.parametrize("watched", [0, 2])
 
 
+@over_all_forms
 @with_and_without_tracker
 @given(program=programs, seed=seeds)
 @example(program=[Group([(0, 0)], [])], seed=0)
 @example(program=[Group([(0, 1), (1, 0)], [5, 5]), Group([(5, 5), (5, 6)], [2])], seed=1)
-def test_rows_and_gradients_are_those_of_the_plain_nodes(watched, program, seed):
-    setting = Setting.drawn(seed, watched)
-    actual, expected = setting.run(Nodes, program), setting.run(PlainNodes, program)
+def test_rows_and_gradients_are_those_of_the_plain_nodes(cell, nodes, watched, program, seed):
+    setting = Setting.drawn(cell, watched, seed)
+    actual, expected = setting.run(nodes, program), setting.run(PlainNodes, program)
     close = {"rtol": 1e-9, "atol": 1e-9}
     torch.testing.assert_close(actual, expected, **close)
     torch.testing.assert_close(setting.gradients(actual), setting.gradients(expected), **close)
 
 
+@over_all_forms
 @with_and_without_tracker
 @given(program=programs, seed=seeds)
 @settings(max_examples=25)
-def test_in_single_precision_they_agree_to_five_digits(watched, program, seed):
-    setting = Setting.drawn(seed, watched, 16, torch.float32)
-    actual, expected = setting.run(Nodes, program), setting.run(PlainNodes, program)
+def test_in_single_precision_they_agree_to_five_digits(cell, nodes, watched, program, seed):
+    setting = Setting.drawn(cell, watched, seed, 16, torch.float32)
+    actual, expected = setting.run(nodes, program), setting.run(PlainNodes, program)
     torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
     for one, other in zip(setting.gradients(actual), setting.gradients(expected), strict=True):
         assert (one - other).norm() <= 1e-5 * (1 + other.norm())
@@ -119,16 +131,36 @@ def test_in_single_precision_they_agree_to_five_digits(watched, program, seed):
 @with_and_without_tracker
 @given(program=programs, seed=seeds)
 @settings(max_examples=25)
-def test_in_bf16_they_agree_within_its_rounding(watched, program, seed):
+def test_in_bf16_those_by_hand_agree_with_full_precision_within_its_rounding(
+    watched, program, seed
+):
     """Products of bf16 carry 8 bits: states within 0.05, gradients within 5% of their norm."""
-    setting = Setting.drawn(seed, watched, 16, torch.float32)
+    setting = Setting.drawn(TreeLSTM, watched, seed, 16, torch.float32)
     with torch.no_grad():
-        setting.cell.gates.weight.mul_(0.5)
+        for weight in setting.cell.parameters():
+            weight.mul_(0.5)
     expected = setting.run(PlainNodes, program)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         actual = setting.run(Nodes, program)
-    assert actual.dtype == torch.float32
     torch.testing.assert_close(actual, expected, rtol=0, atol=0.05)
+    assert_gradients_are_close(setting, actual, expected)
+
+
+@pytest.mark.parametrize("cell", [TreeLSTM, GatedRecursiveCell])
+@with_and_without_tracker
+@given(program=programs, seed=seeds)
+@settings(max_examples=25)
+def test_in_bf16_those_recorded_agree_with_the_plain_ones(cell, watched, program, seed):
+    """Against full precision a ReLU would be open here and shut there."""
+    setting = Setting.drawn(cell, watched, seed, 16, torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        expected, actual = (setting.run(kind, program) for kind in (PlainNodes, RecordedNodes))
+    torch.testing.assert_close(actual, expected, rtol=0, atol=0.05)
+    assert_gradients_are_close(setting, actual, expected)
+
+
+def assert_gradients_are_close(setting: Setting, actual: Tensor, expected: Tensor) -> None:
+    assert actual.dtype == torch.float32
     for one, other in zip(setting.gradients(actual), setting.gradients(expected), strict=True):
         assert one.dtype == torch.float32
         assert (one - other).norm() <= 0.05 * (0.1 + other.norm())
@@ -137,55 +169,60 @@ def test_in_bf16_they_agree_within_its_rounding(watched, program, seed):
 PROGRAM = [Group([(0, 1), (2, 3)], [5]), Group([(5, 6), (4, 5)], [7, 7, 1])]
 
 
+@over_all_forms
 @with_and_without_tracker
-def test_the_gradients_pass_gradcheck(watched):
-    setting = Setting.drawn(3, watched, 2)
+def test_the_gradients_pass_gradcheck(cell, nodes, watched):
+    setting = Setting.drawn(cell, watched, 3, 2)
 
     def read(*weights: Tensor) -> Tensor:
-        return setting.run(Nodes, PROGRAM)
+        return setting.run(nodes, PROGRAM)
 
     assert torch.autograd.gradcheck(read, tuple(setting.weights))
 
 
-def test_the_gradients_of_a_second_backward_pass_start_from_nothing():
-    setting = Setting.drawn(4, 2)
-    loss = setting.run(Nodes, PROGRAM).sum()
+@over_all_forms
+def test_the_gradients_of_a_second_backward_pass_start_from_nothing(cell, nodes):
+    setting = Setting.drawn(cell, 2, 4)
+    loss = setting.run(nodes, PROGRAM).sum()
     first = torch.autograd.grad(loss, setting.weights, retain_graph=True)
     second = torch.autograd.grad(loss, setting.weights)
     torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
-def test_compositions_that_nobody_reads_leave_no_trace():
-    setting = Setting.drawn(6, 2)
+@over_all_forms
+def test_compositions_that_nobody_reads_leave_no_trace(cell, nodes):
+    setting = Setting.drawn(cell, 2, 6)
     assert setting.tracker is not None
     found = []
-    for kind in (Nodes, PlainNodes):
-        nodes = kind(setting.leaves, setting.cell.draw(), 2)
-        rows = nodes.compose(torch.tensor([[0, 1]]), setting.tracker[:1])
-        read = nodes.read(rows)
-        nodes.compose(torch.tensor([[5, 2]]), setting.tracker[1:2])
+    for kind in (nodes, PlainNodes):
+        made = kind(setting.leaves, setting.cell.draw(), 2)
+        rows = made.compose(torch.tensor([[0, 1]]), setting.tracker[:1])
+        read = made.read(rows)
+        made.compose(torch.tensor([[5, 2]]), setting.tracker[1:2])
         found.append(torch.autograd.grad(read.sum(), setting.weights))
     torch.testing.assert_close(*found, rtol=1e-9, atol=1e-9)
 
 
-def test_nothing_is_kept_where_no_gradient_is_wanted():
-    setting = Setting.drawn(5, 0)
+@over_all_forms
+def test_nothing_is_kept_where_no_gradient_is_wanted(cell, nodes):
+    setting = Setting.drawn(cell, 0, 5)
     with torch.no_grad():
-        read = setting.run(Nodes, PROGRAM)
+        read = setting.run(nodes, PROGRAM)
     assert read.grad_fn is None
-    torch.testing.assert_close(read, setting.run(Nodes, PROGRAM))
+    torch.testing.assert_close(read, setting.run(nodes, PROGRAM))
 
 
-def test_a_chain_of_thousands_of_groups():
+@over_all_forms
+def test_a_chain_of_thousands_of_groups(cell, nodes):
     """Carried through every group, the gradients of all rows would take minutes and gigabytes."""
-    count, size = 8000, 64
-    cell = TreeLSTM(size)
-    leaves = torch.randn(2, 2 * size, requires_grad=True)
-    nodes = Nodes(leaves, cell.draw(), count)
+    count, size = 4000, 64
+    drawn = cell(size)
+    leaves = torch.randn(2, drawn.state_size, requires_grad=True)
+    chain = nodes(leaves, drawn.draw(), count)
     row = torch.tensor([0])
     for _ in range(count):
-        row = nodes.compose(torch.stack([row, torch.ones_like(row)], dim=1))
-    nodes.read(row).sum().backward()
+        row = chain.compose(torch.stack([row, torch.ones_like(row)], dim=1))
+    (chain.read(row) * torch.linspace(-1, 1, size)).sum().backward()
     assert leaves.grad is not None
     assert leaves.grad.isfinite().all()
     assert leaves.grad[1].abs().sum() > 0
