@@ -11,14 +11,14 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spinn.data.examples import UNITS, Example
 from spinn.data.vocabulary import Vocabulary
-from spinn.transitions import Transition
+from spinn.transitions import Transition, TransitionArray
 
 NO_LABEL = -1
 
@@ -90,6 +90,10 @@ class PairDataset:
         return PairDataset(
             self.words[words], offsets, self.transitions[steps], self.labels[rows], self.sides
         )
+
+    def with_trees(self, trees: Sequence[TransitionArray]) -> PairDataset:
+        """Make the same set with other trees, one for each sentence."""
+        return replace(self, transitions=np.concatenate(trees))
 
     @property
     def parsed(self) -> NDArray[np.bool_]:

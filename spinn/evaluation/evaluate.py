@@ -27,7 +27,7 @@ from spinn.evaluation.parsing import (
     mean_depth,
 )
 from spinn.model.encoder import Choice
-from spinn.model.pair import PairModel
+from spinn.model.pair import PairModel, SortedSentences
 from spinn.runtime import arithmetic
 from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource
@@ -113,6 +113,35 @@ def evaluate(
                 _put_trees(trees, taken, batch.lengths.numpy(), rows)
     model.train(training)
     return Evaluation(report, probabilities, trees)
+
+
+def parse(
+    model: PairModel,
+    dataset: PairDataset,
+    *,
+    batch_size: int = 256,
+    device: torch.device | None = None,
+    precision: str = "fp32",
+) -> list[TransitionArray]:
+    """Find the most probable tree of each sentence of a data set, and do nothing else.
+
+    The parameters are those of :func:`evaluate`, and so are the trees; the model must have a
+    parser, or a tracker that predicts.
+    """
+    device = next(model.parameters()).device if device is None else device
+    trees = [_NO_TREE] * len(dataset.lengths)
+    training = model.training
+    model.eval()
+    with torch.no_grad(), arithmetic(device, precision):
+        for batch in Batcher(dataset, None, batch_size=batch_size, shuffle=False).batches():
+            sentences = SortedSentences.of(batch.words.to(device), batch.lengths, None)
+            leaves = model.leaves(sentences.words, sentences.lengths)
+            encoding = model.parse(sentences, leaves, Choice.GREEDY).reorder(sentences.back)
+            assert encoding.transitions is not None
+            taken = encoding.transitions.cpu().numpy().astype(np.int8)
+            _put_trees(trees, taken, batch.lengths.numpy(), batch.rows.numpy())
+    model.train(training)
+    return trees
 
 
 _NO_TREE: TransitionArray = np.empty(0, dtype=np.int8)

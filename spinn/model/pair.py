@@ -167,7 +167,7 @@ class PairModel(nn.Module):
             encoding = self.parse(sentences, leaves, choice, copies=copies, own_share=own_share)
             if self.parser is not None:
                 assert encoding.transitions is not None
-                vectors = self._follow(leaves, encoding.transitions, copies)
+                vectors = self._follow(sentences, leaves, encoding.transitions, copies)
                 encoding = replace(encoding, sentences=vectors)
         elif isinstance(self.encoder, GumbelTreeLSTM):
             encoding = self.encoder(leaves, temperature)
@@ -202,16 +202,23 @@ class PairModel(nn.Module):
             )
         return encoding
 
-    def _follow(self, leaves: Leaves, transitions: Tensor, copies: int) -> Tensor:
+    def _follow(
+        self, sentences: SortedSentences, leaves: Leaves, transitions: Tensor, copies: int
+    ) -> Tensor:
         """Compose sorted sentences, so many copies of each, along a parser's trees."""
         assert isinstance(self.encoder, SPINN)
         if not self.goes_by_height:
             encoding: Encoding = self.encoder(leaves, transitions, copies=copies)
             return encoding.sentences
-        lengths = leaves.lengths.repeat_interleave(copies)
-        schedule = build_schedule(transitions.cpu().numpy(), lengths.numpy())
+        lengths = leaves.lengths.repeat_interleave(copies).numpy()
+        taken, device = transitions.cpu().numpy(), transitions.device
+        if self.shares(training=self.training):
+            words = sentences.words.repeat_interleave(copies, dim=1).cpu().numpy()
+            schedule = build_schedule(taken, lengths, words).to(device)
+            assert schedule.words is not None
+            return self.encoder.compose(self.leaves.of_words(schedule.words), schedule)
         states = leaves.states.repeat_interleave(copies, dim=0)
-        return self.encoder.compose(states, schedule.to(states.device))
+        return self.encoder.compose(states, build_schedule(taken, lengths).to(device))
 
     def _compose(
         self, words: Tensor, lengths: Tensor, transitions: Tensor | None, schedule: Schedule

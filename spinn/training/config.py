@@ -101,12 +101,22 @@ class PolicyOptions:
         minimum=0,
         needs="rl",
     )
+    policy_epochs: int | None = option(
+        None,
+        "epochs after which the parser is kept as it is, and its most probable trees are followed "
+        "(default: it learns to the end)",
+        minimum=1,
+        needs="rl of a parser",
+    )
     entropy_weight: float = option(0.02, "weight of the entropy bonus", minimum=0, needs="rl")
     entropy_weight_end: float = option(
         0.0, "entropy weight at the end of training", minimum=0, needs="rl"
     )
     entropy_epochs: int | None = option(
-        None, "epochs after which it is at its end (default: all of them)", minimum=1, needs="rl"
+        None,
+        "epochs after which it is at its end (default: all in which the policy learns)",
+        minimum=1,
+        needs="rl",
     )
     warm_start: float = option(
         0.0, "epochs in which the teacher's trees are followed first", minimum=0, needs="rl"
@@ -230,11 +240,27 @@ class Configuration:
             raise ConfigurationError(
                 "--baseline leave-one-out compares samples of a sentence; give --samples 2 or more."
             )
+        self._check_policy_epochs()
         if self.curriculum is not None and self.curriculum.epochs >= self.training.epochs:
             raise ConfigurationError(
                 "The longest examples would never be read: they join after "
                 f"{self.curriculum.epochs} epochs of {self.training.epochs}. Give more --epochs or "
                 "fewer --curriculum-epochs, or leave them out with --max-words."
+            )
+
+    def _check_policy_epochs(self) -> None:
+        learning = self.policy.policy_epochs
+        if learning is None:
+            return
+        if learning >= self.training.epochs:
+            raise ConfigurationError(
+                f"The parser would never be kept as it is: it learns for {learning} epochs of "
+                f"{self.training.epochs}. Give more --epochs, or leave --policy-epochs out."
+            )
+        if learning <= self.policy.warm_start:
+            raise ConfigurationError(
+                f"The policy would never learn: the warm start takes {self.policy.warm_start:g} "
+                f"epochs, and all is over after {learning}. Give more --policy-epochs."
             )
 
     def groups(self) -> dict[str, Any]:
@@ -267,6 +293,11 @@ class Configuration:
             return None
         held = math.ceil(self.policy.warm_start) if _samples(self) else 0
         return Curriculum(options.curriculum, held, options.curriculum_epochs)
+
+    def follows_own_trees(self, epoch: float) -> bool:
+        """Tell whether, so far into training, a parser that has learned gives the trees."""
+        learning = self.policy.policy_epochs
+        return learning is not None and epoch >= learning
 
     @property
     def predicts(self) -> bool:
@@ -347,6 +378,10 @@ _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
     "predict": (lambda c: c.predicts and not _samples(c), "it belongs to --predict"),
     "teacher": (lambda c: c.teacher is not None, "it belongs to --predict, or --rl --warm-start"),
     "rl": (lambda c: _samples(c), "it belongs to --rl"),
+    "rl of a parser": (
+        lambda c: _samples(c) and c.model.parser == "own",
+        "it belongs to --rl with --parser own",
+    ),
     "ppo": (
         lambda c: _samples(c) and c.policy.policy_updates > 1,
         "it belongs to --rl with --policy-updates 2 or more",

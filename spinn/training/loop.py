@@ -26,9 +26,10 @@ from tqdm import tqdm
 
 from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
+from spinn.data.dataset import PairDataset
 from spinn.data.examples import UNITS
 from spinn.errors import SpinnError
-from spinn.evaluation.evaluate import evaluate
+from spinn.evaluation.evaluate import evaluate, parse
 from spinn.files import write_whole
 from spinn.model.pair import PairModel
 from spinn.runtime import arithmetic, stopped_by
@@ -38,6 +39,7 @@ from spinn.training.config import Configuration
 from spinn.training.objective import Objective, StepResult, TrainingStep
 from spinn.training.optimizers import Schedule, make_optimizer
 from spinn.training.ppo import SampledTrees
+from spinn.trees import TreeSource, tree_source
 
 
 class Interruption(Exception):  # noqa: N818 - nothing went wrong
@@ -106,18 +108,19 @@ class Trainer:
         self.objective = Objective(configuration, model.sides).to(self.device)
         self.optimizer = make_optimizer(configuration, model, self.objective)
         self._forward = distributed.data_parallel(TrainingStep(model, self.objective))
-        self._learned = self._batcher(configuration.source)
-        self._taught = self._batcher(configuration.teacher)
+        self._learned = self._batcher(corpus.sets["train"], configuration.source)
+        self._taught = self._batcher(corpus.sets["train"], configuration.teacher)
+        self._settled = False  # whether the batches learned from have the trees of the parser
         self._batches = 0  # of the running epoch
         self.schedule = Schedule(options, self._steps())
         self.progress = Progress()
         self._stop_asked = False
         self._logs = _TensorBoard(run, enabled=options.tensorboard)  # written to by the first
 
-    def _batcher(self, source: Any) -> Batcher:
+    def _batcher(self, data: PairDataset, source: TreeSource | None) -> Batcher:
         options = self.configuration.training
         return Batcher(
-            self.corpus.sets["train"],
+            data,
             source,
             batch_size=options.batch_size,
             token_budget=options.token_budget,
@@ -191,6 +194,8 @@ class Trainer:
         begun, before = time.monotonic(), progress.seconds
         pairs_at_start = progress.sums.get("pairs", 0.0)
         self._tell_what_is_read(progress.epoch)
+        if not self._settled and self.configuration.follows_own_trees(progress.epoch):
+            self._settle()
         self.model.train()
         for batch in self._bar(self._epoch_batches()):
             rate = self.schedule.apply(self.optimizer, progress.step)
@@ -227,6 +232,14 @@ class Trainer:
                 f"those of up to {data.longest[rows].max()} words a sentence."
             )
 
+    def _settle(self) -> None:
+        """Parse the training set with the parser as it is, and follow these trees from now on."""
+        data, precision = self.corpus.sets["train"], self.configuration.training.precision
+        self._say("The parser is kept as it is from now on; parsing the training set with it.")
+        trees = parse(self.model, data, precision=precision)
+        self._learned = self._batcher(data.with_trees(trees), tree_source("gold"))
+        self._settled = True
+
     def _epoch_batches(self) -> Iterator[Batch]:
         """Yield the rest of the running epoch; with the teacher's trees as long as they rule."""
         source, done = self.configuration.source, self.progress
@@ -251,6 +264,8 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         # The losses of several processes add up; what comes of them is averaged.
         (result.loss * distributed.world_size()).backward()
+        if self._settled and self.model.parser is not None:
+            self.model.parser.zero_grad()  # no step of the optimiser, be it one of decay alone
         norm = self._clip(self._weights())
         if self.model.parser is not None:
             norm = norm + self._clip(list(self.model.parser.parameters()))

@@ -3,6 +3,7 @@
 Trees that are given, or built by the encoder, leave the classification loss alone. A tracker that
 learns from a teacher adds the cross-entropy of the teacher's transitions; one that learns by
 REINFORCE adds the policy's loss, and one that learns by PPO has more of that from the same trees.
+The trees of a parser that has learned enough are given like any others.
 
 Where several processes share a batch, each makes its part of every mean: the parts add up to what a
 single process would have made of the whole batch.
@@ -72,10 +73,11 @@ class Objective(nn.Module):
 
     def forward(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
         """Run the model on a batch, ``epoch`` passes (with a fraction) into training."""
+        settled = self.configuration.follows_own_trees(epoch)
         taught = epoch < self.configuration.policy.warm_start and batch.transitions is not None
-        if self.baseline is not None and not taught:
+        if self.baseline is not None and not taught and not settled:
             return self._reinforce(model, batch, epoch)
-        if self.configuration.teacher is not None:
+        if self.configuration.teacher is not None and not settled:
             return self._follow_teacher(model, batch, epoch)
         output = model(
             batch.words,
@@ -127,7 +129,8 @@ class Objective(nn.Module):
         )
         entropy = _entropy(encoding.policy)
         start, end = options.entropy_weight, options.entropy_weight_end
-        weight = self._between(start, end, epoch, options.entropy_epochs)
+        epochs = options.entropy_epochs or options.policy_epochs
+        weight = self._between(start, end, epoch, epochs)
         if weight > 0:
             loss = loss - weight * entropy
         own = self.baseline.loss()

@@ -16,7 +16,7 @@ from spinn.data.batching import Batcher
 from spinn.data.dataset import NO_LABEL, DatasetBuilder, PairDataset
 from spinn.data.examples import Example, Sentence
 from spinn.data.vocabulary import Vocabulary
-from spinn.evaluation.evaluate import Evaluation, count_parameters, evaluate, score_trees
+from spinn.evaluation.evaluate import Evaluation, count_parameters, evaluate, parse, score_trees
 from spinn.evaluation.parsing import Conventions, compare_with_shapes, mean_depth
 from spinn.model.build import ModelOptions, build_embedding, build_model
 from spinn.model.encoder import Choice
@@ -137,6 +137,22 @@ def test_predicted_trees_are_trees_over_the_sentences():
     assert seen.trees is not None
     for tree, length in zip(seen.trees, dataset.lengths, strict=True):
         check(tree, length)
+
+
+@pytest.mark.parametrize("sides", [2, 1])
+@pytest.mark.parametrize("parser", ["shared", "own"])
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_parsing_finds_the_trees_of_an_evaluation(parser, sides, batch_size):
+    model = make_model(**TRACKER, parser=parser, predicts=True, sides=sides).train()
+    data = make_dataset(sides=sides)
+    expected = evaluate(model, data, LABELS, tree_source("sampled")).trees
+    trees = parse(model, data, batch_size=batch_size)
+    assert model.training
+    assert expected is not None
+    assert [tree.tolist() for tree in trees] == [tree.tolist() for tree in expected]
+    parsed = data.with_trees(trees)
+    assert parsed.transitions.tolist() == np.concatenate(expected).tolist()
+    assert parsed.words is data.words
 
 
 def test_random_trees_hang_on_the_seed_alone():

@@ -208,6 +208,28 @@ def test_a_parsers_trees_are_composed_like_any_others(name, lengths, seed):
     assert not torch.allclose(again.scores, output.scores)
 
 
+@given(lengths=two_to_ten, seed=st.integers(0, 1000), copies=st.integers(1, 3))
+@settings(max_examples=12)
+def test_a_parsers_trees_share_what_is_equal_and_come_to_the_same(lengths, seed, copies):
+    still = options(parser="own", parser_size=3, embedding_dropout=0.0, leaf_dropout=0.0)
+    batch, found = Pairs.drawn(lengths, seed), []
+    sentences = SortedSentences.of(batch.words, batch.lengths, None)
+    for shared in (True, False):
+        model = make_model(Case(still, predicts=True), seed).train()
+        assert model.shares(training=True)
+        if not shared:
+            model.encoder.engine = "reference"
+        leaves = model.leaves(sentences.words, sentences.lengths)
+        torch.manual_seed(seed)
+        scores = model.classify(sentences, leaves, Choice.SAMPLED, copies=copies).scores
+        weights = [*model.leaves.parameters(), *model.encoder.parameters()]
+        loss = (scores * torch.linspace(-1, 1, scores.numel()).view_as(scores)).sum()
+        gradients = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
+        found.append([scores.detach(), *gradients])
+    for one, other in zip(*found, strict=True):
+        assert_same(one, other)
+
+
 @pytest.mark.parametrize("name", ["parser", "parser, tracker"])
 def test_no_gradient_passes_between_parser_and_composition(name):
     model = make_model(CASES[name])

@@ -53,6 +53,7 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "chosen trees": ({}, PREDICT),
     "parser": (RL, RL | {"parser": "own"}),
     "rl": (PREDICT, RL),
+    "rl of a parser": (RL, RL | {"parser": "own"}),
     "ppo": (RL, RL | {"policy_updates": 2}),
     "sgd": ({}, {"optimizer": "sgd"}),
     "cosine": ({"schedule": "step"}, {"schedule": "cosine"}),
@@ -288,6 +289,18 @@ def test_a_curriculum_comes_to_its_end_before_training_does():
         curriculum = resolve(options, {"epochs": epochs + 1}).curriculum
         assert curriculum is not None
         assert curriculum.epochs == epochs
+
+
+def test_a_policy_learns_for_some_epochs_and_not_for_all():
+    learning = {**RL, "parser": "own", "policy_epochs": 2}
+    configuration = resolve(learning, {"epochs": 3})
+    follows = [configuration.follows_own_trees(epoch) for epoch in (0, 1.9, 2, 2.5)]
+    assert follows == [False, False, True, True]
+    assert not resolve(RL).follows_own_trees(100)
+    with pytest.raises(ConfigurationError, match="would never be kept"):
+        resolve(learning, {"epochs": 2})
+    with pytest.raises(ConfigurationError, match="would never learn"):
+        resolve(learning, {"epochs": 3, "warm_start": 2})
 
 
 @pytest.mark.parametrize(("trees", "flag"), [("sampled", "--rl"), ("predicted", "--predict")])

@@ -19,17 +19,18 @@ from safetensors.torch import load_file
 from torch import Tensor
 from toys import FORMS, silent, small_configuration, write_corpus, write_expressions
 
-from spinn.data.batching import Batcher
+from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import load_corpus
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.evaluation import plots
-from spinn.evaluation.evaluate import evaluate
+from spinn.evaluation.evaluate import evaluate, parse
 from spinn.training import checkpoint, loop, run
 from spinn.training.checkpoint import RunDirectory, load_trained
 from spinn.training.config import Configuration
 from spinn.training.loop import Interruption, read_metrics
 from spinn.training.objective import Objective
 from spinn.training.optimizers import Schedule
+from spinn.transitions import Transition
 
 BATCHES = 6  # of the toy's 44 pairs, 8 in a batch
 DROPOUT = {"embedding_dropout": 0.3, "leaf_dropout": 0.2, "classifier_dropout": 0.2}
@@ -51,6 +52,17 @@ RESUMED: dict[str, dict[str, Any]] = {
         "policy_updates": 3,
         "policy_learning_rate": 0.02,
         "warm_start": 0.4,
+    },
+    "a parser that is kept": {
+        **FORMS["RL-SPINN"],
+        **DROPOUT,
+        "tracker": False,
+        "parser": "own",
+        "parser_size": 5,
+        "policy_updates": 2,
+        "policy_epochs": 1,
+        "weight_decay": 0.1,
+        "baseline": "value",
     },
     "warm start": {
         **FORMS["RL-SPINN"],
@@ -146,6 +158,7 @@ def stop() -> None:
         *(("scheduled sampling", step) for step in (2, BATCHES)),
         ("PPO", 4),
         *(("PPO of a parser", step) for step in (2, 9)),
+        *(("a parser that is kept", step) for step in (4, BATCHES, 8)),
         *(("warm start", step) for step in (5, 8, 10)),
         *(("gumbel", step) for step in (3, 8)),
     ],
@@ -560,6 +573,43 @@ def test_a_warm_start_may_end_anywhere_in_an_epoch(tmp_path, monkeypatch, warm_s
     lines = [line for line in figures(path) if line["kind"] == "train"]
     rewarded = [line["step"] for line in lines if "reward" in line]
     assert rewarded == [switched + 1, switched + 2]
+
+
+def test_a_parser_that_is_kept_gives_the_trees_of_all_later_epochs(
+    toy_folder, tmp_path, monkeypatch
+):
+    options = {**RESUMED["a parser that is kept"], "epochs": 3}
+    given: dict[int, Tensor] = {}
+    saved: list[dict[str, Tensor]] = []
+    forward, save = Objective.forward, RunDirectory.save
+
+    def watch(self: Objective, model: Any, batch: Batch, epoch: float) -> Any:
+        if epoch >= 1:
+            assert batch.transitions is not None
+            for row, trees in zip(batch.rows.tolist(), batch.transitions.T, strict=False):
+                given[row] = trees[trees != Transition.PAD]
+        else:
+            assert batch.transitions is None
+        return forward(self, model, batch, epoch)
+
+    def note(self: RunDirectory, step: int, model: Any, *arguments: Any, **more: Any) -> None:
+        saved.append({key: value.clone() for key, value in model.state_dict().items()})
+        save(self, step, model, *arguments, **more)
+
+    monkeypatch.setattr(Objective, "forward", watch)
+    monkeypatch.setattr(RunDirectory, "save", note)
+    path, configuration = tmp_path / "run", small_configuration(toy_folder, **options)
+    run.train(configuration, path, silent)
+    first, *later = saved
+    for weights in later:
+        for name, weight in weights.items():
+            if name.startswith(("parser.", "encoder.")):
+                assert torch.equal(weight, first[name]) == name.startswith("parser."), name
+    data = load_corpus(configuration.data).sets["train"]
+    trees = parse(load_trained(path).model, data)
+    assert len(given) == len(data)
+    assert all(given[row].tolist() == trees[2 * row].tolist() for row in given)
+    assert {"entropy" in line for line in figures(path) if line["epoch"] > 1} == {False}
 
 
 # Trouble.

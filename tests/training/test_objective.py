@@ -21,6 +21,7 @@ from spinn.training.config import Configuration
 from spinn.training.objective import Objective, StepResult, teacher_loss
 from spinn.training.reinforce import policy_loss
 from spinn.transitions import Transition
+from spinn.trees import tree_source
 
 # Without dropout, two runs over the same trees give the same numbers.
 STILL = {"embedding_dropout": 0.0, "leaf_dropout": 0.0, "classifier_dropout": 0.0}
@@ -296,6 +297,28 @@ def test_warm_start_follows_the_teacher_and_then_samples(toy_either):
     assert set(after.means) == {"entropy", "reward"}
     never = setting(toy_either, "RL-SPINN")
     assert set(never.step(epoch=0).means) == {"entropy", "reward"}
+
+
+def test_the_trees_of_a_parser_that_is_kept_pay_for_labels_alone(toy_either):
+    toy = setting(toy_either, "RL-SPINN", parser="own", tracker=False, policy_epochs=1)
+    assert set(toy.step(epoch=0.99).means) == {"entropy", "reward"}
+    toy.batch = one_batch(toy.configuration, tree_source("balanced"))
+    after = toy.step(epoch=1)
+    assert after.means == {}
+    assert same(after.loss, toy.label_loss(toy.output()))
+    after.loss.backward()
+    assert toy.model.parser is not None
+    assert all(weight.grad is None for weight in toy.model.parser.parameters())
+
+
+@pytest.mark.parametrize(("epoch", "weight"), [(0.0, 0.4), (0.5, 0.3), (0.75, 0.25)])
+def test_entropy_weight_comes_to_its_end_with_the_policys_learning(toy_folder, epoch, weight):
+    options = {"entropy_weight": 0.4, "entropy_weight_end": 0.2, "samples": 2}
+    own = {"parser": "own", "tracker": False, "policy_epochs": 1}
+    toy = setting(toy_folder, "RL-SPINN", **own, **options, epochs=4)
+    plain = setting(toy_folder, "RL-SPINN", parser="own", tracker=False, samples=2)
+    result = toy.step(epoch)
+    assert same(result.loss, plain.step(epoch).loss - weight * result.means["entropy"])
 
 
 def test_the_objectives_own_weights_are_those_of_the_value_baseline_alone(toy_folder):
