@@ -18,6 +18,9 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+# The words of a treebank for the brackets of a text.
+BRACKET_WORDS = {"(": "-LRB-", ")": "-RRB-", "[": "-LSB-", "]": "-RSB-", "{": "-LCB-", "}": "-RCB-"}
+
 Span = tuple[int, int]
 TransitionArray = NDArray[np.int8]
 
@@ -101,7 +104,8 @@ def to_brackets(words: Sequence[str], transitions: Sequence[int] | TransitionArr
     check(steps, len(words))
     for word in words:
         if word in ("(", ")") or word.split() != [word]:
-            raise TreeError(f"the word {word!r} cannot stand in brackets; write -LRB- or -RRB-")
+            written = f"write {BRACKET_WORDS['(']} or {BRACKET_WORDS[')']}"
+            raise TreeError(f"the word {word!r} cannot stand in brackets; {written}")
     opened = [0] * len(words)  # brackets that open before each word
     closed = [0] * len(words)  # brackets that close after it
     for start, end in to_spans(steps):

@@ -28,14 +28,14 @@ import orjson
 from spinn.data.examples import ROLES, UNITS, Example, Sentence
 from spinn.data.tokenizer import Tokenizer
 from spinn.errors import ConfigurationError, DataError
-from spinn.transitions import TreeError, from_brackets
+from spinn.transitions import BRACKET_WORDS, TreeError, from_brackets
 
 INFERENCE_LABELS = ("entailment", "neutral", "contradiction")
 # The seven relations of natural logic: equivalence, forward and reverse entailment, alternation,
 # negation, cover, independence (MacCartney and Manning 2009; Bowman, Manning and Potts 2015).
 LOGIC_RELATIONS = ("=", "<", ">", "|", "^", "v", "#")
 DIGITS = tuple("0123456789")  # what an expression of ListOps comes to
-OPENING_WORD, CLOSING_WORD = "-LRB-", "-RRB-"  # what treebanks write for brackets that are words
+OPENING_WORD, CLOSING_WORD = BRACKET_WORDS["("], BRACKET_WORDS[")"]
 UNLABELLED = "-"  # SNLI's gold label where the annotators found no majority
 
 _NEEDS_EXAMPLES = "Choose a file with labelled sentences or sentence pairs"

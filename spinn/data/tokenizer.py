@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from spinn.errors import ConfigurationError
+from spinn.transitions import BRACKET_WORDS
 
 if TYPE_CHECKING:
     from spacy.tokenizer import Tokenizer as SpacyTokenizer
@@ -36,7 +37,6 @@ _PLAIN = str.maketrans(
         "\N{EM DASH}": "--",
     }
 )
-_ESCAPES = {"(": "-LRB-", ")": "-RRB-", "[": "-LSB-", "]": "-RSB-", "{": "-LCB-", "}": "-RCB-"}
 
 # What is cut off at either end of a run of characters without blanks, in order of precedence.
 _DOTS_DASHES_QUOTES = (r"\.\.\.+", r"--+", r"``", r"''", r'"', r"`")
@@ -155,4 +155,4 @@ def _spell(text: str, tokens: Iterable[tuple[int, str]]) -> Iterator[str]:
             before = position == 0 or text[position - 1] in ' (["`'
             yield "`" if before else word
         else:
-            yield _ESCAPES.get(word, word)
+            yield BRACKET_WORDS.get(word, word)

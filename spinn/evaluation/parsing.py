@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from spinn.errors import ConfigurationError
 from spinn.transitions import (
+    BRACKET_WORDS,
     FIXED_SHAPES,
     Span,
     Transition,
@@ -37,7 +38,6 @@ Average = Literal["sentence", "corpus"]
 ShortSentences = Literal["count", "skip"]
 Punctuation = Literal["keep", "drop"]
 
-BRACKET_WORDS = frozenset({"-LRB-", "-RRB-", "-LCB-", "-RCB-", "-LSB-", "-RSB-"})
 SYMBOL_WORDS = frozenset("%&#@*")  # punctuation to Unicode, but words or symbols to a treebank
 
 
@@ -48,7 +48,7 @@ def is_punctuation(word: str) -> bool:
     """
     if word.isalnum():  # most words, and the quickest to tell
         return False
-    if word in BRACKET_WORDS:
+    if word in BRACKET_WORDS.values():
         return True
     marks = (sign == "`" or unicodedata.category(sign).startswith("P") for sign in word)
     return word not in SYMBOL_WORDS and word != "" and all(marks)
@@ -66,7 +66,8 @@ def to_treebank(words: Sequence[str], transitions: Transitions) -> str:
         If the transitions are not a tree over these words.
 
     """
-    escaped = [word.replace("(", "-LRB-").replace(")", "-RRB-") for word in words]
+    escapes = str.maketrans({sign: BRACKET_WORDS[sign] for sign in "()"})
+    escaped = [word.translate(escapes) for word in words]
     leaves = iter(
         f"({'P' if is_punctuation(word) else 'T'} {written})"
         for word, written in zip(words, escaped, strict=True)
