@@ -37,6 +37,8 @@ class Schedule:
         ``[B]``, the node of each whole sentence.
     phrases
         ``[L - 1, B]``, all composed nodes of each sentence; the rest of a column repeats the root.
+    leaves
+        ``[L, B]``, the leaf of each word of each sentence; the rest of a column repeats the root.
     words
         ``[N]``, the words of the leaves where leaves are shared; otherwise ``None``, and the
         leaves are all words of the batch in the order of a packed sequence.
@@ -47,6 +49,7 @@ class Schedule:
     levels: tuple[int, ...]
     roots: Tensor
     phrases: Tensor
+    leaves: Tensor
     words: Tensor | None = None
 
     @property
@@ -61,6 +64,7 @@ class Schedule:
             children=self.children.to(device),
             roots=self.roots.to(device),
             phrases=self.phrases.to(device),
+            leaves=self.leaves.to(device),
             words=None if self.words is None else self.words.to(device),
         )
 
@@ -109,15 +113,23 @@ def build_schedule(
         count += len(below)
         children.append(below)
     roots = node[np.cumsum(2 * lengths - 1) - 1]
-    phrases = np.tile(roots[:, None], int(lengths.max()) - 1)
-    phrases[np.arange(phrases.shape[1]) < lengths[:, None] - 1] = node[is_reduce]
+    phrases = _columns(node[is_reduce], lengths - 1, roots)
+    all_leaves = _columns(node[leaves], lengths, roots)
     return Schedule(
         torch.from_numpy(np.concatenate(children)),
         tuple(len(level) for level in children[1:]),
         torch.from_numpy(roots),
-        torch.from_numpy(phrases.T),
+        torch.from_numpy(phrases),
+        torch.from_numpy(all_leaves),
         None if distinct is None else torch.from_numpy(distinct.astype(np.int64)),
     )
+
+
+def _columns(nodes: Numbers, counts: Numbers, padding: Numbers) -> Numbers:
+    """Stand the nodes of B sentences, so many of each, side by side: ``[max(counts), B]``."""
+    rows = np.tile(padding[:, None], int(counts.max()))
+    rows[np.arange(rows.shape[1]) < counts[:, None]] = nodes
+    return rows.T
 
 
 def _relatives(is_reduce: NDArray[np.bool_]) -> tuple[Numbers, Numbers, Numbers]:

@@ -89,9 +89,16 @@ def encode(encoder: SPINN, leaves: Sequence[Tensor], given: Sequence[int] | None
             result.phrases.append(stack[-1][0])
     assert not buffer
     ((result.sentence, _),) = stack
-    if encoder.pooling == "max" and result.phrases:
-        result.sentence = torch.stack(result.phrases).amax(dim=0)
+    result.sentence = pooled(encoder.pooling, result, leaves)
     return result
+
+
+def pooled(pooling: str, result: PlainEncoding, leaves: Sequence[Tensor]) -> Tensor:
+    """Take the root, or the largest numbers of all phrases, or of all words and phrases."""
+    if pooling == "root" or not result.phrases:
+        return result.sentence
+    words = [leaf[: len(result.sentence)] for leaf in leaves] if pooling == "max-all" else []
+    return torch.stack([*result.phrases, *words]).amax(dim=0)
 
 
 def encode_bottom_up(
@@ -123,8 +130,7 @@ def encode_bottom_up(
         spans[place : place + 2] = [(spans[place][0], spans[place + 1][1])]
         found.append(spans[place])
     ((result.sentence, _),) = nodes
-    if encoder.pooling == "max" and result.phrases:
-        result.sentence = torch.stack(result.phrases).amax(dim=0)
+    result.sentence = pooled(encoder.pooling, result, leaves)
     result.transitions = from_spans(len(leaves), found).tolist()
     return result
 

@@ -63,6 +63,10 @@ def scheduled_trees(schedule: Schedule, leaves: int) -> list[Tree]:
             map(str, phrases)
         )
         assert all(nodes[row] == tree for row in column[len(phrases) :])
+    for tree, column in zip(trees, schedule.leaves.T.tolist(), strict=True):
+        words = [part for part in parts(tree) if isinstance(part, int)]
+        assert sorted(nodes[row] for row in column[: len(words)]) == sorted(words)
+        assert all(nodes[row] == tree for row in column[len(words) :])
     return trees
 
 

@@ -41,9 +41,9 @@ class ModelOptions:
     parser_size: int = option(64, "width of the parser's phrases", minimum=1, needs="parser")
     pooling: str = option(
         "root",
-        "what a sentence vector is: the root of the tree (of an LSTM: its last state), or the max "
-        "over all its phrases (states)",
-        choices=("root", "max"),
+        "what a sentence vector is: the root of the tree (of an LSTM: its last state), the max "
+        "over all its phrases (states), or over all its words and phrases",
+        choices=("root", "max", "max-all"),
         needs="states",
     )
     embedding_size: int = option(

@@ -160,6 +160,10 @@ class Machine:
         """Put composed nodes ``[n]`` on the stacks of these sentences."""
         self._push(sentences, rows)
 
+    def words(self) -> Tensor:
+        """Rows ``[L, B]`` of all words; the empty row behind the end of a sentence."""
+        return self._buffer[:-1]
+
     def tops(self, active: int) -> Tensor:
         """Rows ``[active]`` of the items on top of the first sentences' stacks."""
         return self._stack[self._sentences[:active], self._depth[:active] - 1]
@@ -184,7 +188,7 @@ class SPINN(nn.Module):
     pooling
         What a sentence vector is: the state of the ``"root"``, or in each dimension the ``"max"``
         over all phrases, that is, composed nodes (Shi et al. 2018; a sentence of one word is that
-        word).
+        word), or ``"max-all"``, over all words and phrases.
     composition
         What composes two nodes, by its name in :data:`spinn.model.cells.COMPOSITIONS`.
     dropout
@@ -269,7 +273,13 @@ class SPINN(nn.Module):
             trace.add(taken, made, policy, None if state is None else state[0])
         roots = machine.tops(len(lengths))
         phrases = trace.phrases()
-        vectors = self._pool(nodes, roots, roots.where(phrases < 0, phrases))
+        words = machine.words()
+        vectors = self._pool(
+            nodes,
+            roots,
+            roots.where(phrases < 0, phrases),
+            roots.where(words == nodes.empty, words),
+        )
         return trace.encoding(vectors)
 
     def compose(self, leaves: Tensor, schedule: Schedule) -> Tensor:
@@ -292,13 +302,17 @@ class SPINN(nn.Module):
         nodes = self._hold(leaves, len(schedule.children))
         for children in schedule.children.split(schedule.levels):
             nodes.compose(children)
-        return self._pool(nodes, schedule.roots, schedule.phrases)
+        return self._pool(nodes, schedule.roots, schedule.phrases, schedule.leaves)
 
-    def _pool(self, nodes: AnyNodes, roots: Tensor, phrases: Tensor) -> Tensor:
-        """Make sentence vectors ``[B, H]`` of the roots ``[B]`` or the phrases ``[*, B]``."""
+    def _pool(self, nodes: AnyNodes, roots: Tensor, phrases: Tensor, words: Tensor) -> Tensor:
+        """Make sentence vectors ``[B, H]`` of roots ``[B]``, phrases ``[*, B]``, words ``[*, B]``.
+
+        Where a sentence has no more of them, it has its root again.
+        """
         if self.pooling == "root" or len(phrases) == 0:
             return nodes.read(roots)
-        states = nodes.read(phrases.flatten()).unflatten(0, phrases.shape)
+        pooled = torch.cat([phrases, words]) if self.pooling == "max-all" else phrases
+        states = nodes.read(pooled.flatten()).unflatten(0, pooled.shape)
         return states.max(dim=0).values
 
     def _hold(self, leaves: Tensor, compositions: int) -> AnyNodes:

@@ -223,6 +223,10 @@ class Configuration:
             )
         if self.model.encoder == "bilstm" and self.model.hidden_size < 2:
             raise ConfigurationError("--encoder bilstm halves --hidden-size; give 2 or more.")
+        if self.model.encoder in ("lstm", "bilstm") and self.model.pooling == "max-all":
+            raise ConfigurationError(
+                "An LSTM has states of words and no phrases; --pooling max is over all of them."
+            )
         norms = (self.model.leaf_norm, self.model.classifier_norm)
         if self.training.batch_size == 1 and "batch" in norms:
             raise ConfigurationError(

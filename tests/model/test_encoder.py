@@ -18,7 +18,7 @@ from spinn.transitions import Transition, check, right_branching
 
 S, R, PAD = int(Transition.SHIFT), int(Transition.REDUCE), int(Transition.PAD)
 HIDDEN, TRACKER = 3, 4
-POOLINGS = ("root", "max")
+POOLINGS = ("root", "max", "max-all")
 CELLS = ("tree-lstm", "gated-recursive")
 Tree = list[int]
 

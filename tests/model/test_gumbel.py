@@ -21,7 +21,7 @@ from spinn.transitions import (
 
 PAD = int(Transition.PAD)
 HIDDEN = 3
-POOLINGS = ("root", "max")
+POOLINGS = ("root", "max", "max-all")
 
 ragged = st.lists(st.integers(1, 9), min_size=1, max_size=5).map(
     lambda lengths: sorted(lengths, reverse=True)

@@ -291,6 +291,13 @@ def test_a_curriculum_comes_to_its_end_before_training_does():
         assert curriculum.epochs == epochs
 
 
+@pytest.mark.parametrize("encoder", ["lstm", "bilstm"])
+def test_an_lstm_has_no_phrases_to_pool_with_its_words(encoder):
+    assert resolve({"encoder": encoder, "pooling": "max"}).model.pooling == "max"
+    with pytest.raises(ConfigurationError, match="no phrases; --pooling max is over all"):
+        resolve({"encoder": encoder, "pooling": "max-all"})
+
+
 def test_a_policy_learns_for_some_epochs_and_not_for_all():
     learning = {**RL, "parser": "own", "policy_epochs": 2}
     configuration = resolve(learning, {"epochs": 3})
