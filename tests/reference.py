@@ -185,7 +185,8 @@ def gated_recursion(
     cell: GatedRecursiveCell, inputs: Tensor, left: Tensor, right: Tensor
 ) -> Tensor:
     """Apply the gated recursive cell: a gated sum of both children and a candidate, normalised."""
-    inner = (cell.inner.weight @ inputs + cell.inner.bias).clamp(min=0)
+    inner = cell.inner.weight @ inputs + cell.inner.bias
+    inner = inner * (1 + torch.erf(inner / 2**0.5)) / 2
     g_left, g_right, g_new, new = (cell.outer.weight @ inner + cell.outer.bias).chunk(4)
     mixed = torch.sigmoid(g_left) * left + torch.sigmoid(g_right) * right
     mixed = mixed + torch.sigmoid(g_new) * new

@@ -86,10 +86,11 @@ class TreeLSTM(nn.Module):
 
 @dataclass(frozen=True)
 class GatedRecursion:
-    """The gated recursive cell by given weights (Shen et al. 2019, section 2, its "cell").
+    """The gated recursive cell by given weights (Shen et al. 2019, arXiv 1910.13466).
 
-    With ``(g_left, g_right, g_new, u) = W2 relu(W1 (left, right) + b1) + b2`` the parent is
-    ``LayerNorm(σ(g_left) left + σ(g_right) right + σ(g_new) u)``.
+    With ``(g_left, g_right, g_new, u) = W2 gelu(W1 (left, right) + b1) + b2`` the parent is
+    ``LayerNorm(σ(g_left) left + σ(g_right) right + σ(g_new) u)``. The GELU, where Shen et al. have
+    a ReLU, is that of Ray Chowdhury and Caragea (2021, arXiv 2106.06038).
 
     Attributes
     ----------
@@ -123,7 +124,7 @@ class GatedRecursion:
         """Compose children ``[n, H]`` (and tracker states ``[n, K]``) into ``[n, H]``."""
         inputs = [left, right] if tracker is None else [left, right, tracker]
         inner = functional.linear(torch.cat(inputs, dim=1), self.inner_weight, self.inner_bias)
-        outer = functional.linear(inner.relu(), self.outer_weight, self.outer_bias)
+        outer = functional.linear(functional.gelu(inner), self.outer_weight, self.outer_bias)
         gates, new = outer.tensor_split([3 * self.hidden_size], dim=1)
         keep_left, keep_right, write = gates.sigmoid().chunk(3, dim=1)
         mixed = keep_left * left + keep_right * right + write * new

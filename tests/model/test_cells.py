@@ -69,10 +69,11 @@ def test_tree_lstm_is_its_equations(size, tracker_size, count, seed):
 
 
 def recur_by_hand(cell: GatedRecursiveCell, left: Row, right: Row, tracker: Row) -> Row:
-    """Apply the gated recursive cell of Shen et al. (2019), number by number."""
+    """Apply the gated recursive cell, number by number."""
     size = cell.hidden_size
     inner = affine(cell.inner.weight, cell.inner.bias, left + right + tracker)
-    outer = affine(cell.outer.weight, cell.outer.bias, [max(0.0, x) for x in inner])
+    activated = [x * (1 + math.erf(x / math.sqrt(2))) / 2 for x in inner]  # GELU
+    outer = affine(cell.outer.weight, cell.outer.bias, activated)
     mixed = []
     for j in range(size):
         g_left, g_right, g_new = (sigmoid(outer[gate * size + j]) for gate in range(3))

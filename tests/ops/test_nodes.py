@@ -151,7 +151,6 @@ def test_in_bf16_those_by_hand_agree_with_full_precision_within_its_rounding(
 @given(program=programs, seed=seeds)
 @settings(max_examples=25)
 def test_in_bf16_those_recorded_agree_with_the_plain_ones(cell, watched, program, seed):
-    """Against full precision a ReLU would be open here and shut there."""
     setting = Setting.drawn(cell, watched, seed, 16, torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         expected, actual = (setting.run(kind, program) for kind in (PlainNodes, RecordedNodes))
