@@ -48,12 +48,14 @@ class _Group:
 
 
 class Record:
-    """The table behind :class:`RecordedNodes`, and how each group of it was made."""
+    """The table behind :class:`RecordedNodes`, states ``[N + M + 1, S]``, the last of them zeros.
+
+    Its cell is the one given, with weights of its own, where what autograd records of a group ends.
+    """
 
     def __init__(self, leaves: Tensor, cell: Composition, compositions: int) -> None:
         self.done, self.size = len(leaves), cell.hidden_size
         self.recording = torch.is_grad_enabled()
-        # Weights of its own: what is recorded of a group ends at them, and at the children.
         self.weights = [weight.detach().requires_grad_() for weight in cell.weights]
         self.cell = type(cell)(*self.weights)
         self.states = leaves.new_empty(len(leaves) + compositions + 1, leaves.shape[1])

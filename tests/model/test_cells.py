@@ -48,26 +48,6 @@ def compose_by_hand(cell: TreeLSTM, left: Row, right: Row, tracker: Row) -> Row:
     return h + c
 
 
-@given(
-    size=st.integers(1, 4),
-    tracker_size=st.integers(0, 3),
-    count=st.integers(1, 4),
-    seed=st.integers(0, 1000),
-)
-@settings(max_examples=25)
-def test_tree_lstm_is_its_equations(size, tracker_size, count, seed):
-    cell = with_drawn_weights(TreeLSTM(size, tracker_size), seed)
-    left, right = drawn(seed + 1, count, 2 * size), drawn(seed + 2, count, 2 * size)
-    tracker = drawn(seed + 3, count, tracker_size) if tracker_size else None
-    watched = tracker.tolist() if tracker is not None else [[]] * count
-    expected = [
-        compose_by_hand(cell, *rows)
-        for rows in zip(left.tolist(), right.tolist(), watched, strict=True)
-    ]
-    composed = cell(left, right, tracker)
-    torch.testing.assert_close(composed, torch.tensor(expected, dtype=torch.float64))
-
-
 def recur_by_hand(cell: GatedRecursiveCell, left: Row, right: Row, tracker: Row) -> Row:
     """Apply the gated recursive cell, number by number."""
     size = cell.hidden_size
@@ -84,6 +64,9 @@ def recur_by_hand(cell: GatedRecursiveCell, left: Row, right: Row, tracker: Row)
     return [a * (x - mean) / spread + b for x, a, b in zip(mixed, scale, shift, strict=True)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "by_hand"), [(TreeLSTM, compose_by_hand), (GatedRecursiveCell, recur_by_hand)]
+)
 @given(
     size=st.integers(1, 4),
     tracker_size=st.integers(0, 3),
@@ -91,14 +74,13 @@ def recur_by_hand(cell: GatedRecursiveCell, left: Row, right: Row, tracker: Row)
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=25)
-def test_gated_recursive_cell_is_its_equations(size, tracker_size, count, seed):
-    cell = with_drawn_weights(GatedRecursiveCell(size, tracker_size), seed)
-    left, right = drawn(seed + 1, count, size), drawn(seed + 2, count, size)
+def test_compositions_are_their_equations(kind, by_hand, size, tracker_size, count, seed):
+    cell = with_drawn_weights(kind(size, tracker_size), seed)
+    left, right = drawn(seed + 1, count, cell.state_size), drawn(seed + 2, count, cell.state_size)
     tracker = drawn(seed + 3, count, tracker_size) if tracker_size else None
     watched = tracker.tolist() if tracker is not None else [[]] * count
     expected = [
-        recur_by_hand(cell, *rows)
-        for rows in zip(left.tolist(), right.tolist(), watched, strict=True)
+        by_hand(cell, *rows) for rows in zip(left.tolist(), right.tolist(), watched, strict=True)
     ]
     composed = cell(left, right, tracker)
     torch.testing.assert_close(composed, torch.tensor(expected, dtype=torch.float64))
