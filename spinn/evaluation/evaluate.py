@@ -120,7 +120,6 @@ def parse(
     dataset: PairDataset,
     *,
     batch_size: int = 256,
-    device: torch.device | None = None,
     precision: str = "fp32",
 ) -> list[TransitionArray]:
     """Find the most probable tree of each sentence of a data set, and do nothing else.
@@ -128,7 +127,7 @@ def parse(
     The parameters are those of :func:`evaluate`, and so are the trees; the model must have a
     parser, or a tracker that predicts.
     """
-    device = next(model.parameters()).device if device is None else device
+    device = next(model.parameters()).device
     trees = [_NO_TREE] * len(dataset.lengths)
     training = model.training
     model.eval()

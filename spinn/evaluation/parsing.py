@@ -39,6 +39,7 @@ ShortSentences = Literal["count", "skip"]
 Punctuation = Literal["keep", "drop"]
 
 SYMBOL_WORDS = frozenset("%&#@*")  # punctuation to Unicode, but words or symbols to a treebank
+_ESCAPES = str.maketrans({sign: BRACKET_WORDS[sign] for sign in "()"})
 
 
 def is_punctuation(word: str) -> bool:
@@ -66,8 +67,7 @@ def to_treebank(words: Sequence[str], transitions: Transitions) -> str:
         If the transitions are not a tree over these words.
 
     """
-    escapes = str.maketrans({sign: BRACKET_WORDS[sign] for sign in "()"})
-    escaped = [word.translate(escapes) for word in words]
+    escaped = [word.translate(_ESCAPES) for word in words]
     leaves = iter(
         f"({'P' if is_punctuation(word) else 'T'} {written})"
         for word, written in zip(words, escaped, strict=True)

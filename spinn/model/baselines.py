@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 from spinn.model.encoder import Encoding, Leaves
 
@@ -59,5 +59,4 @@ class SequenceLSTM(nn.Module):
         states, (last, _) = self.lstm(PackedSequence(leaves.states, leaves.batch_sizes))
         if self.pooling == "root":
             return Encoding(torch.cat(list(last), dim=1))
-        padded, _ = pad_packed_sequence(states, padding_value=-torch.inf)
-        return Encoding(padded.max(dim=0).values)
+        return Encoding(Leaves(states.data, leaves.lengths).largest(self.output_size))

@@ -16,6 +16,7 @@ from enum import Enum
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from spinn.model.cells import COMPOSITIONS, Tracker, TreeLSTMGates
 from spinn.model.policy import TransitionPolicy
@@ -62,6 +63,11 @@ class Leaves:
         """``[max(lengths), B]``, the row of each word; behind the last one stand other numbers."""
         sizes = self.batch_sizes
         return (sizes.cumsum(0) - sizes)[:, None] + torch.arange(len(self.lengths))
+
+    def largest(self, width: int) -> Tensor:
+        """Take the largest of the first numbers of all words of each sentence, ``[B, width]``."""
+        words = PackedSequence(self.states[:, :width], self.batch_sizes)
+        return pad_packed_sequence(words, padding_value=-torch.inf)[0].max(dim=0).values
 
 
 @dataclass(frozen=True)
@@ -269,17 +275,10 @@ class SPINN(nn.Module):
             step = None if given is None else given[time, :active].long()
             taken = self._choose(choice, step, policy, own_share)
             self._move(taken, machine, nodes, None if state is None else state[0])
-            made = machine.tops(active).where(taken == Transition.REDUCE, -1)
+            made = machine.tops(active).where(taken == Transition.REDUCE, nodes.empty)
             trace.add(taken, made, policy, None if state is None else state[0])
         roots = machine.tops(len(lengths))
-        phrases = trace.phrases()
-        words = machine.words()
-        vectors = self._pool(
-            nodes,
-            roots,
-            roots.where(phrases < 0, phrases),
-            roots.where(words == nodes.empty, words),
-        )
+        vectors = self._pool(nodes, roots, trace.phrases(nodes.empty), machine.words())
         return trace.encoding(vectors)
 
     def compose(self, leaves: Tensor, schedule: Schedule) -> Tensor:
@@ -307,11 +306,12 @@ class SPINN(nn.Module):
     def _pool(self, nodes: AnyNodes, roots: Tensor, phrases: Tensor, words: Tensor) -> Tensor:
         """Make sentence vectors ``[B, H]`` of roots ``[B]``, phrases ``[*, B]``, words ``[*, B]``.
 
-        Where a sentence has no more of them, it has its root again.
+        Where a sentence has no more of them stands its root, or the empty row.
         """
         if self.pooling == "root" or len(phrases) == 0:
             return nodes.read(roots)
         pooled = torch.cat([phrases, words]) if self.pooling == "max-all" else phrases
+        pooled = roots.where(pooled == nodes.empty, pooled)
         states = nodes.read(pooled.flatten()).unflatten(0, pooled.shape)
         return states.max(dim=0).values
 
@@ -388,9 +388,9 @@ class _Trace:
         if state is not None:
             self._states.append(state)
 
-    def phrases(self) -> Tensor:
-        """Rows ``[T, B]`` of the nodes composed at each step; -1 where none was."""
-        return self._stack(self._made, -1)
+    def phrases(self, empty: int) -> Tensor:
+        """Rows ``[T, B]`` of the nodes composed at each step; the empty row where none was."""
+        return self._stack(self._made, empty)
 
     def encoding(self, sentences: Tensor) -> Encoding:
         policy = None

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from spinn.model.cells import TreeLSTM
 from spinn.model.encoder import Encoding, Leaves
@@ -64,14 +63,8 @@ class GumbelTreeLSTM(nn.Module):
             phrases, places = merge(*trees, noise, temperature)
         vectors = self._pool(first_words, phrases, places)
         if self.pooling == "max-all":
-            vectors = vectors.maximum(self._pool_words(leaves))
+            vectors = vectors.maximum(leaves.largest(self.output_size))
         return Encoding(vectors, transitions_of(places, lengths))
-
-    def _pool_words(self, leaves: Leaves) -> Tensor:
-        """Take the maxima ``[B, H]`` over the words of each sentence."""
-        hidden = leaves.states[:, : self.output_size]
-        words = PackedSequence(hidden, leaves.batch_sizes)
-        return pad_packed_sequence(words, padding_value=-torch.inf)[0].max(dim=0).values
 
     def _pool(self, words: Tensor, phrases: Tensor, places: Tensor) -> Tensor:
         """Make sentence vectors ``[B, H]`` of first words ``[B, H]`` and phrases ``[D, B, H]``."""

@@ -210,15 +210,17 @@ class PairModel(nn.Module):
         if not self.goes_by_height:
             encoding: Encoding = self.encoder(leaves, transitions, copies=copies)
             return encoding.sentences
-        lengths = leaves.lengths.repeat_interleave(copies).numpy()
-        taken, device = transitions.cpu().numpy(), transitions.device
+        lengths = leaves.lengths.repeat_interleave(copies)
+        words = None
         if self.shares(training=self.training):
             words = sentences.words.repeat_interleave(copies, dim=1).cpu().numpy()
-            schedule = build_schedule(taken, lengths, words).to(device)
-            assert schedule.words is not None
-            return self.encoder.compose(self.leaves.of_words(schedule.words), schedule)
-        states = leaves.states.repeat_interleave(copies, dim=0)
-        return self.encoder.compose(states, build_schedule(taken, lengths).to(device))
+        schedule = build_schedule(transitions.cpu().numpy(), lengths.numpy(), words)
+        schedule = schedule.to(transitions.device)
+        if schedule.words is not None:
+            states = self.leaves.of_words(schedule.words)
+        else:
+            states = leaves.states.repeat_interleave(copies, dim=0)
+        return self.encoder.compose(states, schedule)
 
     def _compose(
         self, words: Tensor, lengths: Tensor, transitions: Tensor | None, schedule: Schedule
