@@ -105,7 +105,8 @@ class Trainer:
         self._say = say
         self._unit = UNITS[model.sides]
         self.device = next(model.parameters()).device
-        self.objective = Objective(configuration, model.sides).to(self.device)
+        counts = torch.from_numpy(corpus.sets["train"].label_counts(len(corpus.labels)))
+        self.objective = Objective(configuration, model.sides, counts).to(self.device)
         self.optimizer = make_optimizer(configuration, model, self.objective)
         self._forward = distributed.data_parallel(TrainingStep(model, self.objective))
         self._learned = self._batcher(corpus.sets["train"], configuration.source)
