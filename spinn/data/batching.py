@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spinn.data.dataset import PairDataset
+from spinn.data.symmetries import Symmetries
 from spinn.data.vocabulary import PADDING
 from spinn.schedule import Schedule, build_schedule
 from spinn.transitions import Transition, TransitionArray
@@ -145,6 +146,8 @@ class Batcher:
         shares have sentences of like lengths.
     curriculum
         Which pairs the first epochs read; ``None`` for all.
+    symmetries
+        If given, each pair is read in a form drawn anew.
 
     """
 
@@ -163,6 +166,7 @@ class Batcher:
         rank: int = 0,
         world_size: int = 1,
         curriculum: Curriculum | None = None,
+        symmetries: Symmetries | None = None,
     ) -> None:
         self.dataset = dataset
         self._trees = trees if trees is not None and trees.draw is not None else None
@@ -176,6 +180,7 @@ class Batcher:
         self._rank = rank
         self._world_size = world_size
         self._curriculum = curriculum
+        self._symmetries = symmetries
         self._lengths = dataset.lengths.reshape(-1, dataset.sides)
         self._transition_offsets = dataset.transition_offsets
 
@@ -215,12 +220,18 @@ class Batcher:
         read = own if len(own) else np.zeros(1, dtype=np.int64)
         side = np.arange(data.sides)[:, None]
         columns = (side * len(rows) + read).ravel()
-        every = (data.sides * rows + side).ravel()
+        places, labels = data.sides * rows + side, data.labels[rows]
+        # What is random is drawn for the whole batch, and does not depend on how it is shared out.
+        rewriting = None if self._symmetries is None else self._symmetries.draw(len(rows), random)
+        if rewriting is not None:
+            places, labels = rewriting.order(places), rewriting.relabel(labels)
+        every = places.ravel()
         sentences = every[columns]
         lengths = data.offsets[sentences + 1] - data.offsets[sentences]
         words = _gather(data.words, data.offsets[sentences], lengths, PADDING)
+        if rewriting is not None:
+            words = rewriting.rename(words, columns % len(rows))
         transitions, schedule = None, None
-        # Drawn for the whole batch: random trees do not depend on how it is shared out.
         drawn = self._draw(every, random)
         if drawn is not None:
             drawn = drawn[: 2 * int(lengths.max()) - 1, columns]
@@ -231,7 +242,7 @@ class Batcher:
             torch.from_numpy(words.astype(np.int64)),
             torch.from_numpy(lengths),
             transitions,
-            torch.from_numpy(data.labels[rows[own]]),
+            torch.from_numpy(labels[own]),
             torch.from_numpy(rows[own]),
             schedule,
         )

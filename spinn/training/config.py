@@ -148,6 +148,10 @@ class TrainingOptions:
         minimum=1,
         needs="curriculum",
     )
+    symmetries: bool = option(
+        False,
+        "read each pair of logic in a form drawn anew: variables renamed, sides exchanged or not",
+    )
     pool_batches: int = option(
         DEFAULT_POOL_BATCHES,
         "batches whose examples are sorted by length together; 1 for batches drawn at random",

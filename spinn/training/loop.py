@@ -28,6 +28,7 @@ from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
 from spinn.data.dataset import PairDataset
 from spinn.data.examples import UNITS
+from spinn.data.symmetries import Symmetries
 from spinn.errors import SpinnError
 from spinn.evaluation.evaluate import evaluate, parse
 from spinn.files import write_whole
@@ -108,6 +109,9 @@ class Trainer:
         counts = torch.from_numpy(corpus.sets["train"].label_counts(len(corpus.labels)))
         self.objective = Objective(configuration, model.sides, counts).to(self.device)
         self.optimizer = make_optimizer(configuration, model, self.objective)
+        self._symmetries = (
+            Symmetries.of_logic(corpus.vocabulary, corpus.labels) if options.symmetries else None
+        )
         self._forward = distributed.data_parallel(TrainingStep(model, self.objective))
         self._learned = self._batcher(corpus.sets["train"], configuration.source)
         self._taught = self._batcher(corpus.sets["train"], configuration.teacher)
@@ -132,6 +136,7 @@ class Trainer:
             rank=distributed.rank(),
             world_size=distributed.world_size(),
             curriculum=self.configuration.curriculum,
+            symmetries=self._symmetries,
         )
 
     def _steps(self) -> int:

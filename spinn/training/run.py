@@ -18,6 +18,7 @@ import torch
 
 from spinn.data.corpus import Corpus, load_corpus
 from spinn.data.examples import UNITS
+from spinn.data.symmetries import Symmetries
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.evaluate import all_scores, count_parameters, evaluate
 from spinn.evaluation.parsing import Conventions
@@ -110,6 +111,8 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
             corpus.require_parses(split)
     if teacher is not None and teacher.needs_parse:
         corpus.require_parses("train")
+    if configuration.training.symmetries:
+        Symmetries.of_logic(corpus.vocabulary, corpus.labels)  # refuses labels that have none
     limit = configuration.training.max_words
     return corpus if limit is None else _shortened(corpus, limit, say)
 

@@ -483,6 +483,12 @@ def test_a_run_without_a_dev_set_is_refused(tmp_path):
         run.train(small_configuration(folder), tmp_path / "run", silent)
 
 
+def test_symmetries_of_labels_that_have_none_are_refused_before_training(toy_folder, tmp_path):
+    with pytest.raises(ConfigurationError, match="--symmetries are those of logic"):
+        run.train(small_configuration(toy_folder, symmetries=True), tmp_path / "run", silent)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_plot_and_tensorboard_logs_are_left(toy_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "plot_learning_curve", plot_learning_curve)
     path = tmp_path / "run"
