@@ -6,6 +6,8 @@ probable transitions, and every other source hands over its trees as in training
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,9 +97,7 @@ def evaluate(
     report = ClassificationReport(labels, UNITS[dataset.sides])
     probabilities = np.zeros((len(dataset), len(labels)), dtype=np.float32)
     trees: list[TransitionArray] | None = None
-    training = model.training
-    model.eval()
-    with torch.no_grad(), arithmetic(device, precision):
+    with _testing(model), arithmetic(device, precision):
         for batch in batcher.batches():
             moved = batch.to(device)
             output = model(
@@ -111,7 +111,6 @@ def evaluate(
                 trees = [_NO_TREE] * len(dataset.lengths) if trees is None else trees
                 taken = output.encoding.transitions.cpu().numpy().astype(np.int8)
                 _put_trees(trees, taken, batch.lengths.numpy(), rows)
-    model.train(training)
     return Evaluation(report, probabilities, trees)
 
 
@@ -129,9 +128,7 @@ def parse(
     """
     device = next(model.parameters()).device
     trees = [_NO_TREE] * len(dataset.lengths)
-    training = model.training
-    model.eval()
-    with torch.no_grad(), arithmetic(device, precision):
+    with _testing(model), arithmetic(device, precision):
         for batch in Batcher(dataset, None, batch_size=batch_size, shuffle=False).batches():
             sentences = SortedSentences.of(batch.words.to(device), batch.lengths, None)
             leaves = model.leaves(sentences.words, sentences.lengths)
@@ -139,8 +136,19 @@ def parse(
             assert encoding.transitions is not None
             taken = encoding.transitions.cpu().numpy().astype(np.int8)
             _put_trees(trees, taken, batch.lengths.numpy(), batch.rows.numpy())
-    model.train(training)
     return trees
+
+
+@contextmanager
+def _testing(model: PairModel) -> Iterator[None]:
+    """Put a model in evaluation mode, without gradients, and back afterwards."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)
 
 
 _NO_TREE: TransitionArray = np.empty(0, dtype=np.int8)
