@@ -199,8 +199,9 @@ def _scores(row: RowSummary) -> dict[str, tuple[float, ...]]:
 
 
 def _draw_bar(axes: Axes, x: float, width: float, values: Sequence[float], place: int) -> None:
-    mean = fmean(values)
-    spread = [[mean - min(values)], [max(values) - mean]] if len(values) > 1 else None
+    low, high = min(values), max(values)
+    mean = min(max(fmean(values), low), high)  # where all are equal, it is rounded to beside them
+    spread = [[mean - low], [high - mean]] if len(values) > 1 else None
     axes.bar(x, mean, 0.92 * width, color=_colour(place), yerr=spread, ecolor=TEXT_COLOUR)
 
 

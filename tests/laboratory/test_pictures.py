@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from spinn.laboratory.plots import (
     plot_curves,
     plot_trees,
 )
-from spinn.laboratory.summary import summarise
+from spinn.laboratory.summary import RowSummary, TreeFigures, summarise
 from spinn.transitions import balanced, from_brackets
 
 
@@ -93,6 +94,14 @@ def test_pictures_are_written_whole_and_without_warnings(tmp_path):
     for path in tmp_path.iterdir():
         picture = imread(path)[..., :3]
         assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+
+
+def test_seeds_may_all_have_the_same_trees(tmp_path):
+    f1 = 0.49543508709194095
+    assert fmean([f1] * 3) > f1  # the mean of these is rounded upwards
+    figures = TreeFigures("test", {"left": (f1,) * 3}, (1.0,) * 3, (2.5,) * 3)
+    plot_trees([RowSummary("SPINN", (1, 2, 3), trees=figures)], tmp_path / "trees.png", "study")
+    assert (tmp_path / "trees.png").exists()
 
 
 def test_without_trees_there_is_no_picture_of_them(tmp_path):
