@@ -1,4 +1,4 @@
-"""The machine a run is on: threads, device, arithmetic, and the signals it is stopped by."""
+"""How a run uses its machine: threads, device, arithmetic, modes, and signals to stop."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
 from spinn.errors import ConfigurationError
 
@@ -75,6 +76,18 @@ def has_fast_bf16(device: torch.device) -> bool:
         for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     )
     return any(supported)
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model in evaluation mode, without gradients, and back afterwards."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)
 
 
 @contextmanager

@@ -222,15 +222,15 @@ class Batcher:
         columns = (side * len(rows) + read).ravel()
         places, labels = data.sides * rows + side, data.labels[rows]
         # What is random is drawn for the whole batch, and does not depend on how it is shared out.
-        rewriting = None if self._symmetries is None else self._symmetries.draw(len(rows), random)
-        if rewriting is not None:
-            places, labels = rewriting.order(places), rewriting.relabel(labels)
+        names = None
+        if self._symmetries is not None:
+            places, labels, names = self._symmetries.rewrite(places, labels, random)
         every = places.ravel()
         sentences = every[columns]
         lengths = data.offsets[sentences + 1] - data.offsets[sentences]
         words = _gather(data.words, data.offsets[sentences], lengths, PADDING)
-        if rewriting is not None:
-            words = rewriting.rename(words, columns % len(rows))
+        if names is not None:
+            words = names[columns % len(rows), words]
         transitions, schedule = None, None
         drawn = self._draw(every, random)
         if drawn is not None:

@@ -22,38 +22,6 @@ CONVERSES = {"<": ">", ">": "<"}  # the other relations hold both ways
 
 
 @dataclass(frozen=True)
-class Rewriting:
-    """What becomes of the P pairs of a batch.
-
-    Attributes
-    ----------
-    exchanged
-        ``[P]``, whether the formulas change places.
-    words
-        ``[P, W]``, the word that stands in a pair for each word of the vocabulary.
-    converses
-        ``[labels]``, the label of a pair whose formulas have changed places.
-
-    """
-
-    exchanged: NDArray[np.bool_]
-    words: NDArray[np.int32]
-    converses: NDArray[np.int64]
-
-    def order(self, sentences: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Let sentences ``[2, P]`` change places."""
-        return np.where(self.exchanged, sentences[::-1], sentences)
-
-    def rename(self, words: NDArray[np.int32], pairs: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Rename words ``[L, B]`` of sentences that belong to ``pairs`` ``[B]``."""
-        return self.words[pairs, words]
-
-    def relabel(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the labels ``[P]`` that hold after it."""
-        return np.where(self.exchanged, self.converses[labels], labels)
-
-
-@dataclass(frozen=True)
 class Symmetries:
     """The symmetries of logic in the numbers of a corpus.
 
@@ -93,8 +61,29 @@ class Symmetries:
             np.array([labels.index(CONVERSES.get(label, label)) for label in labels]),
         )
 
-    def draw(self, pairs: int, random: np.random.Generator) -> Rewriting:
-        """Draw a form for each of so many pairs; all forms are equally likely."""
-        words = np.tile(np.arange(self.words, dtype=np.int32), (pairs, 1))
+    def rewrite(
+        self, sentences: NDArray[np.int64], labels: NDArray[np.int64], random: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+        """Draw a form for each of P pairs; all forms are equally likely.
+
+        Parameters
+        ----------
+        sentences, labels
+            ``[2, P]``, any numbers of the formulas, and ``[P]``.
+        random
+            What to draw from.
+
+        Returns
+        -------
+        The formulas in their places and the labels that hold then, and ``[P, W]``, the word that
+        stands in a pair for each word of the vocabulary.
+
+        """
+        words = np.tile(np.arange(self.words, dtype=np.int32), (len(labels), 1))
         words[:, self.variables] = random.permuted(words[:, self.variables], axis=1)
-        return Rewriting(random.random(pairs) < 0.5, words, self.converses)
+        exchanged = random.random(len(labels)) < 0.5
+        return (
+            np.where(exchanged, sentences[::-1], sentences),
+            np.where(exchanged, self.converses[labels], labels),
+            words,
+        )

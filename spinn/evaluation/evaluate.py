@@ -6,8 +6,6 @@ probable transitions, and every other source hands over its trees as in training
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +28,7 @@ from spinn.evaluation.parsing import (
 )
 from spinn.model.encoder import Choice
 from spinn.model.pair import PairModel, SortedSentences
-from spinn.runtime import arithmetic
+from spinn.runtime import arithmetic, evaluation_mode
 from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource
 
@@ -97,7 +95,7 @@ def evaluate(
     report = ClassificationReport(labels, UNITS[dataset.sides])
     probabilities = np.zeros((len(dataset), len(labels)), dtype=np.float32)
     trees: list[TransitionArray] | None = None
-    with _testing(model), arithmetic(device, precision):
+    with evaluation_mode(model), arithmetic(device, precision):
         for batch in batcher.batches():
             moved = batch.to(device)
             output = model(
@@ -128,7 +126,7 @@ def parse(
     """
     device = next(model.parameters()).device
     trees = [_NO_TREE] * len(dataset.lengths)
-    with _testing(model), arithmetic(device, precision):
+    with evaluation_mode(model), arithmetic(device, precision):
         for batch in Batcher(dataset, None, batch_size=batch_size, shuffle=False).batches():
             sentences = SortedSentences.of(batch.words.to(device), batch.lengths, None)
             leaves = model.leaves(sentences.words, sentences.lengths)
@@ -137,18 +135,6 @@ def parse(
             taken = encoding.transitions.cpu().numpy().astype(np.int8)
             _put_trees(trees, taken, batch.lengths.numpy(), batch.rows.numpy())
     return trees
-
-
-@contextmanager
-def _testing(model: PairModel) -> Iterator[None]:
-    """Put a model in evaluation mode, without gradients, and back afterwards."""
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(training)
 
 
 _NO_TREE: TransitionArray = np.empty(0, dtype=np.int8)

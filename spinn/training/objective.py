@@ -23,6 +23,7 @@ from spinn.model.norm import count_rows
 from spinn.model.pair import PairModel, PairOutput, SortedSentences
 from spinn.model.policy import TransitionPolicy
 from spinn.ops.allreduce import all_sum, world_size
+from spinn.runtime import evaluation_mode
 from spinn.training.config import Configuration
 from spinn.training.distributed import part_of_mean
 from spinn.training.ppo import SampledTrees, surrogate_loss
@@ -163,12 +164,9 @@ class Objective(nn.Module):
         """Give the rewards ``[P]`` of the policy's best trees, where the baseline wants them."""
         if not isinstance(self.baseline, Greedy):
             return None
-        model.eval()  # so that the reference leaves no trace in batch statistics
-        with torch.no_grad():
+        with evaluation_mode(model):  # so that the reference leaves no trace in batch statistics
             greedy = _counted(model.classify(sentences, leaves, Choice.GREEDY), batch)
-            rewards = self._rewards(greedy, batch.labels)
-        model.train()
-        return rewards
+            return self._rewards(greedy, batch.labels)
 
     def improve(self, model: PairModel, trees: SampledTrees) -> tuple[Tensor, Tensor]:
         """Make the loss of a further update of the policy, and the share of ratios it clips."""
