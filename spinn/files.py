@@ -1,4 +1,4 @@
-"""Writing files whole or not at all: beside their place first, then moved in.
+"""Writing files and folders whole or not at all: beside their place first, then moved in.
 
 Used by everything that leaves results on disk, so that a full disk or an interruption never
 damages what an earlier run wrote.
@@ -6,9 +6,11 @@ damages what an earlier run wrote.
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -34,3 +36,27 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text file."""
     with written_whole(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def written_folder(place: Path) -> Iterator[Path]:
+    """Give a scratch folder to fill; it becomes ``place`` if the block ends well.
+
+    What stood there before gives way. What another process has put there meanwhile stays, and the
+    scratch folder is dropped: both were making the same. An error in the block removes the scratch
+    folder and is raised on.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}-") as beside:
+        scratch = Path(beside, "new")
+        scratch.mkdir()
+        stood_before = place.exists()
+        yield scratch
+        if stood_before:
+            with suppress(FileNotFoundError):
+                os.replace(place, Path(beside, "old"))
+        try:
+            os.replace(scratch, place)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise

@@ -1,11 +1,11 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from spinn.files import write_whole, written_whole
+from spinn.files import write_whole, written_folder, written_whole
 
 
 def test_a_text_is_written(tmp_path: Path) -> None:
@@ -41,3 +41,47 @@ def test_an_interruption_leaves_the_file_before(tmp_path: Path) -> None:
         stop_halfway()
     assert path.read_text() == "before"
     assert os.listdir(tmp_path) == ["text"]
+
+
+def fill(place: Path, text: str) -> None:
+    with written_folder(place) as scratch:
+        (scratch / text).write_text(text)
+
+
+def test_a_folder_replaces_the_one_before(tmp_path: Path) -> None:
+    place = tmp_path / "further" / "folder"
+    fill(place, "one")
+    assert os.listdir(place) == ["one"]
+    fill(place, "another")
+    assert os.listdir(place) == ["another"]
+    assert os.listdir(place.parent) == ["folder"]
+
+
+def test_of_two_that_make_the_same_folder_the_first_stays(tmp_path: Path) -> None:
+    place = tmp_path / "folder"
+    with written_folder(place) as scratch:
+        (scratch / "slow").touch()
+        fill(place, "quick")
+    assert os.listdir(place) == ["quick"]
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_an_error_leaves_the_folder_before(tmp_path: Path) -> None:
+    place = tmp_path / "folder"
+    fill(place, "before")
+
+    def fail_halfway() -> None:
+        with written_folder(place) as scratch:
+            (scratch / "half").touch()
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        fail_halfway()
+    assert os.listdir(place) == ["before"]
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(NotADirectoryError), written_folder(tmp_path / "name"):
+        (tmp_path / "name").touch()
+    assert os.listdir(tmp_path) == ["name"]

@@ -12,8 +12,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -29,6 +27,7 @@ from spinn.data.dataset import DatasetBuilder, PairDataset
 from spinn.data.examples import UNITS, Example
 from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors, choose_words
 from spinn.errors import ConfigurationError, DataError, SpinnError
+from spinn.files import written_folder
 from spinn.options import option
 
 SPLITS = ("train", "dev", "test")
@@ -161,17 +160,10 @@ class Corpus:
             "unparsed": self.unparsed,
             "notes": self.notes,
         }
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".corpus-"))
-        try:
+        with written_folder(directory) as scratch:
             whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
             save_file(whole, scratch / "corpus.safetensors")
             (scratch / "corpus.json").write_text(json.dumps(description), encoding="utf-8")
-            if directory.exists():
-                shutil.rmtree(directory)
-            os.replace(scratch, directory)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
     @classmethod
     def load(cls, directory: Path) -> Corpus:

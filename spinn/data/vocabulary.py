@@ -9,10 +9,8 @@ from __future__ import annotations
 import gzip
 import io
 import logging
-import os
 import ssl
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spinn.errors import DataError
+from spinn.files import written_folder
 
 UNKNOWN, PADDING = 0, 1  # torchtext's own numbers of its first two words
 SPECIAL_WORDS = ["<unk>", "<pad>"]
@@ -148,10 +147,8 @@ def _load(path: Path, cache: Path) -> Any:
     https_context = ssl._create_default_https_context
     try:
         if not folder.is_dir():
-            cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=cache) as scratch, _bar_on_terminals():
-                Vectors(name=str(path.resolve()), cache=str(Path(scratch) / "whole"))
-                os.replace(Path(scratch) / "whole", folder)
+            with written_folder(folder) as scratch, _bar_on_terminals():
+                Vectors(name=str(path.resolve()), cache=str(scratch))
         return Vectors(name=str(path.resolve()), cache=str(folder))
     finally:
         ssl._create_default_https_context = https_context

@@ -16,7 +16,6 @@ the earlier ones as they were.
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import shutil
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from torch import Tensor
 from spinn.data.corpus import vocabulary_as_dict
 from spinn.data.vocabulary import Vocabulary
 from spinn.errors import DataError, SpinnError
-from spinn.files import write_whole
+from spinn.files import write_whole, written_folder
 from spinn.model.build import build_model
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
@@ -123,18 +122,14 @@ class RunDirectory:
         """
         place = _unused(self.path / "checkpoints" / f"step-{step:08d}")
         name = place.name
-        scratch = place.with_name(name + ".part")
+        weights = {key: value.cpu().contiguous() for key, value in model.state_dict().items()}
         try:
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch.mkdir(parents=True)
-            weights = {key: value.cpu().contiguous() for key, value in model.state_dict().items()}
-            save_file(weights, scratch / "weights.safetensors")
-            torch.save(state, scratch / "training.pt")
-            os.replace(scratch, place)
+            with written_folder(place) as scratch:
+                save_file(weights, scratch / "weights.safetensors")
+                torch.save(state, scratch / "training.pt")
             named = self._named() | {"last": name} | ({"best": name} if best else {})
             write_whole(self.path / "checkpoints.json", json.dumps(named, indent=2))
         except (OSError, SafetensorError, RuntimeError) as error:
-            shutil.rmtree(scratch, ignore_errors=True)
             raise SpinnError(
                 f"{place}: the checkpoint cannot be written ({error}). Earlier checkpoints "
                 f"are kept; make room and go on with --resume {self.path}."

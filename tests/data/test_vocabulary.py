@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torchtext.vocab import Vectors
 
 from spinn.data.vocabulary import (
     PADDING,
@@ -91,6 +92,24 @@ def test_vectors_of_words(tmp_path, name):
     assert found.known.tolist() == [False, False, True, False, True]
     expected = [[0.0] * 3, [0.0] * 3, [4, 5, 0.6], [0.0] * 3, [0.5, -1, 2]]
     torch.testing.assert_close(found.vectors, torch.tensor(expected))
+
+
+def test_two_processes_may_read_new_vectors_at_once(tmp_path, monkeypatch):
+    """The slower one, here interrupted by the quicker while it reads, finds its copy made."""
+    path = write(tmp_path / "vectors.txt", GLOVE)
+    read = Vectors.cache
+    waiting = [tmp_path / "cache"]
+
+    def read_after_the_other(*arguments, **named):
+        if waiting:
+            VectorTable(path, waiting.pop())
+        return read(*arguments, **named)
+
+    monkeypatch.setattr(Vectors, "cache", read_after_the_other)
+    table = VectorTable(path, tmp_path / "cache")
+    assert not waiting
+    assert table.of(["the"]).vectors.tolist() == [[0.5, -1, 2]]
+    assert len(os.listdir(tmp_path / "cache")) == 1
 
 
 @pytest.mark.parametrize(
