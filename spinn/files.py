@@ -20,7 +20,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     An error in the block removes the scratch file and is raised on.
     """
-    scratch = path.with_name(path.name + ".part")
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")  # others may be writing it too
     try:
         yield scratch
         # The name must not appear on disk before what it names.

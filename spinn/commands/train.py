@@ -8,6 +8,7 @@ from pathlib import Path
 from spinn.commands.main import say
 from spinn.commands.options import add_configuration, configuration_of, given_options
 from spinn.errors import ConfigurationError
+from spinn.training.config import PLACE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +31,7 @@ def run(namespace: argparse.Namespace) -> int:
         configuration = configuration_of(namespace)
     try:
         if namespace.resume is not None:
-            runs.resume(namespace.resume, say)
+            runs.resume(namespace.resume, say, given_options(namespace))
         else:
             runs.train(configuration, namespace.output, say)
     except Interruption as stopped:
@@ -40,8 +41,8 @@ def run(namespace: argparse.Namespace) -> int:
 
 
 def _refuse_other_options(namespace: argparse.Namespace) -> None:
-    """Refuse options beside ``--resume``: a run goes on as it began, and they would be ignored."""
-    others = [*given_options(namespace)]
+    """Refuse options beside ``--resume``: a run goes on as it began, though it may elsewhere."""
+    others = [name for name in given_options(namespace) if name not in PLACE]
     others += [name for name in ("output", "config", "preset") if getattr(namespace, name)]
     if others:
         flags = ", ".join("--" + name.replace("_", "-") for name in others)

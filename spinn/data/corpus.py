@@ -14,7 +14,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +253,19 @@ def data_directory(options: CorpusOptions) -> Path:
     return beside if not named.is_dir() and options.data_directory == "data" else named
 
 
+def named(options: CorpusOptions, say: Callable[[str], None] = lambda line: None) -> CorpusOptions:
+    """Name the corpus that is read where none is given.
+
+    What is on disk may change, and with it the default; what a run was trained on may not.
+    """
+    if options.data is not None or options.train or options.dev or options.test:
+        return options
+    on_disk = _has_snli(data_directory(options))
+    if not on_disk:
+        say("SNLI is not on disk: using the bundled corpus data/sample (--data snli fetches SNLI).")
+    return replace(options, data="snli" if on_disk else "sample")
+
+
 def find_files(
     options: CorpusOptions, directory: Path, say: Callable[[str], None] = lambda line: None
 ) -> dict[str, list[Path]]:
@@ -271,15 +284,8 @@ def find_files(
                 "--data and --train/--dev/--test exclude each other; give one."
             )
         return {split: files for split, files in explicit.items() if files} | options.further
-    name = options.data
-    if name is None:
-        on_disk = _has_snli(directory)
-        name = "snli" if on_disk else "sample"
-        if not on_disk:
-            say(
-                "SNLI is not on disk: using the bundled corpus data/sample "
-                "(--data snli fetches SNLI)."
-            )
+    name = named(options, say).data
+    assert name is not None
     if name in ("snli", "multinli"):
         official = download.corpus_files(name, directory)
         return {split: [path] for split, path in official.items()} | options.further

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,16 @@ from spinn.transitions import Transition, TransitionArray
 FILE_NAME = "predictions.npz"
 SPLITS = ("dev", "test")  # further test sets stand beside these
 _VERSION = 2
+# What reading a damaged file may raise; NotImplementedError is of a compression unheard of.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -87,8 +98,19 @@ class Measurement:
     seconds: float
 
 
-def measure(path: Path, say: Callable[[str], None]) -> Measurement:
+def measure(
+    path: Path, say: Callable[[str], None], place: Mapping[str, Any] | None = None
+) -> Measurement:
     """Run the best model of a finished run over dev and all test sets, and keep what it answered.
+
+    Parameters
+    ----------
+    path
+        The folder of the run.
+    say
+        Called with lines for the person.
+    place
+        Options of :data:`PLACE`, in the stead of the run's own.
 
     Raises
     ------
@@ -97,16 +119,16 @@ def measure(path: Path, say: Callable[[str], None]) -> Measurement:
 
     """
     trained = load_trained(path)
-    options = trained.configuration.training
-    set_threads(options.threads)
-    corpus = load_training_corpus(trained.configuration, say)
+    configuration = trained.configuration.moved(place or {})
+    set_threads(configuration.training.threads)
+    corpus = load_training_corpus(configuration, say)
     kind = (trained.vocabulary.words, trained.labels, trained.sides)
     if kind != (corpus.vocabulary.words, corpus.labels, corpus.sides):
         raise SpinnError(
             f"{path}: the run's vocabulary is not that of the training files as they are now. "
             "Restore the files, or move the folder away to train anew."
         )
-    trained.model.to(choose_device(options.device))
+    trained.model.to(choose_device(configuration.training.device))
     sets = {
         split: _measure_set(trained, corpus, split) for split in corpus.sets if split != "train"
     }
@@ -214,7 +236,7 @@ def is_outdated(path: Path) -> bool:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return int(arrays["version"]) < _VERSION
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except _DAMAGE:
         return False  # missing or damaged, as loading it will tell
 
 
@@ -234,7 +256,7 @@ def load(path: Path) -> Measurement:
                 raise DataError(path, "another version wrote it", remedy=remedy)
             sets = {split: _set_from(arrays, split) for split in arrays["sets"].tolist()}
             return Measurement(sets, int(arrays["weights"]), float(arrays["seconds"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
 
 

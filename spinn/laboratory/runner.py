@@ -23,13 +23,12 @@ from spinn.errors import SpinnError
 from spinn.laboratory.grid import Experiment
 from spinn.laboratory.worker import STOPPED, State, order, state_of
 from spinn.runtime import available_cores, stopped_by
-from spinn.training.config import Configuration, load_configuration
+from spinn.training.config import PLACE, Configuration, load_configuration
 from spinn.training.run import load_training_corpus
 
 Say = Callable[[str], None]
 
 LOG_NAME = "log.txt"
-_ELSEWHERE = ("threads", "device")  # where a run is computed, not what it is
 _PAUSE = 0.1  # seconds between looks at the workers
 
 
@@ -80,7 +79,7 @@ def differences(saved: Configuration, wanted: Configuration) -> list[str]:
     return [
         f"{name} {before[name]!r} where the grid has {after[name]!r}"
         for name in before
-        if before[name] != after[name] and name not in _ELSEWHERE
+        if before[name] != after[name] and name not in PLACE
     ]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -58,21 +57,13 @@ def perform(configuration: Configuration, path: Path, say: Callable[[str], None]
 
     """
     state = state_of(path)
+    place = configuration.place
     if state is State.NEW:
-        _clear(path)
-        runs.train(configuration, path, say)
+        runs.train(configuration, path, say, anew=True)
     elif state is State.BEGUN:
-        runs.resume(path, say)
+        runs.resume(path, say, place)
     if state is not State.DONE:
-        measure(path, say)
-
-
-def _clear(path: Path) -> None:
-    """Remove what a run leaves that ended before its first checkpoint; it begins anew."""
-    for name in ("config.json", "vocabulary.json", "metrics.jsonl"):
-        (path / name).unlink(missing_ok=True)
-    for name in ("checkpoints", "tensorboard"):
-        shutil.rmtree(path / name, ignore_errors=True)
+        measure(path, say, place)
 
 
 def order(configuration: Configuration, path: Path) -> str:

@@ -18,11 +18,14 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -56,8 +59,12 @@ class RunDirectory:
         vocabulary: Vocabulary,
         labels: list[str],
         sides: int = 2,
+        *,
+        anew: bool = False,
     ) -> RunDirectory:
         """Make the folder of a new run.
+
+        With ``anew``, what is there of a run that ended before its first checkpoint makes room.
 
         Raises
         ------
@@ -65,6 +72,10 @@ class RunDirectory:
             If there is a run already, or the folder cannot be made.
 
         """
+        if anew and not any(
+            (path / name).exists() for name in ("checkpoints.json", "results.json")
+        ):
+            _clear(path)
         if (path / "config.json").exists():
             raise SpinnError(
                 f"{path}: there is a run here already. Choose another --output, or go on with it: "
@@ -205,6 +216,40 @@ class RunDirectory:
             return dict(torch.load(path, map_location="cpu", weights_only=True))
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
             raise DataError(path, f"it cannot be read ({error})", remedy="Train again") from error
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Keep the folder of a run to this process for as long as it trains there.
+
+    Raises
+    ------
+    SpinnError
+        If another process has it, or it cannot be written to.
+
+    """
+    lock = FileLock(path / ".lock")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise SpinnError(
+            f"{path}: another process is training this run. Wait until it has ended, or stop it."
+        ) from error
+    except OSError as error:
+        raise SpinnError(f"{path}: the run cannot be written there ({error.strerror}).") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _clear(path: Path) -> None:
+    """Remove what a run leaves that ended before its first checkpoint."""
+    for name in ("config.json", "vocabulary.json", "metrics.jsonl"):
+        (path / name).unlink(missing_ok=True)
+    for name in ("checkpoints", "tensorboard"):
+        shutil.rmtree(path / name, ignore_errors=True)
 
 
 def _unused(place: Path) -> Path:

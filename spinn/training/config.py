@@ -28,6 +28,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+PLACE = ("device", "threads")  # options that say where a run is computed, not what it is
 GIVEN_TREES = tuple(name for name, source in TREE_SOURCES.items() if source.draw is not None)
 
 
@@ -273,6 +274,15 @@ class Configuration:
                 f"The policy would never learn: the warm start takes {self.policy.warm_start:g} "
                 f"epochs, and all is over after {learning}. Give more --policy-epochs."
             )
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """The options that say where the run is computed."""
+        return {name: getattr(self.training, name) for name in PLACE}
+
+    def moved(self, place: Mapping[str, Any]) -> Configuration:
+        """Return the same run computed elsewhere, by some of the options of :data:`PLACE`."""
+        return dataclasses.replace(self, training=dataclasses.replace(self.training, **place))
 
     def groups(self) -> dict[str, Any]:
         """Return the groups by name."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from spinn.data.corpus import Corpus, load_corpus
+from spinn.data.corpus import Corpus, load_corpus, named
 from spinn.data.examples import UNITS
 from spinn.data.symmetries import Symmetries
 from spinn.errors import ConfigurationError, SpinnError
@@ -27,14 +28,16 @@ from spinn.model.build import build_embedding, build_model
 from spinn.model.pair import PairModel
 from spinn.runtime import choose_device, set_threads
 from spinn.training import distributed
-from spinn.training.checkpoint import RunDirectory, load_trained
+from spinn.training.checkpoint import RunDirectory, claimed, load_trained
 from spinn.training.config import Configuration
 from spinn.training.loop import Trainer, read_metrics
 
 Say = Callable[[str], None]
 
 
-def train(configuration: Configuration, output: Path | None, say: Say) -> dict[str, Any]:
+def train(
+    configuration: Configuration, output: Path | None, say: Say, *, anew: bool = False
+) -> dict[str, Any]:
     """Train a model from the start and test it.
 
     Parameters
@@ -45,6 +48,8 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
         The folder of the run; by default a new one under ``runs``.
     say
         Called with lines for the person.
+    anew
+        Whether a run that ended in that folder before its first checkpoint makes room.
 
     Returns
     -------
@@ -52,40 +57,64 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
 
     """
     say = _for_all(say)
+    configuration = replace(configuration, data=named(configuration.data, say))
     device = distributed.together(lambda: _prepare_machine(configuration))
     corpus = distributed.in_turn(lambda: load_training_corpus(configuration, say))
-    run = distributed.on_first(
-        lambda: RunDirectory.create(
-            output or new_run_path(configuration),
-            configuration,
-            corpus.vocabulary,
-            list(corpus.labels),
-            corpus.sides,
+    path = distributed.on_first(lambda: output or new_run_path(configuration))
+    with _claimed_by_first(path):
+        run = distributed.on_first(
+            lambda: RunDirectory.create(
+                path,
+                configuration,
+                corpus.vocabulary,
+                list(corpus.labels),
+                corpus.sides,
+                anew=anew,
+            )
         )
-    )
-    torch.manual_seed(configuration.training.seed)
-    model = _build(configuration, corpus).to(device)
-    say(
-        f"{configuration.form}: {count_parameters(model):,} weights "
-        f"({count_parameters(model.encoder):,} in the encoder), on {_place(device)}; "
-        f"writing to {run.path}"
-    )
-    return _finish(Trainer(configuration, corpus, model, run, say), say)
+        torch.manual_seed(configuration.training.seed)
+        model = _build(configuration, corpus).to(device)
+        say(
+            f"{configuration.form}: {count_parameters(model):,} weights "
+            f"({count_parameters(model.encoder):,} in the encoder), on {_place(device)}; "
+            f"writing to {path}"
+        )
+        return _finish(Trainer(configuration, corpus, model, run, say), say)
 
 
-def resume(path: Path, say: Say) -> dict[str, Any]:
-    """Go on with an interrupted run, exactly as it would have gone on by itself."""
+def resume(path: Path, say: Say, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Go on with an interrupted run, exactly as it would have gone on by itself.
+
+    Parameters
+    ----------
+    path
+        The folder of the run.
+    say
+        Called with lines for the person.
+    place
+        Options of :data:`PLACE`, in the stead of the run's own.
+
+    """
     say = _for_all(say)
     run = distributed.on_first(lambda: RunDirectory.open(path))
-    configuration = distributed.on_first(run.configuration)
-    device = distributed.together(lambda: _prepare_machine(configuration))
-    corpus = distributed.in_turn(lambda: load_training_corpus(configuration, say))
-    distributed.on_first(lambda: _check_vocabulary(run, corpus))
-    trainer = Trainer(configuration, corpus, _build(configuration, corpus).to(device), run, say)
-    trainer.resume()
-    done = trainer.progress
-    say(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
-    return _finish(trainer, say)
+    with _claimed_by_first(path):
+        configuration = distributed.on_first(run.configuration).moved(place or {})
+        device = distributed.together(lambda: _prepare_machine(configuration))
+        corpus = distributed.in_turn(lambda: load_training_corpus(configuration, say))
+        distributed.on_first(lambda: _check_vocabulary(run, corpus))
+        trainer = Trainer(configuration, corpus, _build(configuration, corpus).to(device), run, say)
+        trainer.resume()
+        done = trainer.progress
+        say(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
+        return _finish(trainer, say)
+
+
+@contextmanager
+def _claimed_by_first(path: Path) -> Iterator[None]:
+    """Claim a run for all processes that train it together."""
+    with ExitStack() as held:
+        distributed.on_first(lambda: held.enter_context(claimed(path)))
+        yield
 
 
 def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:

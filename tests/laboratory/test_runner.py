@@ -19,6 +19,8 @@ from spinn.laboratory.measurement import FILE_NAME, load
 from spinn.laboratory.report import choose_reference, write_report
 from spinn.laboratory.runner import check_folders, run_all, visible_gpus
 from spinn.laboratory.worker import State, perform, state_of
+from spinn.training.checkpoint import claimed
+from spinn.training.config import load_configuration
 from spinn.training.run import resume
 
 TRACKER = {"tracker": True, "tracker_size": 4, "trees": "sampled"}
@@ -249,10 +251,50 @@ def test_gpus_are_dealt_out_only_where_there_are_several(monkeypatch):
     assert visible_gpus() == ["0", "1", "2"]
 
 
-def test_a_worker_gets_its_threads_and_its_gpu(toy_folder, tmp_path):
+def test_a_worker_gets_its_gpu(toy_folder, tmp_path):
     rows: dict[str, dict[str, Any]] = {"own": {"device": "cpu"}, "any": {"device": "auto"}}
     own, any_device = study(toy_folder, rows).experiments(tmp_path)
     assert runner._environment(own.configuration, "5").get("CUDA_VISIBLE_DEVICES") != "5"
     environment = runner._environment(any_device.configuration, "5")
     assert environment["CUDA_VISIBLE_DEVICES"] == "5"
-    assert environment["OMP_NUM_THREADS"] == "1"
+
+
+def test_workers_share_the_threads_unless_told_how_many(toy_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "available_cores", lambda: 7)
+    rows: dict[str, dict[str, Any]] = {"shared": {"threads": 0}, "told": {"threads": 2}}
+    experiments = study(toy_folder, rows).experiments(tmp_path)
+    assert [one.state for one in run_all(experiments, 2, silent)] == ["done", "done"]
+    saved = [load_configuration(one.path / "config.json") for one in experiments]
+    assert [one.training.threads for one in saved] == [3, 2]
+
+
+def test_a_run_goes_on_on_the_device_that_is_named_then(copied, monkeypatch):
+    """Where it is computed is no part of what a run is."""
+    grid, output = copied
+    one = grid.experiments(output)[0]
+    saved = json.loads((one.path / "config.json").read_text())
+    saved["training"]["device"] = "cuda:7"
+    (one.path / "config.json").write_text(json.dumps(saved))
+    (one.path / "results.json").unlink()
+    (one.path / FILE_NAME).unlink()
+    check_folders([one])
+    with pytest.raises(SpinnError, match="GPU"):
+        resume(one.path, silent)
+    perform(one.configuration.moved({"device": "cpu"}), one.path, silent)
+    assert state_of(one.path) is State.DONE
+
+
+def test_a_run_that_another_process_is_at_is_left_alone(made, tmp_path):
+    grid, output = made
+    one = grid.experiments(output)[0]
+    path = tmp_path / "begun"
+    path.mkdir()
+    shutil.copy(one.path / "config.json", path)
+    (path / "metrics.jsonl").write_text("one line\n")
+    with claimed(path):
+        with pytest.raises(SpinnError, match=r"begun: another process is training this run"):
+            perform(one.configuration, path, silent)
+        assert (path / "metrics.jsonl").read_text() == "one line\n"
+        assert (path / "config.json").exists()
+    perform(one.configuration, path, silent)
+    assert state_of(path) is State.DONE
