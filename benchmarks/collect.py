@@ -3,7 +3,8 @@
 ``python -m benchmarks.collect NAME FOLDER`` takes what is needed as evidence from the folder of a
 study that ``spinn ablate --experiment NAME`` made: of each row the configuration (files by name
 alone), of each seed the results and the learning curve on dev. It is written beside the experiment,
-``spinn/experiments/NAME.json``, in the place of what was there for the same rows. Then, and also
+``spinn/experiments/NAME.json``; seeds of a row that were kept before stay if its configuration is
+the same, and are named if it is another and they go. Then, and also
 without arguments, the table of all results is written into the README between its two marks.
 """
 
@@ -20,6 +21,7 @@ from spinn.files import write_whole
 from spinn.laboratory.claims import FOLDER, experiment_file, experiment_names, in_words
 from spinn.laboratory.grid import folder_name, read_description
 from spinn.laboratory.statistics import deviation
+from spinn.training.config import GROUPS, Configuration
 
 README = Path(__file__).parents[1] / "README.md"
 MARKS = ("<!-- results -->\n", "<!-- end of results -->\n")
@@ -40,8 +42,12 @@ def read_record(name: str, folder: Path = FOLDER) -> Record:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else empty
 
 
-def collect(name: str, study: Path, folder: Path = FOLDER) -> None:
+def collect(name: str, study: Path, folder: Path = FOLDER) -> list[str]:
     """Put the finished runs of a study into the record of an experiment.
+
+    Returns
+    -------
+    Lines on what was kept before and is not any more, because its row has changed.
 
     Raises
     ------
@@ -58,9 +64,18 @@ def collect(name: str, study: Path, folder: Path = FOLDER) -> None:
     if not finished:
         raise SpinnError(f"{study}: no run of the study is finished yet.")
     record = read_record(name, folder)
-    record["rows"] |= finished
+    gone = []
+    for row, kept in finished.items():
+        before = record["rows"].get(row, kept)
+        if _whole(before["configuration"]) == _whole(kept["configuration"]):
+            runs = before["runs"] | kept["runs"]
+            kept["runs"] = {seed: runs[seed] for seed in sorted(runs, key=int)}
+        else:
+            gone.append(f"{row}: seeds {', '.join(before['runs'])} were of another configuration.")
+        record["rows"][row] = kept
     text = json.dumps(record, indent=1, ensure_ascii=False)
     write_whole(record_file(name, folder), text + "\n")
+    return gone
 
 
 def _row(study: Path, row: str, seeds: list[int]) -> dict[str, Any]:
@@ -77,6 +92,12 @@ def _row(study: Path, row: str, seeds: list[int]) -> dict[str, Any]:
             "curve": [line for line in metrics if line["kind"] == "dev"],
         }
     return kept
+
+
+def _whole(kept: dict[str, Any]) -> Configuration:
+    """Read a kept configuration, also one of an earlier version; where it ran does not matter."""
+    groups = {name: GROUPS[name](**values) for name, values in kept.items()}
+    return Configuration(**groups).moved({"device": "auto", "threads": 0})
 
 
 def _portable(configuration: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +169,8 @@ def main() -> None:
     try:
         if len(sys.argv) == 3:
             experiment_file(sys.argv[1])  # refuses what is no experiment
-            collect(sys.argv[1], Path(sys.argv[2]))
+            for line in collect(sys.argv[1], Path(sys.argv[2])):
+                print(line)
     except SpinnError as error:
         sys.exit(str(error))
     write_whole(README, with_table(README.read_text(encoding="utf-8"), table()))

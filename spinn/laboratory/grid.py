@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spinn.data.corpus import named
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.laboratory.claims import Claim, read_claim
 from spinn.training.config import (
@@ -284,6 +285,8 @@ def overlay(
 
     """
     _check_names(options, "The command line", None)
+    if description.origin is None:
+        _check_names(description.base, "The configuration file", None)
     taken = {name for _, row in description.rows for name in row} | set(description.vary)
     for name in [*options, *vary]:
         if name in taken:
@@ -309,6 +312,10 @@ def expand(description: Description, name: str) -> Grid:
     """
     if description.claim is not None:
         description.claim.check_files(description.base)
+    for row, options in description.rows:
+        for option in [name for name in options if name in description.vary]:
+            cause = f"row {row!r} sets {option}, which [vary] sets too"
+            raise _refusal(description.origin, cause, "Give it in one of the two places")
     written = description.rows or ([] if description.vary else [("base", {})])
     crossed = _combinations(description)
     rows: dict[str, tuple[Configuration, ...]] = {}
@@ -353,7 +360,7 @@ def _written(value: Any) -> str:
 def _resolved(
     description: Description, row: str, options: Mapping[str, Any], seed: int
 ) -> Configuration:
-    """Resolve a run: the preset, then the base, then the row."""
+    """Resolve a run: the preset, then the base, then the row; and name what it reads."""
     merged = {**description.base, **options}
     preset = merged.pop("preset", None)
     try:
@@ -361,7 +368,8 @@ def _resolved(
             known = ", ".join(preset_names())
             raise ConfigurationError(f"There is no preset {preset!r}; choose from {known}.")
         below = {} if preset is None else read_preset(preset)
-        return resolve(below, merged, {"seed": seed})
+        configuration = resolve(below, merged, {"seed": seed})
+        return dataclasses.replace(configuration, data=named(configuration.data))
     except ConfigurationError as error:
         place = f"{description.origin}, row {row!r}" if description.origin else f"Row {row!r}"
         advice = " Set an option in those rows only that use it." if "nothing" in str(error) else ""

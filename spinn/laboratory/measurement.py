@@ -97,6 +97,12 @@ class Measurement:
     weights: int
     seconds: float
 
+    def same_pairs(self, other: Measurement) -> bool:
+        """Tell whether another run was measured on the same pairs of the same sets."""
+        return self.sets.keys() == other.sets.keys() and all(
+            content.same_pairs(other.sets[split]) for split, content in self.sets.items()
+        )
+
 
 def measure(
     path: Path, say: Callable[[str], None], place: Mapping[str, Any] | None = None

@@ -109,7 +109,24 @@ def collect(grid: Grid, experiments: Sequence[Experiment]) -> Finished:
             row, seed = experiment.row, experiment.seed
             finished.measurements[row][seed] = load(experiment.path / FILE_NAME)
             finished.metrics[row][seed] = read_metrics(RunDirectory(experiment.path))
+    _check_pairs(experiments, finished)
     return finished
+
+
+def _check_pairs(experiments: Sequence[Experiment], finished: Finished) -> None:
+    """Refuse a row whose runs were measured on different pairs: their mean would say nothing."""
+    first: dict[str, Experiment] = {}
+    for experiment in experiments:
+        runs = finished.measurements[experiment.row]
+        if experiment.seed not in runs:
+            continue
+        other = first.setdefault(experiment.row, experiment)
+        if not runs[experiment.seed].same_pairs(runs[other.seed]):
+            raise SpinnError(
+                f"{experiment.path} and {other.path} were measured on different pairs: the files "
+                f"have changed in between. Restore them, or move the runs of before away, and "
+                f"delete {FILE_NAME} of those that are to be measured again."
+            )
 
 
 def write_description(grid: Grid, output: Path) -> None:

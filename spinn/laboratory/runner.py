@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 import torch
 
+from spinn.data.corpus import named
 from spinn.errors import SpinnError
 from spinn.laboratory.grid import Experiment
 from spinn.laboratory.worker import STOPPED, State, order, state_of
@@ -65,6 +66,7 @@ def check_folders(experiments: list[Experiment]) -> None:
         if state_of(experiment.path) is State.NEW:
             continue
         saved = load_configuration(experiment.path / "config.json")
+        saved = dataclasses.replace(saved, data=named(saved.data))  # older runs may not name it
         found = differences(saved, experiment.configuration)
         if found:
             raise SpinnError(

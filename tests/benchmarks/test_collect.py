@@ -98,12 +98,46 @@ def test_a_finished_study_becomes_a_row_of_the_table(study, tmp_path):
 
 
 def test_rows_that_a_study_lacks_are_kept(study, tmp_path):
-    before = {"rows": {"RL-SPINN": {"configuration": {}, "runs": {"1": "kept"}}, "bag of words": 0}}
+    before = {"rows": {"RL-SPINN": {"configuration": {}, "runs": {"1": "kept"}}}}
     (tmp_path / "sample.json").write_text(json.dumps(before))
-    collect("sample", study, tmp_path)
+    assert collect("sample", study, tmp_path) == []
     rows = read_record("sample", tmp_path)["rows"]
     assert rows["RL-SPINN"]["runs"] == {"1": "kept"}
     assert list(rows["bag of words"]["runs"]) == ["1", "3"]
+
+
+def kept_before(study: Path, tmp_path: Path, **options: Any) -> None:
+    """Record seeds 1 and 2 of the row; seed 1 comes again with the study."""
+    collect("sample", study, tmp_path)
+    record = read_record("sample", tmp_path)
+    row = record["rows"]["bag of words"]
+    row["configuration"]["training"] |= options
+    row["runs"] = {"1": "before", "2": "before"}
+    (tmp_path / "sample.json").write_text(json.dumps(record))
+
+
+def test_seeds_that_a_study_lacks_are_kept(study, tmp_path):
+    kept_before(study, tmp_path, threads=7)
+    assert collect("sample", study, tmp_path) == []
+    runs = read_record("sample", tmp_path)["rows"]["bag of words"]["runs"]
+    assert list(runs) == ["1", "2", "3"]
+    assert runs["2"] == "before"
+    assert runs["1"]["results"]["dev"]["accuracy"] == 0.5
+
+
+def test_seeds_of_another_configuration_go_and_are_named(study, tmp_path):
+    kept_before(study, tmp_path, epochs=99)
+    (line,) = collect("sample", study, tmp_path)
+    assert line == "bag of words: seeds 1, 2 were of another configuration."
+    assert list(read_record("sample", tmp_path)["rows"]["bag of words"]["runs"]) == ["1", "3"]
+
+
+def test_an_option_that_is_newer_than_a_record_is_at_its_default_there(study, tmp_path):
+    kept_before(study, tmp_path)
+    record = read_record("sample", tmp_path)
+    del record["rows"]["bag of words"]["configuration"]["training"]["balance_labels"]
+    (tmp_path / "sample.json").write_text(json.dumps(record))
+    assert collect("sample", study, tmp_path) == []
 
 
 def test_a_folder_without_results_is_refused(study, tmp_path):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spinn.data.corpus import named
 from spinn.errors import SpinnError
 from spinn.laboratory.grid import (
     Description,
@@ -109,7 +111,8 @@ def test_a_grid_of_one_is_what_train_would_make(options):
     base = {name: value for name, value in options.items() if name != "seed"}
     seed = options.get("seed", 1)
     grid = expand(Description(base=base, seeds=(seed,)), "study")
-    assert grid.rows == {"base": (resolve(base, {"seed": seed}),)}
+    made = resolve(base, {"seed": seed})
+    assert grid.rows == {"base": (replace(made, data=named(made.data)),)}
 
 
 def test_rows_are_multiplied_by_varied_options():
@@ -211,3 +214,16 @@ def test_flags_lie_above_the_base_and_never_hide_below_rows(tmp_path):
 def test_folders_have_names_that_any_file_system_takes(name):
     assert all(sign.isascii() and (sign.isalnum() or sign in "._=+-") for sign in folder_name(name))
     assert not folder_name(name).startswith((".", "-"))
+
+
+def test_an_option_has_one_place(tmp_path):
+    """A row named after its trees must not get others from [vary]."""
+    path = tmp_path / "study.toml"
+    path.write_text('[[row]]\nname = "left"\ntrees = "left"\n[vary]\ntrees = ["balanced"]\n')
+    with pytest.raises(SpinnError, match=r"study.toml.*row 'left' sets trees, which \[vary\] sets"):
+        expand(read_description(path), "study")
+
+
+def test_a_seed_in_a_configuration_file_is_refused():
+    with pytest.raises(SpinnError, match=r"configuration file sets the seed. Give --seeds 1,2,3"):
+        overlay(Description(base={"seed": 7}), {}, {}, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import signal
@@ -15,7 +16,7 @@ from toys import SMALL, silent
 from spinn.errors import SpinnError
 from spinn.laboratory import runner
 from spinn.laboratory.grid import Description, Experiment, Grid, expand
-from spinn.laboratory.measurement import FILE_NAME, load
+from spinn.laboratory.measurement import FILE_NAME, load, save
 from spinn.laboratory.report import choose_reference, write_report
 from spinn.laboratory.runner import check_folders, run_all, visible_gpus
 from spinn.laboratory.worker import State, perform, state_of
@@ -298,3 +299,25 @@ def test_a_run_that_another_process_is_at_is_left_alone(made, tmp_path):
         assert (path / "config.json").exists()
     perform(one.configuration, path, silent)
     assert state_of(path) is State.DONE
+
+
+def test_runs_of_a_row_that_were_measured_on_different_pairs_are_refused(copied):
+    grid, output = copied
+    first, second = [one for one in grid.experiments(output) if one.row == "RL"]
+    measurement = load(second.path / FILE_NAME)
+    dev = measurement.sets["dev"]
+    fewer = dataclasses.replace(
+        dev,
+        gold=dev.gold[1:],
+        predicted=dev.predicted[1:],
+        premises=dev.premises[1:],
+        lengths=dev.lengths[2:],
+        trees=None if dev.trees is None else dev.trees[2:],
+        gold_trees=dev.gold_trees[2:],
+    )
+    changed = dataclasses.replace(measurement, sets={**measurement.sets, "dev": fewer})
+    save(changed, second.path / FILE_NAME)
+    with pytest.raises(SpinnError, match="were measured on different pairs") as caught:
+        write_report(grid, output, None)
+    assert str(first.path) in str(caught.value)
+    assert str(second.path) in str(caught.value)
