@@ -16,7 +16,8 @@ class GlobalBatchNorm(nn.BatchNorm1d):
 
     Outputs, gradients and running statistics are those of ``nn.BatchNorm1d`` over the rows of all
     processes together, however unequal their numbers; so are the keys of its state. In a single
-    process, and in evaluation, it is ``nn.BatchNorm1d``.
+    process, and in evaluation, it is ``nn.BatchNorm1d``; but a row that is alone in a batch, which
+    has no variance, is normalised as in evaluation.
 
     Attributes
     ----------
@@ -36,6 +37,10 @@ class GlobalBatchNorm(nn.BatchNorm1d):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Normalise rows; in training every process has to take part, with a row at least."""
+        if world_size() == 1 and self.training and len(rows) == 1:
+            return nn.functional.batch_norm(
+                rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
         if not self.training or world_size() == 1:
             return super().forward(rows)
         exact = rows.to(self.weight.dtype)  # sums over many rows are too much for bf16

@@ -117,7 +117,7 @@ class PolicyOptions:
         None,
         "epochs after which it is at its end (default: all in which the policy learns)",
         minimum=1,
-        needs="rl",
+        needs="entropy epochs",
     )
     warm_start: float = option(
         0.0, "epochs in which the teacher's trees are followed first", minimum=0, needs="rl"
@@ -262,6 +262,11 @@ class Configuration:
 
     def _check_policy_epochs(self) -> None:
         learning = self.policy.policy_epochs
+        if _samples(self) and self.policy.warm_start >= self.training.epochs:
+            raise ConfigurationError(
+                f"The policy would never learn: the warm start takes {self.policy.warm_start:g} "
+                f"epochs of {self.training.epochs}. Give more --epochs."
+            )
         if learning is None:
             return
         if learning >= self.training.epochs:
@@ -353,6 +358,14 @@ class Configuration:
             if not holds(self):
                 raise ConfigurationError(f"{flag_of(part.name)} does nothing here; {remedy}.")
 
+    def idle_with_vectors(self, given: bool) -> str | None:
+        """Name the first option that does nothing where vectors are given, or where none are."""
+        idle = ("no vectors",) if given else ("vectors", "fixed vectors")
+        for part in dataclasses.fields(self.model):
+            if part.metadata["needs"] in idle and getattr(self.model, part.name) != part.default:
+                return flag_of(part.name)
+        return None
+
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Describe the configuration for JSON."""
         return {name: dataclasses.asdict(group) for name, group in self.groups().items()}
@@ -402,6 +415,10 @@ _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
     "rl of a parser": (
         lambda c: _samples(c) and c.model.parser == "own",
         "it belongs to --rl with --parser own",
+    ),
+    "entropy epochs": (
+        lambda c: _samples(c) and c.policy.entropy_weight != c.policy.entropy_weight_end,
+        "it belongs to --rl with an --entropy-weight-end that differs from --entropy-weight",
     ),
     "ppo": (
         lambda c: _samples(c) and c.policy.policy_updates > 1,

@@ -57,8 +57,10 @@ class Progress:
         Steps done in all.
     epoch, batch
         Epochs done, and batches done in the one that is running.
-    sums
-        Sums of the figures over the running epoch.
+    sums, counts
+        Sums of the figures over the running epoch, and over how many examples each was taken: what
+        is known of a part of the epoch only, such as rewards where a warm start ends in it, is
+        averaged over that part.
     best, best_epoch
         The best dev accuracy so far, and after how many epochs.
     seconds
@@ -70,6 +72,7 @@ class Progress:
     epoch: int = 0
     batch: int = 0
     sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, float] = field(default_factory=dict)
     best: float = -1.0
     best_epoch: int = 0
     seconds: float = 0.0
@@ -169,8 +172,10 @@ class Trainer:
                 f"({error}). Restore the config.json it was trained with."
             ) from error
         torch.set_rng_state(state["random"])
-        if self.device.type == "cuda":
+        if self.device.type == "cuda" and "random_cuda" in state:
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
+        elif self.device.type == "cuda":  # the run comes from a machine without a GPU
+            torch.cuda.manual_seed(self.configuration.training.seed)
         distributed.on_first(lambda: _drop_later_lines(self.run, self.progress.step))
 
     def train(self) -> None:
@@ -203,6 +208,8 @@ class Trainer:
         if not self._settled and self.configuration.follows_own_trees(progress.epoch):
             self._settle()
         self.model.train()
+        if self._settled and self.model.parser is not None:
+            self.model.parser.eval()  # also what its batch norms know stays as it is
         for batch in self._bar(self._epoch_batches()):
             rate = self.schedule.apply(self.optimizer, progress.step)
             self._count(self._step(batch))
@@ -218,7 +225,8 @@ class Trainer:
             if stop:
                 raise Interruption(self.run.path)
         averages = self._averages()
-        progress.epoch, progress.batch, progress.sums = progress.epoch + 1, 0, {}
+        progress.epoch, progress.batch = progress.epoch + 1, 0
+        progress.sums, progress.counts = {}, {}
         accuracy = distributed.on_first(lambda: self._evaluate(averages))
         progress.seconds = before + time.monotonic() - begun
         best = accuracy > progress.best
@@ -343,15 +351,15 @@ class Trainer:
         )
 
     def _count(self, figures: dict[str, float]) -> None:
-        sums = self.progress.sums
+        sums, counts = self.progress.sums, self.progress.counts
         for name, value in figures.items():
             sums[name] = sums.get(name, 0.0) + value
+            counts[name] = counts.get(name, 0.0) + figures["pairs"]
 
     def _averages(self) -> dict[str, float]:
-        """Average the figures of the running epoch over its pairs."""
-        sums = dict(self.progress.sums)
-        pairs = sums.pop("pairs", 1.0)
-        averages = {name: value / pairs for name, value in sums.items()}
+        """Average the figures of the running epoch over the pairs that they are of."""
+        sums, counts = self.progress.sums, self.progress.counts
+        averages = {name: sums[name] / counts[name] for name in sums if name != "pairs"}
         if "correct" in averages:
             averages["accuracy"] = averages.pop("correct")
         return averages
@@ -393,8 +401,14 @@ class Trainer:
             **{name: round(value, 6) for name, value in figures.items()},
             "seconds": round(progress.seconds, 2),
         }
-        with open(self.run.metrics, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record) + "\n")
+        try:
+            with open(self.run.metrics, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise SpinnError(
+                f"{self.run.metrics}: it cannot be written ({error.strerror}). The checkpoints are "
+                f"kept; make room and go on with --resume {self.run.path}."
+            ) from error
         self._logs.write(kind, progress.step, figures)
 
     def _save(self, *, best: bool) -> None:

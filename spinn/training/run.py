@@ -134,6 +134,10 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
     for split in ("train", "dev"):
         if split not in corpus.sets:
             raise ConfigurationError(f"There is no {split} set; name its files with --{split}.")
+    limit = configuration.training.max_words
+    if limit is not None:
+        corpus = _shortened(corpus, limit, say)
+    _check_vectors(configuration, corpus)
     source, teacher = configuration.source, configuration.teacher
     if source is not None and source.needs_parse:
         for split in corpus.sets:
@@ -142,8 +146,15 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
         corpus.require_parses("train")
     if configuration.training.symmetries:
         Symmetries.of_logic(corpus.vocabulary, corpus.labels)  # refuses labels that have none
-    limit = configuration.training.max_words
-    return corpus if limit is None else _shortened(corpus, limit, say)
+    return corpus
+
+
+def _check_vectors(configuration: Configuration, corpus: Corpus) -> None:
+    """Refuse options that do nothing with a prepared corpus, now that its vectors are known."""
+    idle = configuration.idle_with_vectors(corpus.vectors is not None)
+    if idle and configuration.data.prepared is not None:
+        have = "no vectors" if corpus.vectors is None else "vectors of its own"
+        raise ConfigurationError(f"{idle} does nothing here; the prepared corpus has {have}.")
 
 
 def _shortened(corpus: Corpus, limit: int, say: Say) -> Corpus:
@@ -231,7 +242,13 @@ def _results(trainer: Trainer, say: Say) -> dict[str, Any]:
             say(_summary(split, place[split]))
     if also:
         results["also"] = also
-    write_whole(run.path / "results.json", json.dumps(results, indent=2))
+    try:
+        write_whole(run.path / "results.json", json.dumps(results, indent=2))
+    except OSError as error:
+        raise SpinnError(
+            f"{run.path}: the results cannot be written ({error.strerror}). The model is trained "
+            f"and kept; make room and give --resume {run.path}."
+        ) from error
     title = f"{configuration.form}, seed {configuration.training.seed}"
     plot_learning_curve(read_metrics(run), run.path / "learning_curve.png", title)
     minutes, seconds = divmod(math.ceil(trainer.progress.seconds), 60)

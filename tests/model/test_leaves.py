@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spinn.model.leaves import LeafLayer, WordEmbedding, make_norm
+from spinn.model.norm import GlobalBatchNorm
 
 FIXED = torch.tensor([False, False, True, True, False, True])
 NONE_FIXED, ALL_FIXED = torch.zeros_like(FIXED), torch.ones_like(FIXED)
@@ -231,3 +232,12 @@ def test_without_dropout_the_unit_changes_nothing_in_evaluation(context, norm):
     torch.testing.assert_close(
         by_token(WORDS, LENGTHS).states, by_word(WORDS, LENGTHS).states, rtol=1e-6, atol=1e-6
     )
+
+
+def test_a_row_alone_in_a_batch_is_normalised_as_in_evaluation():
+    norm = GlobalBatchNorm(3)
+    norm(torch.randn(20, 3))
+    row = torch.randn(1, 3)
+    alone = norm(row)
+    torch.testing.assert_close(alone, norm.eval()(row))
+    assert norm.num_batches_tracked == 1

@@ -54,6 +54,7 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "parser": (RL, RL | {"parser": "own"}),
     "rl": (PREDICT, RL),
     "rl of a parser": (RL, RL | {"parser": "own"}),
+    "entropy epochs": (RL | {"entropy_weight_end": 0.02}, RL),
     "ppo": (RL, RL | {"policy_updates": 2}),
     "sgd": ({}, {"optimizer": "sgd"}),
     "cosine": ({"schedule": "step"}, {"schedule": "cosine"}),

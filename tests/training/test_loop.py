@@ -17,17 +17,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from toys import FORMS, silent, small_configuration, write_corpus, write_expressions
+from toys import FORMS, SMALL, silent, small_configuration, write_corpus, write_expressions
 
 from spinn.data.batching import Batch, Batcher
-from spinn.data.corpus import load_corpus
+from spinn.data.corpus import CorpusOptions, load_corpus
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.evaluation import plots
 from spinn.evaluation.evaluate import evaluate, parse
 from spinn.training import checkpoint, loop, run
 from spinn.training.checkpoint import RunDirectory, load_trained
-from spinn.training.config import Configuration
-from spinn.training.loop import Interruption, read_metrics
+from spinn.training.config import Configuration, resolve
+from spinn.training.loop import Interruption, Trainer, read_metrics
 from spinn.training.objective import Objective
 from spinn.training.optimizers import Schedule
 from spinn.transitions import Transition
@@ -243,6 +243,21 @@ def test_resuming_a_finished_run_only_tests_it_again(tmp_path, whole):
     path = Path(shutil.copytree(whole("random trees"), tmp_path / "run"))
     run.resume(path, silent)
     assert_same_run(path, whole("random trees"))
+
+
+def test_a_run_from_a_machine_without_a_gpu_goes_on_with_one(toy_folder, tmp_path, monkeypatch):
+    path, configuration = tmp_path / "run", small_configuration(toy_folder)
+    with at_step(monkeypatch, 2, stop), pytest.raises(Interruption):
+        run.train(configuration, path, silent)
+    corpus = load_corpus(configuration.data)
+    opened = RunDirectory.open(path)
+    trainer = Trainer(configuration, corpus, load_trained(path, "last").model, opened, silent)
+    trainer.device = torch.device("cuda")
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed", seeds.append)
+    trainer.resume()
+    assert trainer.progress.step == 2
+    assert seeds == [configuration.training.seed]
 
 
 def test_resuming_a_run_with_changed_training_files_is_refused(tmp_path, monkeypatch):
@@ -581,10 +596,21 @@ def test_a_warm_start_may_end_anywhere_in_an_epoch(tmp_path, monkeypatch, warm_s
     assert rewarded == [switched + 1, switched + 2]
 
 
+def test_a_figure_is_averaged_over_the_steps_that_have_it(toy_folder, tmp_path):
+    """The reward is the logarithm of the label's probability, and the loss its negative."""
+    options = {**FORMS["RL-SPINN"], "warm_start": 0.5, "epochs": 1, "baseline": "none"}
+    options |= {"learning_rate": 1e-9}  # so that all steps are alike
+    run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
+    last = [line for line in figures(tmp_path / "run") if line["kind"] == "train"][-1]
+    assert last["reward"] == pytest.approx(-last["loss"], rel=0.1)
+
+
+@pytest.mark.parametrize("more", [{}, {"tracker": True, "leaf_norm": "batch"}])
 def test_a_parser_that_is_kept_gives_the_trees_of_all_later_epochs(
-    toy_folder, tmp_path, monkeypatch
+    toy_folder, tmp_path, monkeypatch, more
 ):
-    options = {**RESUMED["a parser that is kept"], "epochs": 3}
+    """Also with a tracker in the encoder, for which the parser is run at every step."""
+    options = {**RESUMED["a parser that is kept"], **more, "epochs": 3}
     given: dict[int, Tensor] = {}
     saved: list[dict[str, Tensor]] = []
     forward, save = Objective.forward, RunDirectory.save
@@ -702,3 +728,36 @@ def test_a_new_run_gets_a_folder_that_is_not_there_yet(tmp_path, monkeypatch):
     assert first == Path("runs/spinn-pi-nt-seed1")
     first.mkdir(parents=True)
     assert run.new_run_path(configuration) == Path("runs/spinn-pi-nt-seed1-2")
+
+
+def test_a_sentence_too_long_to_be_read_needs_no_parse(tmp_path):
+    folder = write_corpus(tmp_path / "corpus")
+    long = {"gold_label": "neutral", "sentence1": "word " * 90, "sentence2": "maybe ."}
+    with (folder / "train.jsonl").open("a") as stream:
+        stream.write(json.dumps(long) + "\n")
+    options = {"trees": "gold", "epochs": 1}
+    with pytest.raises(SpinnError, match="no parse"):
+        run.train(small_configuration(folder, **options), tmp_path / "all", silent)
+    run.train(small_configuration(folder, **options, max_words=40), tmp_path / "some", silent)
+
+
+@pytest.mark.parametrize(
+    ("name", "vectors", "options", "have"),
+    [
+        ("embedding_size", True, {"embedding_size": 7}, "vectors of its own"),
+        ("embeddings", False, {"embeddings": "fixed"}, "no vectors"),
+        ("unknown", False, {"embeddings": "fixed", "unknown": "random"}, "no vectors"),
+    ],
+)
+def test_options_that_do_nothing_with_the_vectors_of_a_prepared_corpus(
+    toy_folder, tmp_path, name, vectors, options, have
+):
+    given = {"data": str(toy_folder), "cache": False}
+    if vectors:
+        (tmp_path / "vectors.txt").write_text("word1 1 2 3\nword2 4 5 6\n")
+        given["vectors"] = str(tmp_path / "vectors.txt")
+    load_corpus(CorpusOptions(**given)).save(tmp_path / "prepared")
+    base = {key: SMALL[key] for key in ("epochs", "threads", "device")}
+    configuration = resolve(base, {"data": str(tmp_path / "prepared"), **options})
+    with pytest.raises(SpinnError, match=rf"does nothing here; the prepared corpus has {have}"):
+        run.train(configuration, tmp_path / "run", silent)
