@@ -23,9 +23,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     scratch = path.with_name(f"{path.name}.{os.getpid()}.part")  # others may be writing it too
     try:
         yield scratch
-        # The name must not appear on disk before what it names.
-        with open(scratch, "rb+") as stream:
-            os.fsync(stream.fileno())
+        _flush(scratch)
         os.replace(scratch, path)
     except BaseException:
         scratch.unlink(missing_ok=True)
@@ -52,6 +50,9 @@ def written_folder(place: Path) -> Iterator[Path]:
         scratch.mkdir()
         stood_before = place.exists()
         yield scratch
+        for path in scratch.rglob("*"):
+            if path.is_file():
+                _flush(path)
         if stood_before:
             with suppress(FileNotFoundError):
                 os.replace(place, Path(beside, "old"))
@@ -60,3 +61,9 @@ def written_folder(place: Path) -> Iterator[Path]:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
+
+
+def _flush(path: Path) -> None:
+    """Bring a file to disk; the name it gets then must not be there before what it names."""
+    with open(path, "rb+") as stream:
+        os.fsync(stream.fileno())

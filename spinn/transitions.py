@@ -12,6 +12,7 @@ Words are written as treebanks write them: a bracket in the text is the word ``-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 
@@ -35,6 +36,14 @@ class Transition(IntEnum):
 
 class TreeError(ValueError):
     """Brackets, transitions or spans that are not a binary tree."""
+
+
+def tokens_of(text: str) -> list[str]:
+    """Split a bracketed text at the blanks of ASCII.
+
+    Others may be part of a word: Stanford's tokeniser writes "2 1/2" with a no-break space.
+    """
+    return text.split() if text.isascii() else re.findall(r"[^\t-\r\x1c- ]+", text)
 
 
 def from_brackets(text: str) -> tuple[list[str], TransitionArray]:
@@ -61,7 +70,7 @@ def from_brackets(text: str) -> tuple[list[str], TransitionArray]:
     children = [0]  # how many children each open bracket has so far; the outermost is the root
     only_bracketed_word = False
     shift, reduce = int(Transition.SHIFT), int(Transition.REDUCE)  # quicker than the enumeration
-    for token in text.split():
+    for token in tokens_of(text):
         if token == "(":
             children.append(0)
         elif token == ")":
@@ -103,7 +112,7 @@ def to_brackets(words: Sequence[str], transitions: Sequence[int] | TransitionArr
     steps = np.asarray(transitions)
     check(steps, len(words))
     for word in words:
-        if word in ("(", ")") or word.split() != [word]:
+        if word in ("(", ")") or tokens_of(word) != [word]:
             written = f"write {BRACKET_WORDS['(']} or {BRACKET_WORDS[')']}"
             raise TreeError(f"the word {word!r} cannot stand in brackets; {written}")
     opened = [0] * len(words)  # brackets that open before each word

@@ -30,6 +30,7 @@ from spinn.transitions import (
     right_branching,
     to_brackets,
     to_spans,
+    tokens_of,
 )
 
 S, R, PAD = Transition.SHIFT, Transition.REDUCE, Transition.PAD
@@ -37,7 +38,7 @@ DEEP = 100_000
 
 # A word is anything without blanks that is not a bare bracket; brackets within a word are fine.
 words_of_text = st.text(min_size=1, max_size=6).filter(
-    lambda word: word.split() == [word] and word not in ("(", ")")
+    lambda word: tokens_of(word) == [word] and word not in ("(", ")")
 )
 
 
@@ -148,10 +149,22 @@ def test_brackets_are_written_as_snli_writes_them():
     assert to_brackets(["Yes"], [S]) == "Yes"
 
 
-@pytest.mark.parametrize("word", ["(", ")", "", "two words", "nbsp\u00a0word", " a", "a\n"])
+@pytest.mark.parametrize("word", ["(", ")", "", "two words", " a", "a\n"])
 def test_words_that_could_not_be_read_back_are_not_written(word: str):
     with pytest.raises(TreeError, match="cannot stand in brackets; write -LRB- or -RRB-"):
         to_brackets(["a", word], [S, S, R])
+
+
+def test_a_word_may_have_a_blank_that_is_not_of_ascii():
+    words, transitions = from_brackets("( about ( 2\u00a01/2 cups ) )")
+    assert words == ["about", "2\u00a01/2", "cups"]
+    assert to_brackets(words, transitions) == "( about ( 2\u00a01/2 cups ) )"
+
+
+@given(st.text(st.characters(max_codepoint=0x2100)))
+def test_texts_are_split_alike_whatever_else_is_in_them(text):
+    plain = "".join(symbol for symbol in text if symbol.isascii())
+    assert tokens_of(plain) == tokens_of(plain + " \u00e9")[:-1]
 
 
 def test_brackets_need_as_many_words_as_shifts():

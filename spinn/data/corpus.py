@@ -47,15 +47,15 @@ class CorpusOptions:
     data: str | None = option(
         None, "snli, multinli, sample, or a folder (default: SNLI if it is on disk, else sample)"
     )
-    train: list[str] = option([], "training files, instead of --data")
-    dev: list[str] = option([], "development files")
-    test: list[str] = option([], "test files")
+    train: list[str] = option([], "training files, instead of --data", needs="texts")
+    dev: list[str] = option([], "development files", needs="texts")
+    test: list[str] = option([], "test files", needs="texts")
     also: list[str] = option([], "further test sets, each with a name of its own", needs="texts")
     format: str = option(
         "auto", "format of the files", choices=("auto", *readers.READERS), needs="texts"
     )
     data_directory: str = option("data", "where corpora, vectors and the cache are kept")
-    cache: bool = option(True, "keep the numericalised corpus on disk")
+    cache: bool = option(True, "keep the numericalised corpus on disk", needs="texts")
     lower: bool = option(True, "lower-case all words", needs="texts")
     minimum_count: int | None = option(
         None,
@@ -139,7 +139,7 @@ class Corpus:
     def require_parses(self, split: str) -> None:
         """Raise :class:`DataError` at the first example of a set that lacks a tree."""
         place = self.unparsed[split]
-        if place is not None:
+        if place is not None and not self.sets[split].parsed.all():
             raise readers.no_parse(place[0], place[1])
 
     def save(self, directory: Path) -> None:
@@ -418,9 +418,11 @@ def _kind(
         if known is not None:
             readers.check_sides(path, reader, known[0].sides)
         own = reader.labels
-        if own is None:
-            own = _labels_in(files.get("train") or [path], options.format)
-        if known is not None and own != known[1]:
+        if own is None:  # it takes any; a label that is not among those known is refused as read
+            if known is None:
+                known = reader, _labels_in(files.get("train") or [path], options.format)
+            continue
+        if known is not None and set(own) != set(known[1]):
             raise DataError(
                 path,
                 f"its labels ({', '.join(own)}) are not those of the files before it",

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 
+from filelock import FileLock
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from spinn.errors import ConfigurationError, SpinnError
@@ -212,31 +213,44 @@ def ensure(name: str, directory: Path, *, download: bool = True) -> list[Path]:
             f"There is no download named {name!r}. Choose one of: {', '.join(ARCHIVES)}."
         )
     archive, directory = ARCHIVES[name], Path(directory)
-    missing = [member for member in archive.members if _find(directory, member) is None]
+    missing = _missing(archive, directory)
     if missing:
-        zip_path = directory / archive.filename
-        is_ours = not zip_path.exists()
-        if is_ours and not download:
+        if not download and not (directory / archive.filename).exists():
             raise SpinnError(
                 f"{directory} has no {_last_name(missing[0])}. "
                 f"Run `spinn download {name}`, or {_by_hand(archive, directory)}"
             )
         with _clear_errors(archive, directory):
             directory.mkdir(parents=True, exist_ok=True)
-            if is_ours:
-                _download(archive, zip_path)
-            else:
-                _verify(archive, zip_path)
-            try:
-                _unpack(zip_path, missing, directory)
-            except _DAMAGE:
-                if is_ours:
-                    zip_path.unlink()
-                raise
-            if is_ours:
-                zip_path.unlink()
+            # Of processes that want the same at once, one gets it and the others wait.
+            with FileLock(directory / ".lock"):
+                _get(archive, directory, _missing(archive, directory))
     found = [_find(directory, member) for member in archive.members]
     return [path for path in found if path is not None]
+
+
+def _missing(archive: Archive, directory: Path) -> list[str]:
+    return [member for member in archive.members if _find(directory, member) is None]
+
+
+def _get(archive: Archive, directory: Path, missing: list[str]) -> None:
+    """Unpack missing members from the archive, which is downloaded if it is not there."""
+    if not missing:
+        return
+    zip_path = directory / archive.filename
+    is_ours = not zip_path.exists()
+    if is_ours:
+        _download(archive, zip_path)
+    else:
+        _verify(archive, zip_path)
+    try:
+        _unpack(zip_path, missing, directory)
+    except _DAMAGE:
+        if is_ours:
+            zip_path.unlink()
+        raise
+    if is_ours:
+        zip_path.unlink()
 
 
 def _last_name(member: str) -> str:

@@ -28,7 +28,7 @@ import orjson
 from spinn.data.examples import ROLES, UNITS, Example, Sentence
 from spinn.data.tokenizer import Tokenizer
 from spinn.errors import ConfigurationError, DataError
-from spinn.transitions import BRACKET_WORDS, TreeError, from_brackets
+from spinn.transitions import BRACKET_WORDS, TreeError, from_brackets, tokens_of
 
 INFERENCE_LABELS = ("entailment", "neutral", "contradiction")
 # The seven relations of natural logic: equivalence, forward and reverse entailment, alternation,
@@ -404,7 +404,7 @@ def spell_brackets(text: str) -> str:
         return words[0]
     tokens: list[str] = []
     depth = 0
-    for token in text.split():
+    for token in tokens_of(text):
         if token == "(":
             tokens += ["(", "(", "(", OPENING_WORD]
             depth += 1
@@ -466,9 +466,11 @@ class _SentenceReader:
         try:
             sentence = self._parse(source.brackets)
         except TreeError as error:
-            remedy = f"Mend its brackets. {_NO_PARSE_NEEDED}" if self._use_parses else "Mend it"
             raise DataError(
-                self._path, f"the {role} is not a binary tree: {error}", line=line, remedy=remedy
+                self._path,
+                f"the {role} is not a binary tree: {error}",
+                line=line,
+                remedy="Mend its brackets, or take the row out",
             ) from error
         if source.text and not belongs_to(sentence.words, source.text):
             raise DataError(
@@ -485,7 +487,7 @@ class _SentenceReader:
             brackets = self._rewrite(brackets)
         if self._use_parses:
             return Sentence(*from_brackets(brackets))
-        words = [token for token in brackets.split() if token != "(" and token != ")"]
+        words = [token for token in tokens_of(brackets) if token != "(" and token != ")"]
         if not words:
             raise TreeError("the tree has no words")
         return Sentence(words)

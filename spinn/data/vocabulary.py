@@ -11,6 +11,7 @@ import io
 import logging
 import ssl
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr
@@ -136,10 +137,9 @@ def _load(path: Path, cache: Path) -> Any:
     """Load vectors through torchtext, or the binary copy it made of the same file before.
 
     torchtext knows its copies by the file's name alone and writes them in place; here a copy's
-    folder also carries the size and time of the file, and the copy moves in when it is whole.
+    folder also carries the size and time of the file, and the copy moves in when it is whole. Where
+    it cannot be kept, it is made for the moment.
     """
-    from torchtext.vocab import Vectors
-
     logging.getLogger("torchtext.vocab").setLevel(logging.ERROR)
     stamp = path.stat()
     folder = cache / f"{path.name}-{stamp.st_size}-{stamp.st_mtime_ns}"
@@ -147,11 +147,22 @@ def _load(path: Path, cache: Path) -> Any:
     https_context = ssl._create_default_https_context
     try:
         if not folder.is_dir():
-            with written_folder(folder) as scratch, _bar_on_terminals():
-                Vectors(name=str(path.resolve()), cache=str(scratch))
-        return Vectors(name=str(path.resolve()), cache=str(folder))
+            try:
+                with written_folder(folder) as scratch:
+                    _read(path, scratch)
+            except OSError:
+                with tempfile.TemporaryDirectory() as scratch:
+                    return _read(path, Path(scratch))
+        return _read(path, folder)
     finally:
         ssl._create_default_https_context = https_context
+
+
+def _read(path: Path, copy: Path) -> Any:
+    from torchtext.vocab import Vectors
+
+    with _bar_on_terminals():
+        return Vectors(name=str(path.resolve()), cache=str(copy))
 
 
 def _bar_on_terminals() -> AbstractContextManager[Any]:

@@ -31,6 +31,7 @@ from spinn.transitions import (
     TreeError,
     to_brackets,
     to_spans,
+    tokens_of,
 )
 
 Transitions = Sequence[int] | TransitionArray
@@ -73,7 +74,7 @@ def to_treebank(words: Sequence[str], transitions: Transitions) -> str:
         for word, written in zip(words, escaped, strict=True)
     )
     nodes = {"(": "(X", ")": ")"}
-    tokens = to_brackets(escaped, transitions).split()
+    tokens = tokens_of(to_brackets(escaped, transitions))
     return " ".join(nodes.get(token) or next(leaves) for token in tokens).replace(" )", ")")
 
 
@@ -327,7 +328,10 @@ def mean_depth(trees: Iterable[Transitions]) -> float:
 
 @dataclass
 class TransitionAccuracy:
-    """How often the transition predicted in a gold state is the gold one.
+    """How often a transition is the gold one, step by step.
+
+    Of the trees that a model takes by itself, steps after a wrong one are counted as they come:
+    the same step of the gold tree may stand in another state.
 
     Many steps leave no choice: with fewer than two items on the stack only SHIFT is legal, with an
     empty buffer only REDUCE. The steps where both are legal are the *free* ones, and the accuracy

@@ -17,7 +17,14 @@ import pytest
 import torch
 
 from spinn.data import readers
-from spinn.data.corpus import Corpus, CorpusOptions, data_directory, find_files, load_corpus
+from spinn.data.corpus import (
+    Corpus,
+    CorpusOptions,
+    data_directory,
+    find_files,
+    load_corpus,
+    named,
+)
 from spinn.data.readers import INFERENCE_LABELS
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.training.config import resolve
@@ -145,6 +152,17 @@ def test_labels_of_tables_are_those_of_the_training_set(tmp_path):
     assert (caught.value.path, caught.value.line) == (dev, 2)
 
 
+def test_a_table_may_be_a_test_of_what_was_learned_from_snli(options, tmp_path):
+    """Whatever labels it has of those, and in whatever order."""
+    table = write(tmp_path / "mine.tsv", "neutral\tA dog.\tA cat.\nentailment\tA dog.\tA dog.\n")
+    corpus, _ = load(replace(options, also=[f"mine={table}"]))
+    assert corpus.labels == INFERENCE_LABELS
+    assert corpus.sets["mine"].labels.tolist() == [1, 0]
+    write(table, "neutral\tA dog.\tA cat.\nperhaps\tA dog.\tA dog.\n")
+    with pytest.raises(DataError, match="perhaps"):
+        load(replace(options, also=[f"mine={table}"]))
+
+
 def test_a_test_set_alone_can_be_read(options, tmp_path):
     alone = CorpusOptions(
         test=[str(tmp_path / "corpus/dev.jsonl")], data_directory=options.data_directory
@@ -229,11 +247,11 @@ def test_snli_that_is_not_on_disk_says_how_to_get_it(tmp_path):
 def test_without_a_word_the_bundled_corpus_is_used_and_said(tmp_path):
     write(tmp_path / "data/sample/train.jsonl", TRAIN)
     write(tmp_path / "data/sample/dev.jsonl", DEV)
-    for named in (None, "sample"):
-        corpus, lines = load(CorpusOptions(data=named, data_directory=str(tmp_path / "data")))
+    for name in (None, "sample"):
+        corpus, lines = load(CorpusOptions(data=name, data_directory=str(tmp_path / "data")))
         assert len(corpus.sets["train"]) == 3
         said = [line for line in lines if "bundled corpus" in line]
-        assert len(said) == (named is None)
+        assert len(said) == (name is None)
         assert all("--data snli" in line for line in said)
 
 
@@ -551,3 +569,22 @@ def test_sick_as_a_folder(real_data, tmp_path):
 def test_logic_as_a_folder(real_data):
     found = find_files(CorpusOptions(data=str(real_data / "logic")), real_data)
     assert {split: len(paths) for split, paths in found.items()} == {"train": 7, "test": 7}
+
+
+# The corpus that is read where none is named.
+
+
+def test_what_is_read_by_default_is_named_once_and_for_all(tmp_path, monkeypatch):
+    options = CorpusOptions(data_directory=str(tmp_path))
+    lines: list[str] = []
+    chosen = named(options, lines.append)
+    assert chosen.data == "sample"
+    assert "SNLI is not on disk" in lines[0]
+    monkeypatch.setattr("spinn.data.corpus._has_snli", lambda directory: True)
+    assert named(options).data == "snli"
+    assert named(chosen) == chosen
+
+
+@pytest.mark.parametrize("options", [{"data": "multinli"}, {"dev": ["dev.tsv"]}])
+def test_what_is_named_already_stays(options):
+    assert named(CorpusOptions(**options)) == CorpusOptions(**options)

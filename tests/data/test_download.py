@@ -13,6 +13,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -103,7 +104,7 @@ def offer(server: Server, monkeypatch: pytest.MonkeyPatch):
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
+    return {path.name: path.read_bytes() for path in directory.iterdir() if path.name != ".lock"}
 
 
 FILES = {Path(name).name: content for name, content in MEMBERS.items()}
@@ -117,6 +118,14 @@ def test_success_leaves_just_the_files(tmp_path, server, offer, capsys):
     assert (
         "toy_1.0.zip: 0.0 of 0.0 MB" in capsys.readouterr().err
     )  # plain lines, as it is no terminal
+
+
+def test_of_two_that_want_the_same_at_once_one_downloads_it(tmp_path, server, offer):
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(ensure, ["toy"] * 2, [tmp_path] * 2)
+    assert first == second == [tmp_path / "train.jsonl", tmp_path / "dev.jsonl"]
+    assert contents(tmp_path) == FILES
+    assert server.ranges == [None]
 
 
 def test_terminal_gets_a_bar(tmp_path, server, offer, capsys, monkeypatch):
