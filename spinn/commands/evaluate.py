@@ -131,6 +131,11 @@ def _files(namespace: argparse.Namespace, own: object) -> list[Path]:
     options = own
     if namespace.data:
         options = replace(own, data=namespace.data, train=[], dev=[], test=[], also=[])
+    if options.prepared is not None:
+        raise ConfigurationError(
+            f"{options.prepared} is a prepared corpus, without the sentences as they were written; "
+            "name files to evaluate with --files, or another corpus with --data."
+        )
     found = find_files(options, data_directory(options))
     split = namespace.split or "dev"
     if split not in found:

@@ -91,6 +91,15 @@ def _run(given: list[str]) -> int:
         return int(_load(options.command).run(options))
     except SpinnError as error:
         return _refuse(error)  # before any of the processes leaves
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _refuse(
+            SpinnError(
+                f"{error.filename}: {error.strerror}. Check the path, its permissions, and the "
+                "space that is left."
+            )
+        )
 
 
 def _load(name: str) -> Any:

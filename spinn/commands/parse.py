@@ -71,7 +71,7 @@ def _targets(files: list[Path], folder: Path) -> dict[Path, Path]:
     if len(set(names)) < len(files):
         raise ConfigurationError("Two of the files have one name; parse them into two folders.")
     for path, target in targets.items():
-        if target.exists() and target.samefile(path):
+        if target.exists() and path.exists() and target.samefile(path):
             raise ConfigurationError(f"{path} would be written over; name another folder.")
     return targets
 
