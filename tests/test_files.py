@@ -57,6 +57,18 @@ def test_a_folder_replaces_the_one_before(tmp_path: Path) -> None:
     assert os.listdir(place.parent) == ["folder"]
 
 
+def test_files_of_a_folder_are_on_disk_before_its_name(tmp_path: Path, monkeypatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda number: done.append("flushed"))
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda *a: (done.append("named"), replace(*a)))
+    with written_folder(tmp_path / "folder") as scratch:
+        (scratch / "below").mkdir()
+        (scratch / "below" / "one").touch()
+        (scratch / "two").touch()
+    assert done == ["flushed", "flushed", "named"]
+
+
 def test_of_two_that_make_the_same_folder_the_first_stays(tmp_path: Path) -> None:
     place = tmp_path / "folder"
     with written_folder(place) as scratch:

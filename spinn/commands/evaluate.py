@@ -6,7 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from spinn.commands.options import add_reading
+from spinn.commands.main import say
+from spinn.commands.options import add_reading, at_least
 from spinn.trees import TREE_SOURCES
 
 
@@ -69,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="count",
         help="of fewer than 3 words, in parse F1 (default: count)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random trees")
+    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="of random trees")
 
 
 def run(namespace: argparse.Namespace) -> int:
@@ -104,6 +105,8 @@ def run(namespace: argparse.Namespace) -> int:
         ),
         seed=namespace.seed,
     )
+    if result.unlabelled:
+        say(f"{result.unlabelled:,} without a gold label skipped")
     print(format_scores(result.scores, result.evaluation))
     if namespace.output is not None:
         write_lines(records(result, trained.labels), namespace.output)

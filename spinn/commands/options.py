@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +124,24 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     """Add the flags of commands in which a trained model reads files."""
     parser.add_argument("--format", choices=("auto", *READERS), default="auto", help="of the files")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
-    parser.add_argument("--batch-size", type=int, default=256, metavar="N", help="examples a batch")
+    parser.add_argument(
+        "--batch-size", type=at_least(1), default=256, metavar="N", help="examples a batch"
+    )
     parser.add_argument(
         "--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N"
     )
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 for all cores")
+    parser.add_argument(
+        "--threads", type=at_least(0), default=0, metavar="N", help="0 for all cores"
+    )
+
+
+def at_least(minimum: int) -> Callable[[str], int]:
+    """Make the type of a flag that takes whole numbers from a minimum on."""
+
+    def whole_number(text: str) -> int:
+        if int(text) < minimum:
+            raise argparse.ArgumentTypeError(f"{text} is less than {minimum}")
+        return int(text)
+
+    whole_number.__name__ = "whole number"  # as argparse calls it where the text is none
+    return whole_number

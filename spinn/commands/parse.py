@@ -58,6 +58,7 @@ def run(namespace: argparse.Namespace) -> int:
             format=namespace.format,
             batch_size=namespace.batch_size,
             device=choose_device(namespace.device),
+            unlabelled=True,
         )
         write_lines(parsed_rows(result, trained.labels), target)
         say(f"Written: {target} ({len(result.examples):,} pairs)")

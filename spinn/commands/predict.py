@@ -51,8 +51,7 @@ def run(namespace: argparse.Namespace) -> int:
     if len(namespace.sentences) not in (0, trained.sides):
         raise ConfigurationError(_GIVE[trained.sides])
     source = choose_source(trained, namespace.trees)
-    reader = trained.configuration.data.reader
-    rewrite = None if reader is None else reader.rewrite
+    rewrite = None if trained.reader is None else trained.reader.rewrite
     for example in _examples(namespace.sentences, trained.sides, rewrite):
         record = _predict(trained, source, example)
         if namespace.json:
@@ -81,7 +80,7 @@ def _examples(
         lines: Any = [(1, sentences)]
         place = "arguments"
     else:
-        numbered = ((number, line.rstrip("\n")) for number, line in enumerate(sys.stdin, 1))
+        numbered = ((number, line.rstrip("\n")) for number, line in enumerate(_standard_input(), 1))
         lines = ((number, line.split("\t")) for number, line in numbered if line)
         place = "standard input"
     for number, cells in lines:
@@ -91,6 +90,14 @@ def _examples(
             raise DataError(place, cause, line=number, remedy=remedy)
         premise, *others = (_sentence(cell, tokenizer, rewrite, place, number) for cell in cells)
         yield Example(premise, others[0] if others else None, None, number)
+
+
+def _standard_input() -> Iterator[str]:
+    try:
+        yield from sys.stdin
+    except UnicodeDecodeError as error:
+        remedy = "Write it in UTF-8"
+        raise DataError("standard input", f"it is no text ({error})", remedy=remedy) from error
 
 
 _LINE = {

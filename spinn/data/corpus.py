@@ -55,7 +55,7 @@ class CorpusOptions:
         "auto", "format of the files", choices=("auto", *readers.READERS), needs="texts"
     )
     data_directory: str = option("data", "where corpora, vectors and the cache are kept")
-    cache: bool = option(True, "keep the numericalised corpus on disk", needs="texts")
+    cache: bool = option(True, "keep the numericalised corpus on disk")
     lower: bool = option(True, "lower-case all words", needs="texts")
     minimum_count: int | None = option(
         None,
@@ -75,11 +75,6 @@ class CorpusOptions:
         """The prepared corpus that is asked for, if it is one."""
         folder = Path(self.data) if self.data else None
         return folder if folder is not None and (folder / "corpus.json").is_file() else None
-
-    @property
-    def reader(self) -> readers.Reader | None:
-        """The reader that is named; ``None`` where each file is to tell its format itself."""
-        return readers.READERS.get(self.format)
 
     @property
     def further(self) -> dict[str, list[Path]]:
@@ -130,6 +125,7 @@ class Corpus:
     sets: dict[str, PairDataset]
     unparsed: dict[str, list[Any] | None]
     notes: list[str] = field(default_factory=list)
+    format: str = "auto"
 
     @property
     def sides(self) -> int:
@@ -159,6 +155,7 @@ class Corpus:
             "sets": list(self.sets),
             "unparsed": self.unparsed,
             "notes": self.notes,
+            "format": self.format,
         }
         with written_folder(directory) as scratch:
             whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
@@ -202,6 +199,7 @@ class Corpus:
                 sets,
                 description["unparsed"],
                 description["notes"],
+                description.get("format", "auto"),  # older ones do not say it
             )
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise DataError(
@@ -382,7 +380,7 @@ def _prepare(
     vectors = table.of(vocabulary.words) if table is not None else None
     sets = {split: builder.build(vocabulary) for split, builder in builders.items()}
     notes.append(_vocabulary_note(vocabulary, vectors, sets))
-    return Corpus(vocabulary, vectors, labels, sets, unparsed, notes)
+    return Corpus(vocabulary, vectors, labels, sets, unparsed, notes, options.format)
 
 
 def _read(
@@ -460,9 +458,17 @@ def _told(corpus: Corpus, say: Callable[[str], None]) -> Corpus:
 
 
 def read_pairs(
-    paths: list[Path], format: str, labels: tuple[str, ...], sides: int = 2
+    paths: list[Path],
+    format: str,
+    labels: tuple[str, ...],
+    sides: int = 2,
+    *,
+    counts: readers.ReadCounts | None = None,
+    unlabelled: bool = False,
 ) -> tuple[list[Example], list[Path]]:
     """Read the pairs of files whole, for evaluation, or (``sides`` being 1) their sentences.
+
+    The parameters are those of :func:`spinn.data.readers.read_examples`.
 
     Returns
     -------
@@ -478,7 +484,9 @@ def read_pairs(
     examples: list[Example] = []
     places: list[Path] = []
     for path in paths:
-        examples += readers.read_examples(path, format, labels=labels, sides=sides)
+        examples += readers.read_examples(
+            path, format, labels=labels, sides=sides, counts=counts, unlabelled=unlabelled
+        )
         places += [path] * (len(examples) - len(places))
     return examples, places
 

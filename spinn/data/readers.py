@@ -84,7 +84,7 @@ class ReadCounts:
     read: int = 0
     """Examples given out."""
     unlabelled: int = 0
-    """Rows skipped because their label is ``-``."""
+    """Rows labelled ``-``."""
     unparsed: int = 0
     """Examples in which a sentence has no tree in the file; counted in ``read`` too."""
 
@@ -97,11 +97,12 @@ def read_examples(
     labels: Collection[str] | None = None,
     sides: int | None = None,
     counts: ReadCounts | None = None,
+    unlabelled: bool = False,
 ) -> Iterator[Example]:
     """Read the examples of a corpus file, plain or gzip, one at a time.
 
-    Rows labelled ``-`` and blank lines are skipped. Consecutive examples with the same premise
-    share one ``Sentence``.
+    Blank lines are skipped, and rows labelled ``-`` unless they are asked for. Consecutive examples
+    with the same premise share one ``Sentence``.
 
     Parameters
     ----------
@@ -118,6 +119,8 @@ def read_examples(
         How many sentences an example must have, if that matters.
     counts
         Is added to while reading.
+    unlabelled
+        Whether rows labelled ``-`` are read too, as examples without a label.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def read_examples(
         names = ", ".join(["auto", *READERS])
         raise ConfigurationError(f"There is no corpus format {format!r}. Choose one of: {names}.")
     counts = ReadCounts() if counts is None else counts
-    return _read(Path(path), format, use_parses, labels, sides, counts)
+    return _read(Path(path), format, use_parses, labels, sides, counts, unlabelled)
 
 
 def _read(
@@ -142,6 +145,7 @@ def _read(
     labels: Collection[str] | None,
     sides: int | None,
     counts: ReadCounts,
+    unlabelled: bool,
 ) -> Iterator[Example]:
     lines = _lines(path)
     first = _first(path, lines)
@@ -157,8 +161,9 @@ def _read(
             continue
         if row.label == UNLABELLED:
             counts.unlabelled += 1
-            continue
-        if row.label not in allowed:
+            if not unlabelled:
+                continue
+        elif row.label not in allowed:
             _check_unlisted_label(path, number, row.label, reader, labels)
         premise = sentences.premise(row.premise, number)
         hypothesis = None
@@ -167,7 +172,8 @@ def _read(
         sources = (row.premise, row.hypothesis)
         counts.unparsed += any(one is not None and one.brackets is None for one in sources)
         counts.read += 1
-        yield Example(premise, hypothesis, row.label, number, row.identifier)
+        label = None if row.label == UNLABELLED else row.label
+        yield Example(premise, hypothesis, label, number, row.identifier)
     if counts.read == read_before:
         skipped = counts.unlabelled - unlabelled_before
         cause = (

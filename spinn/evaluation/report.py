@@ -16,6 +16,7 @@ import torch
 
 from spinn.data.corpus import check_parses, numericalise, read_pairs
 from spinn.data.examples import ROLES, Example
+from spinn.data.readers import UNLABELLED, ReadCounts
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.evaluate import Evaluation, all_scores, evaluate
 from spinn.evaluation.parsing import Conventions, to_treebank
@@ -41,6 +42,8 @@ class FileEvaluation:
         Where their trees came from; ``None`` for encoders without trees.
     scores
         All figures, ready for JSON.
+    unlabelled
+        How many rows of the files have no gold label.
 
     """
 
@@ -48,6 +51,7 @@ class FileEvaluation:
     evaluation: Evaluation
     source: TreeSource | None
     scores: dict[str, Any]
+    unlabelled: int = 0
 
 
 def choose_source(trained: TrainedModel, trees: str | None) -> TreeSource | None:
@@ -86,8 +90,11 @@ def evaluate_files(
     device: torch.device | None = None,
     conventions: Conventions | None = None,
     seed: int = 0,
+    unlabelled: bool = False,
 ) -> FileEvaluation:
-    """Evaluate a trained model on files of labelled (or unlabelled) examples.
+    """Evaluate a trained model on files of examples.
+
+    Those without a gold label are left out, and counted, unless ``unlabelled`` asks for them too.
 
     Raises
     ------
@@ -97,10 +104,13 @@ def evaluate_files(
 
     """
     source = choose_source(trained, trees)
-    own = trained.configuration.data.reader
+    own = trained.reader
     if format == "auto" and own is not None and own.rewrite is not None:
         format = own.name  # what a file looks like does not tell
-    examples, places = read_pairs(paths, format, trained.labels, trained.sides)
+    counts = ReadCounts()
+    examples, places = read_pairs(
+        paths, format, trained.labels, trained.sides, counts=counts, unlabelled=unlabelled
+    )
     if source is not None and source.needs_parse:
         check_parses(examples, places)
     dataset = numericalise(examples, trained.vocabulary, trained.labels, trained.sides)
@@ -115,7 +125,7 @@ def evaluate_files(
     )
     words = [sentence.words for example in examples for sentence in example.sentences]
     scores = all_scores(evaluation, dataset, source, conventions or Conventions(), words)
-    return FileEvaluation(examples, evaluation, source, scores)
+    return FileEvaluation(examples, evaluation, source, scores, counts.unlabelled)
 
 
 def format_scores(scores: dict[str, Any], evaluation: Evaluation) -> str:
@@ -166,7 +176,7 @@ def _write_sentence(words: list[str], tree: TransitionArray | None) -> str:
 def parsed_rows(result: FileEvaluation, labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Describe each pair in SNLI's format, with the trees of the model for a parser's."""
     for record, example in zip(records(result, labels), result.examples, strict=True):
-        row = {"gold_label": record["gold"], "pairID": record["id"]}
+        row = {"gold_label": record["gold"] or UNLABELLED, "pairID": record["id"]}
         for side, sentence in enumerate(example.sentences, start=1):
             row[f"sentence{side}"] = " ".join(sentence.words)
             row[f"sentence{side}_binary_parse"] = record[ROLES[2][side - 1]]

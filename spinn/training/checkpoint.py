@@ -31,6 +31,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from spinn.data.corpus import vocabulary_as_dict
+from spinn.data.readers import READERS, Reader
 from spinn.data.vocabulary import Vocabulary
 from spinn.errors import DataError, SpinnError
 from spinn.files import write_whole, written_folder
@@ -59,6 +60,7 @@ class RunDirectory:
         vocabulary: Vocabulary,
         labels: list[str],
         sides: int = 2,
+        format: str = "auto",
         *,
         anew: bool = False,
     ) -> RunDirectory:
@@ -83,7 +85,8 @@ class RunDirectory:
             )
         try:
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-            words = vocabulary_as_dict(vocabulary) | {"labels": labels, "sides": sides}
+            words = vocabulary_as_dict(vocabulary)
+            words |= {"labels": labels, "sides": sides, "format": format}
             write_whole(path / "vocabulary.json", json.dumps(words, ensure_ascii=False))
             write_whole(path / "config.json", json.dumps(configuration.as_dict(), indent=2))
         except OSError as error:
@@ -121,6 +124,12 @@ class RunDirectory:
         except (OSError, ValueError, KeyError, TypeError) as error:
             remedy = "Copy the whole folder of the run"
             raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
+
+    def format(self) -> str:
+        """Read the format of the files that the run was trained on, as it was named."""
+        content = json.loads((self.path / "vocabulary.json").read_text(encoding="utf-8"))
+        own = self.configuration().data.format  # older runs have it there alone
+        return str(content.get("format", own))
 
     def save(self, step: int, model: PairModel, state: dict[str, Any], *, best: bool) -> None:
         """Write a checkpoint, name it the last (and the best, if so), drop those not named.
@@ -268,6 +277,12 @@ class TrainedModel:
     configuration: Configuration
     vocabulary: Vocabulary
     labels: tuple[str, ...]
+    format: str = "auto"
+
+    @property
+    def reader(self) -> Reader | None:
+        """The reader of its files; ``None`` where each file is to tell its format itself."""
+        return READERS.get(self.format)
 
     @property
     def sides(self) -> int:
@@ -308,4 +323,4 @@ def load_trained(path: Path, which: str = "best") -> TrainedModel:
         sides=sides,
     )
     run.fit(model, weights, which)
-    return TrainedModel(model.eval(), configuration, vocabulary, labels)
+    return TrainedModel(model.eval(), configuration, vocabulary, labels, run.format())

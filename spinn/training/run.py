@@ -69,6 +69,7 @@ def train(
                 corpus.vocabulary,
                 list(corpus.labels),
                 corpus.sides,
+                corpus.format,
                 anew=anew,
             )
         )

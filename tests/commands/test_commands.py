@@ -441,6 +441,55 @@ def test_predict_refuses_brackets_that_are_no_tree(single, capsys, expression):
     assert "Traceback" not in message
 
 
+def test_rows_without_a_label_are_counted_and_parsed(
+    run: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *others = (corpus / "dev.jsonl").read_text().splitlines()
+    some = tmp_path / "some.jsonl"
+    some.write_text("\n".join([json.dumps(json.loads(first) | {"gold_label": "-"}), *others]))
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--files", str(some)]) == 0
+    assert "1 without a gold label skipped" in capsys.readouterr().err
+    none = tmp_path / "none.jsonl"
+    none.write_text(json.dumps(json.loads(first) | {"gold_label": "-"}) + "\n")
+    folder = tmp_path / "parsed"
+    assert main(["parse", str(run), str(some), str(none), "--output", str(folder)]) == 0
+    for name, count in (("some", len(others) + 1), ("none", 1)):
+        rows = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+        assert len(rows) == count
+        assert rows[0]["gold_label"] == "-"
+
+
+def test_figures_that_cannot_be_written_are_told_in_a_line(
+    run: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["--files", str(corpus / "dev.jsonl")]
+    assert main(["evaluate", str(run), *files, "--json", str(tmp_path / "absent/x.json")]) == 2
+    assert "absent" in capsys.readouterr().err.splitlines()[-1]
+    target = tmp_path / "parsed"
+    target.mkdir()
+    (target / "gone.jsonl").touch()
+    assert main(["parse", str(run), str(tmp_path / "gone.jsonl"), "--output", str(target)]) == 2
+    assert "gone.jsonl" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--batch-size=0", "--threads=-1", "--seed=-1", "--threads=x"])
+def test_numbers_out_of_range_are_refused(
+    run: Path, flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["evaluate", str(run), flag])
+    assert flag.partition("=")[0] in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_standard_input_that_is_no_text_is_refused(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"A d\xf6g.\tA cat.\n"), "utf-8"))
+    assert main(["predict", str(run)]) == 2
+    assert "standard input: it is no text" in capsys.readouterr().err
+
+
 def test_files_of_the_other_kind_are_refused(run, single, corpus, listops, tmp_path, capsys):
     pairs, sentences = str(corpus / "dev.jsonl"), str(listops / "dev.tsv")
     wanted = "are wanted. Give single sentences or pairs throughout"
@@ -553,18 +602,27 @@ def test_a_curriculum_says_what_each_epoch_reads(
     assert "--curriculum-epochs does nothing here" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("way", ["read", "prepared"])
 def test_a_model_of_spelt_brackets_reads_them_ever_after(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], way: str
 ) -> None:
     for split in ("train", "dev", "test"):
         (tmp_path / split).write_text("=\ta\t( not ( not a ) )\n<\ta\t( a ( or b ) )\n" * 4)
     files = [f"--{split}={tmp_path / split}" for split in ("train", "dev", "test")]
-    run = tmp_path / "run"
-    flags = ["--format", "logic-brackets", "--trees", "gold", "--output", str(run)]
-    assert main(["train", *files, *SMALL, *flags]) == 0
+    run, prepared = tmp_path / "run", str(tmp_path / "prepared")
+    flags = ["--trees", "gold", "--output", str(run)]
+    if way == "prepared":
+        assert main(["prepare", prepared, *files, "--format", "logic-brackets"]) == 0
+        assert main(["train", "--data", prepared, *SMALL, *flags]) == 0
+    else:
+        assert main(["train", *files, *SMALL, "--format", "logic-brackets", *flags]) == 0
     spelt = ["-LRB-", "not", "-LRB-", "not", "a", "-RRB-", "-RRB-"]
     answers = tmp_path / "answers.jsonl"
-    assert main(["evaluate", str(run), "--output", str(answers)]) == 0
+    if way == "prepared":
+        assert main(["evaluate", str(run)]) == 2
+        assert "name files to evaluate with --files" in capsys.readouterr().err
+    own = ["--files", str(tmp_path / "dev")]
+    assert main(["evaluate", str(run), *own, "--output", str(answers)]) == 0
     record = json.loads(answers.read_text().splitlines()[0])
     assert [word for word in record["hypothesis"].split() if word not in ("(", ")")] == spelt
     capsys.readouterr()

@@ -94,6 +94,12 @@ def test_vectors_of_words(tmp_path, name):
     torch.testing.assert_close(found.vectors, torch.tensor(expected))
 
 
+def test_vectors_are_read_where_no_copy_can_be_kept(tmp_path):
+    (tmp_path / "cache").touch()
+    path = write(tmp_path / "vectors.txt", GLOVE)
+    assert VectorTable(path, tmp_path / "cache").of(["the"]).vectors.tolist() == [[0.5, -1, 2]]
+
+
 def test_two_processes_may_read_new_vectors_at_once(tmp_path, monkeypatch):
     """The slower one, here interrupted by the quicker while it reads, finds its copy made."""
     path = write(tmp_path / "vectors.txt", GLOVE)
