@@ -77,6 +77,10 @@ class Progress:
     best_epoch: int = 0
     seconds: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.sums and not self.counts:  # an older checkpoint does not have them
+            self.counts = dict.fromkeys(self.sums, self.sums["pairs"])
+
 
 class Trainer:
     """Train a model on a corpus.
