@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from spinn.data.corpus import named
 from spinn.errors import SpinnError
 from spinn.files import write_whole
 from spinn.laboratory.claims import FOLDER, experiment_file, experiment_names, in_words
 from spinn.laboratory.grid import folder_name, read_description
+from spinn.laboratory.runner import differences
 from spinn.laboratory.statistics import deviation
 from spinn.training.config import GROUPS, Configuration
 
@@ -67,11 +70,13 @@ def collect(name: str, study: Path, folder: Path = FOLDER) -> list[str]:
     gone = []
     for row, kept in finished.items():
         before = record["rows"].get(row, kept)
-        if _whole(before["configuration"]) == _whole(kept["configuration"]):
+        changed = differences(_whole(before["configuration"]), _whole(kept["configuration"]))
+        if not changed:
             runs = before["runs"] | kept["runs"]
             kept["runs"] = {seed: runs[seed] for seed in sorted(runs, key=int)}
         else:
-            gone.append(f"{row}: seeds {', '.join(before['runs'])} were of another configuration.")
+            seeds = ", ".join(before["runs"])
+            gone.append(f"{row}: seeds {seeds} are gone, they had {'; '.join(changed)}.")
         record["rows"][row] = kept
     text = json.dumps(record, indent=1, ensure_ascii=False)
     write_whole(record_file(name, folder), text + "\n")
@@ -95,9 +100,10 @@ def _row(study: Path, row: str, seeds: list[int]) -> dict[str, Any]:
 
 
 def _whole(kept: dict[str, Any]) -> Configuration:
-    """Read a kept configuration, also one of an earlier version; where it ran does not matter."""
+    """Read a kept configuration, also one of an earlier version, as far as it does something."""
     groups = {name: GROUPS[name](**values) for name, values in kept.items()}
-    return Configuration(**groups).moved({"device": "auto", "threads": 0})
+    whole = Configuration(**groups).without_idle()
+    return replace(whole, data=named(whole.data))
 
 
 def _portable(configuration: dict[str, Any]) -> dict[str, Any]:

@@ -40,3 +40,12 @@ class DataError(SpinnError):
 
 class ConfigurationError(SpinnError):
     """Options that do not go together, or values out of range."""
+
+
+def of_system(error: OSError) -> SpinnError:
+    """Put what the operating system refused, mostly of a file, into a message."""
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return SpinnError(
+        f"{place}{error.strerror or error}. "
+        "Check the path, its permissions, and the space that is left."
+    )

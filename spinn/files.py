@@ -25,7 +25,9 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield scratch
         _flush(scratch)
         os.replace(scratch, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk is told of no file
         scratch.unlink(missing_ok=True)
         raise
 

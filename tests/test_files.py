@@ -22,8 +22,9 @@ def test_a_full_disk_leaves_the_file_before(tmp_path: Path, monkeypatch) -> None
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left.*text") as caught:
         write_whole(path, "after")
+    assert caught.value.filename == str(path)
     assert path.read_text() == "before"
     assert os.listdir(tmp_path) == ["text"]
 

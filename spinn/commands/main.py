@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from spinn import __version__
-from spinn.errors import SpinnError
+from spinn.errors import SpinnError, of_system
 
 COMMANDS = {
     "train": "train a model, and test it",
@@ -92,14 +92,9 @@ def _run(given: list[str]) -> int:
     except SpinnError as error:
         return _refuse(error)  # before any of the processes leaves
     except OSError as error:
-        if error.filename is None:
-            raise
-        return _refuse(
-            SpinnError(
-                f"{error.filename}: {error.strerror}. Check the path, its permissions, and the "
-                "space that is left."
-            )
-        )
+        if error.filename is None or _started_with_others():
+            raise  # of no file; or the others may wait for this process, and are to end with it
+        return _refuse(of_system(error))
 
 
 def _load(name: str) -> Any:

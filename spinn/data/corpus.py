@@ -31,6 +31,7 @@ from spinn.files import written_folder
 from spinn.options import option
 
 SPLITS = ("train", "dev", "test")
+NAMES = ("snli", "multinli", "sample")  # what --data takes beside folders
 CACHE_VERSION = 1
 _PATTERNS = {
     "train": ("*train*",),
@@ -73,7 +74,7 @@ class CorpusOptions:
     @property
     def prepared(self) -> Path | None:
         """The prepared corpus that is asked for, if it is one."""
-        folder = Path(self.data) if self.data else None
+        folder = Path(self.data) if self.data and self.data not in NAMES else None
         return folder if folder is not None and (folder / "corpus.json").is_file() else None
 
     @property
@@ -232,7 +233,8 @@ def load_corpus(options: CorpusOptions, say: Callable[[str], None] = lambda line
     place = directory / "cache" / _cache_key(options, files, vector_file)
     if options.cache and (place / "corpus.json").is_file():
         try:
-            return _told(Corpus.load(place), say)
+            # What the cache was made of includes the format, though it may be older than its name.
+            return _told(replace(Corpus.load(place), format=options.format), say)
         except DataError:
             say(f"The cache at {place} cannot be read; preparing the corpus again.")
     corpus = _prepare(options, files, vector_file, directory / "cache" / "vectors", say)

@@ -211,7 +211,7 @@ def _check_unlisted_label(
         )
 
 
-def no_parse(path: str | Path, line: int) -> DataError:
+def no_parse(path: str | Path, line: int | None) -> DataError:
     """Make the error of a sentence without a tree, where trees are wanted."""
     return DataError(path, "a sentence has no tree", line=line, remedy=_NO_PARSE_NEEDED)
 

@@ -150,7 +150,7 @@ def _load(path: Path, cache: Path) -> Any:
             try:
                 with written_folder(folder) as scratch:
                     _read(path, scratch)
-            except OSError:
+            except (OSError, RuntimeError):  # torch has the latter for a full disk
                 with tempfile.TemporaryDirectory() as scratch:
                     return _read(path, Path(scratch))
         return _read(path, folder)

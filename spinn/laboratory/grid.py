@@ -285,7 +285,7 @@ def overlay(
 
     """
     _check_names(options, "The command line", None)
-    if description.origin is None:
+    if description.origin is None and seeds is None:
         _check_names(description.base, "The configuration file", None)
     taken = {name for _, row in description.rows for name in row} | set(description.vary)
     for name in [*options, *vary]:

@@ -37,16 +37,16 @@ class GlobalBatchNorm(nn.BatchNorm1d):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Normalise rows; in training every process has to take part, with a row at least."""
-        if world_size() == 1 and self.training and len(rows) == 1:
-            return nn.functional.batch_norm(
-                rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
-        if not self.training or world_size() == 1:
+        if not self.training or (world_size() == 1 and len(rows) > 1):
             return super().forward(rows)
+        if world_size() == 1:
+            return self._as_in_evaluation(rows)
         exact = rows.to(self.weight.dtype)  # sums over many rows are too much for bf16
         own = len(exact) if self.counts else 0
         sums = all_sum(torch.cat([exact[:own].sum(0), exact.new_tensor([own])]))
         count = sums[-1].detach()
+        if count == 1:
+            return self._as_in_evaluation(rows)
         mean = sums[:-1] / count
         # A second sum, of squares around the mean: a difference of large sums would lose digits.
         centred = exact - mean
@@ -54,6 +54,11 @@ class GlobalBatchNorm(nn.BatchNorm1d):
         self._track(mean.detach(), variance.detach(), count)
         normal = centred * (variance + self.eps).rsqrt()
         return (normal * self.weight + self.bias).to(rows.dtype)
+
+    def _as_in_evaluation(self, rows: Tensor) -> Tensor:
+        return nn.functional.batch_norm(
+            rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:

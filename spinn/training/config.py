@@ -262,11 +262,6 @@ class Configuration:
 
     def _check_policy_epochs(self) -> None:
         learning = self.policy.policy_epochs
-        if _samples(self) and self.policy.warm_start >= self.training.epochs:
-            raise ConfigurationError(
-                f"The policy would never learn: the warm start takes {self.policy.warm_start:g} "
-                f"epochs of {self.training.epochs}. Give more --epochs."
-            )
         if learning is None:
             return
         if learning >= self.training.epochs:
@@ -342,21 +337,34 @@ class Configuration:
     def refuse_idle(self) -> None:
         """Raise :class:`ConfigurationError` at an option that is set and would do nothing."""
         for group in self.groups().values():
-            self._refuse_idle_of(group)
-
-    def _refuse_idle_of(self, group: Any) -> None:
-        for part in dataclasses.fields(group):
-            needs = part.metadata["needs"]
-            default = (
-                part.default
-                if part.default_factory is dataclasses.MISSING
-                else part.default_factory()
+            for part in self._idle(group):
+                if getattr(group, part.name) != _default(part):
+                    remedy = _CONDITIONS[part.metadata["needs"]][1]
+                    raise ConfigurationError(f"{flag_of(part.name)} does nothing here; {remedy}.")
+        if _samples(self) and self.policy.warm_start >= self.training.epochs:
+            raise ConfigurationError(
+                f"The policy would never learn: the warm start takes {self.policy.warm_start:g} "
+                f"epochs of {self.training.epochs}. Give more --epochs."
             )
-            if needs is None or getattr(group, part.name) == default:
-                continue
-            holds, remedy = _CONDITIONS[needs]
-            if not holds(self):
-                raise ConfigurationError(f"{flag_of(part.name)} does nothing here; {remedy}.")
+
+    def _idle(self, group: Any) -> list[Any]:
+        """List the options of a group that do nothing in this configuration."""
+        return [
+            part
+            for part in dataclasses.fields(group)
+            if part.metadata["needs"] is not None
+            and not _CONDITIONS[part.metadata["needs"]][0](self)
+        ]
+
+    def without_idle(self) -> Configuration:
+        """Return the same run with all options that do nothing in it at their defaults."""
+        groups = {
+            name: dataclasses.replace(
+                group, **{part.name: _default(part) for part in self._idle(group)}
+            )
+            for name, group in self.groups().items()
+        }
+        return Configuration(**groups)
 
     def idle_with_vectors(self, given: bool) -> str | None:
         """Name the first option that does nothing where vectors are given, or where none are."""
@@ -435,6 +443,11 @@ _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
         "it belongs to --schedule step or exponential",
     ),
 }
+
+
+def _default(part: Any) -> Any:
+    """Return the default of an option, from the field of its group."""
+    return part.default if part.default_factory is dataclasses.MISSING else part.default_factory()
 
 
 def _has_tracker(model: ModelOptions) -> bool:

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from spinn.errors import ConfigurationError, SpinnError
+from spinn.errors import ConfigurationError, SpinnError, of_system
 from spinn.ops.allreduce import all_sum, world_size
 
 T = TypeVar("T")
@@ -141,7 +141,7 @@ def on_first(act: Callable[[], T]) -> T:
     Raises
     ------
     SpinnError
-        In all of them, if it raised one.
+        In all of them, if it raised one, or was refused a file.
 
     """
     if world_size() == 1:
@@ -149,7 +149,7 @@ def on_first(act: Callable[[], T]) -> T:
     outcome: list[Any] = [None, None]
     if is_first():
         try:
-            outcome[0] = act()
+            outcome[0] = _told(act)
         except SpinnError as error:
             distributed.broadcast_object_list([None, str(error)], device=torch.device("cpu"))
             raise
@@ -157,6 +157,14 @@ def on_first(act: Callable[[], T]) -> T:
     if outcome[1] is not None:
         raise SpinnError(outcome[1])
     return cast(T, outcome[0])
+
+
+def _told(act: Callable[[], T]) -> T:
+    """Do something, of which the others are told also when the system refuses a file."""
+    try:
+        return act()
+    except OSError as error:
+        raise of_system(error) from error
 
 
 def together(act: Callable[[], T]) -> T:
@@ -172,7 +180,7 @@ def together(act: Callable[[], T]) -> T:
         return act()
     result, error = None, None
     try:
-        result = act()
+        result = _told(act)
     except SpinnError as raised:
         error = raised
     errors: list[str | None] = [None] * world_size()

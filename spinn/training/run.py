@@ -60,6 +60,7 @@ def train(
     configuration = replace(configuration, data=named(configuration.data, say))
     device = distributed.together(lambda: _prepare_machine(configuration))
     corpus = distributed.in_turn(lambda: load_training_corpus(configuration, say))
+    _check_vectors(configuration, corpus)
     path = distributed.on_first(lambda: output or new_run_path(configuration))
     with _claimed_by_first(path):
         run = distributed.on_first(
@@ -138,7 +139,6 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
     limit = configuration.training.max_words
     if limit is not None:
         corpus = _shortened(corpus, limit, say)
-    _check_vectors(configuration, corpus)
     source, teacher = configuration.source, configuration.teacher
     if source is not None and source.needs_parse:
         for split in corpus.sets:
@@ -171,7 +171,14 @@ def _shortened(corpus: Corpus, limit: int, say: Say) -> Corpus:
         f"Training on {len(short):,} of {len(data):,} {UNITS[data.sides]}: "
         f"those of up to {limit} words a sentence."
     )
-    return replace(corpus, sets={**corpus.sets, "train": short})
+    first = corpus.unparsed["train"]
+    if first is not None:
+        first = [first[0], None]  # it may be one of those left out
+    return replace(
+        corpus,
+        sets={**corpus.sets, "train": short},
+        unparsed={**corpus.unparsed, "train": first},
+    )
 
 
 def new_run_path(configuration: Configuration) -> Path:

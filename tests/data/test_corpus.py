@@ -588,3 +588,25 @@ def test_what_is_read_by_default_is_named_once_and_for_all(tmp_path, monkeypatch
 @pytest.mark.parametrize("options", [{"data": "multinli"}, {"dev": ["dev.tsv"]}])
 def test_what_is_named_already_stays(options):
     assert named(CorpusOptions(**options)) == CorpusOptions(**options)
+
+
+def test_a_name_is_no_folder_though_there_is_one(tmp_path, monkeypatch):
+    """``spinn prepare sample`` makes one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sample").mkdir()
+    (tmp_path / "sample/corpus.json").touch()
+    assert CorpusOptions(data="sample").prepared is None
+    assert CorpusOptions(data="./sample").prepared == tmp_path.relative_to(tmp_path) / "sample"
+
+
+def test_a_cache_that_does_not_say_its_format_has_that_asked_for(tmp_path):
+    path = write(tmp_path / "train", "=\ta\t( not ( not a ) )\n")
+    options = CorpusOptions(
+        train=[str(path)], format="logic-brackets", data_directory=str(tmp_path)
+    )
+    assert load(options)[0].format == "logic-brackets"
+    (place,) = (tmp_path / "cache").glob("*/corpus.json")
+    description = json.loads(place.read_text())
+    del description["format"]
+    place.write_text(json.dumps(description))
+    assert load(options)[0].format == "logic-brackets"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import ssl
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -97,6 +98,19 @@ def test_vectors_of_words(tmp_path, name):
 def test_vectors_are_read_where_no_copy_can_be_kept(tmp_path):
     (tmp_path / "cache").touch()
     path = write(tmp_path / "vectors.txt", GLOVE)
+    assert VectorTable(path, tmp_path / "cache").of(["the"]).vectors.tolist() == [[0.5, -1, 2]]
+
+
+def test_vectors_are_read_where_the_disk_of_the_copy_is_full(tmp_path, monkeypatch):
+    path, save = write(tmp_path / "vectors.txt", GLOVE), torch.save
+
+    def fail_there(content: object, place: str) -> None:
+        if place.startswith(str(tmp_path)):
+            raise RuntimeError("basic_ios::clear: iostream error")
+        save(content, place)
+
+    monkeypatch.setattr(torch, "save", fail_there)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path.parent))
     assert VectorTable(path, tmp_path / "cache").of(["the"]).vectors.tolist() == [[0.5, -1, 2]]
 
 

@@ -227,3 +227,6 @@ def test_an_option_has_one_place(tmp_path):
 def test_a_seed_in_a_configuration_file_is_refused():
     with pytest.raises(SpinnError, match=r"configuration file sets the seed. Give --seeds 1,2,3"):
         overlay(Description(base={"seed": 7}), {}, {}, None)
+    description = overlay(Description(base={"seed": 7}), {}, {}, (3,))
+    (configuration,) = expand(description, "study").rows["base"]
+    assert configuration.training.seed == 3

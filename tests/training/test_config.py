@@ -309,6 +309,20 @@ def test_a_policy_learns_for_some_epochs_and_not_for_all():
         resolve(learning, {"epochs": 2})
     with pytest.raises(ConfigurationError, match="would never learn"):
         resolve(learning, {"epochs": 3, "warm_start": 2})
+    with pytest.raises(ConfigurationError, match="would never learn"):
+        resolve(RL, {"epochs": 3, "warm_start": 3})
+
+
+def test_a_saved_run_is_not_refused_for_what_does_nothing_in_it(tmp_path):
+    saved = Configuration().as_dict()
+    saved["trees"]["trees"], saved["model"]["tracker"] = "sampled", True
+    saved["policy"]["warm_start"], saved["training"]["decay"] = 99.0, 0.5
+    (tmp_path / "config.json").write_text(json.dumps(saved))
+    configuration = load_configuration(tmp_path / "config.json")
+    assert configuration.policy.warm_start == 99
+    assert configuration.training.decay == 0.5
+    assert configuration.without_idle().training.decay == Configuration().training.decay
+    assert configuration.without_idle().policy == configuration.policy
 
 
 @pytest.mark.parametrize(("trees", "flag"), [("sampled", "--rl"), ("predicted", "--predict")])

@@ -143,7 +143,10 @@ def test_processes_train_the_model_that_one_would(toy_folder, uneven, tmp_path, 
 
 @pytest.mark.parametrize(
     ("sizes", "idle"),
-    [([5, 4], False), ([1, 6], False), ([3, 3, 2], False), ([1, 1, 1], False), ([4, 3, 2], True)],
+    [
+        *[([5, 4], False), ([1, 6], False), ([3, 3, 2], False), ([1, 1, 1], False)],
+        *[([4, 3, 2], True), ([1, 1], True)],
+    ],
 )
 def test_global_batch_norm_is_that_of_all_rows(sizes, idle):
     all_well(len(sizes), check_norm, sizes, idle)
