@@ -87,13 +87,20 @@ class PairDataset:
     def take(self, rows: NDArray[np.int64]) -> PairDataset:
         """Make a set of the examples ``rows`` ``[n]``, in this order, any of them repeatedly."""
         sentences = (self.sides * rows[:, None] + np.arange(self.sides)).ravel()
+        return self._of(sentences, self.labels[rows])
+
+    def exchanged(self) -> PairDataset:
+        """Make the same set with premises and hypotheses in each other's places."""
+        sentences = np.arange(2 * len(self)).reshape(-1, 2)[:, ::-1].ravel()
+        return self._of(sentences, self.labels)
+
+    def _of(self, sentences: NDArray[np.int64], labels: NDArray[np.int64]) -> PairDataset:
+        """Make a set of the sentences with these numbers, in this order."""
         lengths = self.lengths[sentences]
         offsets = np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()])
         words = _stretches(self.offsets[sentences], lengths)
         steps = _stretches(self.transition_offsets[sentences], 2 * lengths - 1)
-        return PairDataset(
-            self.words[words], offsets, self.transitions[steps], self.labels[rows], self.sides
-        )
+        return PairDataset(self.words[words], offsets, self.transitions[steps], labels, self.sides)
 
     def with_trees(self, trees: Sequence[TransitionArray]) -> PairDataset:
         """Make the same set with other trees, one for each sentence."""

@@ -18,6 +18,7 @@ from torch.nn import functional
 from spinn.data.batching import Batcher
 from spinn.data.dataset import NO_LABEL, PairDataset
 from spinn.data.examples import UNITS
+from spinn.data.symmetries import Symmetries
 from spinn.evaluation.classification import ClassificationReport
 from spinn.evaluation.parsing import (
     Conventions,
@@ -31,6 +32,14 @@ from spinn.model.pair import PairModel, SortedSentences
 from spinn.runtime import arithmetic, evaluation_mode
 from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource
+
+
+@dataclass(frozen=True)
+class Forms:
+    """In how many forms each pair is to be classified, and what forms it has."""
+
+    symmetries: Symmetries
+    count: int
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,7 @@ def evaluate(
     device: torch.device | None = None,
     precision: str = "fp32",
     seed: int = 0,
+    forms: Forms | None = None,
 ) -> Evaluation:
     """Classify a data set, following the trees of ``source``.
 
@@ -78,9 +88,29 @@ def evaluate(
     batch_size, device, precision
         How to run it; the device is the model's own by default.
     seed
-        Of random trees.
+        Of random trees, and of the names in further forms.
+    forms
+        Forms of the set over which probabilities are averaged; the trees are those of the first.
 
     """
+    if forms is not None:
+        evaluations = [
+            (
+                evaluate(
+                    model,
+                    form,
+                    labels,
+                    source,
+                    batch_size=batch_size,
+                    device=device,
+                    precision=precision,
+                    seed=seed,
+                ),
+                numbers,
+            )
+            for form, numbers in forms.symmetries.forms(dataset, forms.count, seed)
+        ]
+        return _average(evaluations, dataset, labels)
     device = next(model.parameters()).device if device is None else device
     batcher = Batcher(
         dataset,
@@ -110,6 +140,20 @@ def evaluate(
                 taken = output.encoding.transitions.cpu().numpy().astype(np.int8)
                 _put_trees(trees, taken, batch.lengths.numpy(), rows)
     return Evaluation(report, probabilities, trees)
+
+
+def _average(
+    evaluations: list[tuple[Evaluation, NDArray[np.int64]]],
+    dataset: PairDataset,
+    labels: tuple[str, ...],
+) -> Evaluation:
+    """Average over forms of a set; each comes with the numbers that the labels have in it."""
+    every = np.stack([one.probabilities[:, numbers] for one, numbers in evaluations])
+    probabilities = every.mean(axis=0)
+    report = ClassificationReport(labels, UNITS[dataset.sides])
+    scores = torch.from_numpy(probabilities).clamp(min=torch.finfo(torch.float32).tiny).log()
+    _count(report, scores, torch.from_numpy(dataset.labels))
+    return Evaluation(report, probabilities, evaluations[0][0].trees)
 
 
 def parse(

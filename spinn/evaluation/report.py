@@ -122,6 +122,7 @@ def evaluate_files(
         batch_size=batch_size,
         precision=trained.configuration.training.precision,
         seed=seed,
+        forms=trained.forms,
     )
     words = [sentence.words for example in examples for sentence in example.sentences]
     scores = all_scores(evaluation, dataset, source, conventions or Conventions(), words)

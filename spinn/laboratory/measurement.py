@@ -165,6 +165,7 @@ def _measure_set(trained: TrainedModel, corpus: Corpus, split: str) -> SplitMeas
         trained.configuration.source,
         precision=options.precision,
         seed=options.seed,
+        forms=trained.forms,
     )
     return measured(evaluation, dataset)
 

@@ -32,8 +32,10 @@ from torch import Tensor
 
 from spinn.data.corpus import vocabulary_as_dict
 from spinn.data.readers import READERS, Reader
+from spinn.data.symmetries import Symmetries
 from spinn.data.vocabulary import Vocabulary
 from spinn.errors import DataError, SpinnError
+from spinn.evaluation.evaluate import Forms
 from spinn.files import write_whole, written_folder
 from spinn.model.build import build_model
 from spinn.model.leaves import WordEmbedding
@@ -283,6 +285,14 @@ class TrainedModel:
     def reader(self) -> Reader | None:
         """The reader of its files; ``None`` where each file is to tell its format itself."""
         return READERS.get(self.format)
+
+    @property
+    def forms(self) -> Forms | None:
+        """The forms of a pair over which the model's probabilities are averaged, if so trained."""
+        count = self.configuration.training.average_forms
+        if count == 1:
+            return None
+        return Forms(Symmetries.of_logic(self.vocabulary, self.labels), count)
 
     @property
     def sides(self) -> int:

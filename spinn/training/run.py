@@ -28,7 +28,7 @@ from spinn.model.build import build_embedding, build_model
 from spinn.model.pair import PairModel
 from spinn.runtime import choose_device, set_threads
 from spinn.training import distributed
-from spinn.training.checkpoint import RunDirectory, claimed, load_trained
+from spinn.training.checkpoint import RunDirectory, TrainedModel, claimed, load_trained
 from spinn.training.config import Configuration
 from spinn.training.loop import Trainer, read_metrics
 
@@ -145,7 +145,7 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
             corpus.require_parses(split)
     if teacher is not None and teacher.needs_parse:
         corpus.require_parses("train")
-    if configuration.training.symmetries:
+    if configuration.training.symmetries or configuration.training.average_forms > 1:
         Symmetries.of_logic(corpus.vocabulary, corpus.labels)  # refuses labels that have none
     return corpus
 
@@ -246,7 +246,7 @@ def _results(trainer: Trainer, say: Say) -> dict[str, Any]:
     for split in corpus.sets:
         if split != "train":
             place = results if split in ("dev", "test") else also
-            place[split] = _score(best.model.to(trainer.device), trainer, split)
+            place[split] = _score(best, trainer, split)
             say(_summary(split, place[split]))
     if also:
         results["also"] = also
@@ -264,16 +264,17 @@ def _results(trainer: Trainer, say: Say) -> dict[str, Any]:
     return results
 
 
-def _score(model: PairModel, trainer: Trainer, split: str) -> dict[str, Any]:
+def _score(best: TrainedModel, trainer: Trainer, split: str) -> dict[str, Any]:
     """Evaluate a split: labels, and trees where the encoder has them."""
     corpus, configuration = trainer.corpus, trainer.configuration
     evaluation = evaluate(
-        model,
+        best.model.to(trainer.device),
         corpus.sets[split],
         corpus.labels,
         configuration.source,
         precision=configuration.training.precision,
         seed=configuration.training.seed,
+        forms=best.forms,
     )
     return all_scores(evaluation, corpus.sets[split], configuration.source, Conventions())
 
