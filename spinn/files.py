@@ -26,7 +26,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         _flush(scratch)
         os.replace(scratch, path)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(path)  # a full disk is told of no file
         scratch.unlink(missing_ok=True)
         raise
