@@ -7,6 +7,7 @@ probable transitions, and every other source hands over its trees as in training
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,22 +95,18 @@ def evaluate(
 
     """
     if forms is not None:
-        evaluations = [
-            (
-                evaluate(
-                    model,
-                    form,
-                    labels,
-                    source,
-                    batch_size=batch_size,
-                    device=device,
-                    precision=precision,
-                    seed=seed,
-                ),
-                numbers,
-            )
-            for form, numbers in forms.symmetries.forms(dataset, forms.count, seed)
-        ]
+        once = partial(
+            evaluate,
+            model,
+            labels=labels,
+            source=source,
+            batch_size=batch_size,
+            device=device,
+            precision=precision,
+            seed=seed,
+        )
+        written = forms.symmetries.forms(dataset, forms.count, seed)
+        evaluations = [(once(form), numbers) for form, numbers in written]
         return _average(evaluations, dataset, labels)
     device = next(model.parameters()).device if device is None else device
     batcher = Batcher(
