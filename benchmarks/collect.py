@@ -4,27 +4,25 @@
 study that ``spinn ablate --experiment NAME`` made: of each row the configuration (files by name
 alone), of each seed the results and the learning curve on dev. It is written beside the experiment,
 ``spinn/experiments/NAME.json``; seeds of a row that were kept before stay if its configuration is
-the same, and are named if it is another and they go. Then, and also
-without arguments, the table of all results is written into the README between its two marks.
+the same, and are named if it is another and they go. Then, and also without arguments, the table of
+all results is written into the README between its two marks.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from spinn.data.corpus import named
 from spinn.errors import SpinnError
 from spinn.files import write_whole
 from spinn.laboratory.claims import FOLDER, experiment_file, experiment_names, in_words
 from spinn.laboratory.grid import folder_name, read_description
 from spinn.laboratory.runner import differences
 from spinn.laboratory.statistics import deviation
-from spinn.training.config import GROUPS, Configuration
+from spinn.training.config import Configuration
 
 README = Path(__file__).parents[1] / "README.md"
 MARKS = ("<!-- results -->\n", "<!-- end of results -->\n")
@@ -101,9 +99,7 @@ def _row(study: Path, row: str, seeds: list[int]) -> dict[str, Any]:
 
 def _whole(kept: dict[str, Any]) -> Configuration:
     """Read a kept configuration, also one of an earlier version, as far as it does something."""
-    groups = {name: GROUPS[name](**values) for name, values in kept.items()}
-    whole = Configuration(**groups).without_idle()
-    return replace(whole, data=named(whole.data))
+    return Configuration.of_dict(kept).without_idle().with_corpus_named()
 
 
 def _portable(configuration: dict[str, Any]) -> dict[str, Any]:

@@ -146,14 +146,14 @@ def _load(path: Path, cache: Path) -> Any:
     # torchtext turns the checking of certificates off for the whole process; turn it on again.
     https_context = ssl._create_default_https_context
     try:
-        if not folder.is_dir():
-            try:
-                with written_folder(folder) as scratch:
-                    _read(path, scratch)
-            except (OSError, RuntimeError):  # torch has the latter for a full disk
-                with tempfile.TemporaryDirectory() as scratch:
-                    return _read(path, Path(scratch))
-        return _read(path, folder)
+        if folder.is_dir():
+            return _read(path, folder)
+        try:
+            with written_folder(folder) as scratch:
+                return _read(path, scratch)
+        except (OSError, RuntimeError):  # torch has the latter for a full disk
+            with tempfile.TemporaryDirectory() as scratch:
+                return _read(path, Path(scratch))
     finally:
         ssl._create_default_https_context = https_context
 

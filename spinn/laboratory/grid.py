@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spinn.data.corpus import named
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.laboratory.claims import Claim, read_claim
 from spinn.training.config import (
@@ -368,8 +367,7 @@ def _resolved(
             known = ", ".join(preset_names())
             raise ConfigurationError(f"There is no preset {preset!r}; choose from {known}.")
         below = {} if preset is None else read_preset(preset)
-        configuration = resolve(below, merged, {"seed": seed})
-        return dataclasses.replace(configuration, data=named(configuration.data))
+        return resolve(below, merged, {"seed": seed}).with_corpus_named()
     except ConfigurationError as error:
         place = f"{description.origin}, row {row!r}" if description.origin else f"Row {row!r}"
         advice = " Set an option in those rows only that use it." if "nothing" in str(error) else ""

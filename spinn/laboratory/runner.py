@@ -6,7 +6,6 @@ rest. A worker is asked to stop by SIGTERM, which the training loop answers with
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import subprocess
@@ -19,7 +18,6 @@ from typing import Any, BinaryIO
 
 import torch
 
-from spinn.data.corpus import named
 from spinn.errors import SpinnError
 from spinn.laboratory.grid import Experiment
 from spinn.laboratory.worker import STOPPED, State, order, state_of
@@ -66,8 +64,8 @@ def check_folders(experiments: list[Experiment]) -> None:
         if state_of(experiment.path) is State.NEW:
             continue
         saved = load_configuration(experiment.path / "config.json")
-        saved = dataclasses.replace(saved, data=named(saved.data))  # older runs may not name it
-        found = differences(saved, experiment.configuration)
+        # Older runs may not name their corpus.
+        found = differences(saved.with_corpus_named(), experiment.configuration)
         if found:
             raise SpinnError(
                 f"{experiment.path}: the run that is here was made with {'; '.join(found)}. "
@@ -219,9 +217,8 @@ class _Worker:
     def __init__(self, experiment: Experiment, threads: int, gpu: str | None) -> None:
         self.experiment = experiment
         experiment.path.mkdir(parents=True, exist_ok=True)
-        training = experiment.configuration.training
-        training = dataclasses.replace(training, threads=training.threads or threads)
-        configuration = dataclasses.replace(experiment.configuration, training=training)
+        own = experiment.configuration
+        configuration = own.moved({"threads": own.training.threads or threads})
         environment = _environment(configuration, gpu)
         with (experiment.path / LOG_NAME).open("ab") as log:
             self.process = subprocess.Popen(

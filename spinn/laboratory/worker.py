@@ -19,7 +19,7 @@ from pathlib import Path
 from spinn.errors import SpinnError
 from spinn.laboratory.measurement import FILE_NAME, is_outdated, measure
 from spinn.training import run as runs
-from spinn.training.config import GROUPS, Configuration
+from spinn.training.config import Configuration
 from spinn.training.loop import Interruption
 
 STOPPED = 130
@@ -74,10 +74,9 @@ def order(configuration: Configuration, path: Path) -> str:
 def main() -> int:
     """Do what the line on standard input says; return the exit status."""
     told = json.loads(sys.stdin.readline())
-    groups = {name: GROUPS[name](**values) for name, values in told["configuration"].items()}
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
     try:
-        perform(Configuration(**groups), Path(told["path"]), _say)
+        perform(Configuration.of_dict(told["configuration"]), Path(told["path"]), _say)
     except (Interruption, KeyboardInterrupt):
         return STOPPED
     except SpinnError as error:

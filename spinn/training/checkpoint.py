@@ -115,23 +115,22 @@ class RunDirectory:
         """Read the run's configuration."""
         return load_configuration(self.path / "config.json")
 
-    def vocabulary(self) -> tuple[Vocabulary, tuple[str, ...], int]:
-        """Read the run's vocabulary, its labels, and how many sentences an example has."""
+    def vocabulary(self) -> tuple[Vocabulary, tuple[str, ...], int, str | None]:
+        """Read the run's vocabulary, its labels, how many sentences an example has, the format.
+
+        That is the format of its files as it was named; ``None`` for older runs, whose
+        configuration alone has it.
+        """
         path = self.path / "vocabulary.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             vocabulary = Vocabulary(content["words"], content["lower"])
             # Older runs do not say it: all are of pairs.
-            return vocabulary, tuple(content["labels"]), int(content.get("sides", 2))
+            sides = int(content.get("sides", 2))
+            return vocabulary, tuple(content["labels"]), sides, content.get("format")
         except (OSError, ValueError, KeyError, TypeError) as error:
             remedy = "Copy the whole folder of the run"
             raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
-
-    def format(self) -> str:
-        """Read the format of the files that the run was trained on, as it was named."""
-        content = json.loads((self.path / "vocabulary.json").read_text(encoding="utf-8"))
-        own = self.configuration().data.format  # older runs have it there alone
-        return str(content.get("format", own))
 
     def save(self, step: int, model: PairModel, state: dict[str, Any], *, best: bool) -> None:
         """Write a checkpoint, name it the last (and the best, if so), drop those not named.
@@ -311,7 +310,8 @@ def load_trained(path: Path, which: str = "best") -> TrainedModel:
     """
     run = RunDirectory.open(path)
     configuration = run.configuration()
-    vocabulary, labels, sides = run.vocabulary()
+    vocabulary, labels, sides, format = run.vocabulary()
+    format = configuration.data.format if format is None else format
     weights = run.weights(which)
     place = run.checkpoint(which) / "weights.safetensors"
     try:
@@ -333,4 +333,4 @@ def load_trained(path: Path, which: str = "best") -> TrainedModel:
         sides=sides,
     )
     run.fit(model, weights, which)
-    return TrainedModel(model.eval(), configuration, vocabulary, labels, run.format())
+    return TrainedModel(model.eval(), configuration, vocabulary, labels, format)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from spinn.data.batching import DEFAULT_POOL_BATCHES, Curriculum
-from spinn.data.corpus import CorpusOptions
+from spinn.data.corpus import CorpusOptions, named
 from spinn.errors import ConfigurationError, DataError
 from spinn.model.build import ModelOptions
 from spinn.options import check_ranges, flag_of, option
@@ -290,6 +290,10 @@ class Configuration:
         """Return the same run computed elsewhere, by some of the options of :data:`PLACE`."""
         return dataclasses.replace(self, training=dataclasses.replace(self.training, **place))
 
+    def with_corpus_named(self, say: Callable[[str], None] = lambda line: None) -> Configuration:
+        """Return the same run with its corpus named, also where it is the default."""
+        return dataclasses.replace(self, data=named(self.data, say))
+
     def groups(self) -> dict[str, Any]:
         """Return the groups by name."""
         return {part.name: getattr(self, part.name) for part in dataclasses.fields(self)}
@@ -383,6 +387,11 @@ class Configuration:
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Describe the configuration for JSON."""
         return {name: dataclasses.asdict(group) for name, group in self.groups().items()}
+
+    @classmethod
+    def of_dict(cls, described: Mapping[str, Mapping[str, Any]]) -> Configuration:
+        """Make the configuration of a description by :meth:`as_dict`; what it lacks is default."""
+        return cls(**{name: GROUPS[name](**values) for name, values in described.items()})
 
 
 _OTHER_FORMS = {

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from spinn.data.corpus import Corpus, load_corpus, named
+from spinn.data.corpus import Corpus, load_corpus
 from spinn.data.examples import UNITS
 from spinn.data.symmetries import Symmetries
 from spinn.errors import ConfigurationError, SpinnError
@@ -57,7 +57,7 @@ def train(
 
     """
     say = _for_all(say)
-    configuration = replace(configuration, data=named(configuration.data, say))
+    configuration = configuration.with_corpus_named(say)
     device = distributed.together(lambda: _prepare_machine(configuration))
     corpus = distributed.in_turn(lambda: load_training_corpus(configuration, say))
     _check_vectors(configuration, corpus)
@@ -121,7 +121,7 @@ def _claimed_by_first(path: Path) -> Iterator[None]:
 
 def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
     """Refuse to go on with a run whose training files have changed."""
-    vocabulary, labels, sides = run.vocabulary()
+    vocabulary, labels, sides, _ = run.vocabulary()
     kind = (vocabulary.words, labels, sides)
     if kind != (corpus.vocabulary.words, corpus.labels, corpus.sides):
         raise SpinnError(

@@ -75,7 +75,7 @@ def test_configuration_and_vocabulary_are_read_back(toy_folder, place):
     corpus = load_corpus(configuration.data)
     opened = RunDirectory.open(place.path)
     assert opened.configuration() == configuration
-    assert opened.vocabulary() == (corpus.vocabulary, corpus.labels, 2)
+    assert opened.vocabulary() == (corpus.vocabulary, corpus.labels, 2, "auto")
 
 
 def test_vocabulary_keeps_words_outside_ascii(toy_folder, tmp_path):
@@ -88,7 +88,7 @@ def test_vocabulary_keeps_words_outside_ascii(toy_folder, tmp_path):
 
 def test_a_run_that_is_there_is_not_overwritten(toy_folder, place):
     configuration, before = small_configuration(toy_folder, epochs=9), place.configuration()
-    vocabulary, labels, _ = place.vocabulary()
+    vocabulary, labels, _, _ = place.vocabulary()
     with pytest.raises(SpinnError, match=r"there is a run here already.*--resume"):
         RunDirectory.create(place.path, configuration, vocabulary, list(labels))
     assert place.configuration() == before
