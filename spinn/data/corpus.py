@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from spinn.data import download, readers
 from spinn.data.dataset import DatasetBuilder, PairDataset
 from spinn.data.examples import UNITS, Example
+from spinn.data.induction import induced_vectors
 from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors, choose_words
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.files import written_folder
@@ -69,6 +70,12 @@ class CorpusOptions:
         None,
         "GloVe by name (glove.840B.300d, glove.6B.100d, ...) or a file, plain or .gz",
         needs="texts",
+    )
+    induce_vectors: bool = option(
+        False,
+        "give words without a pretrained vector one that is induced from the words around them in "
+        "training and from their spelling, in place of a random one",
+        needs="text vectors",
     )
 
     @property
@@ -347,7 +354,7 @@ def _cache_key(options: CorpusOptions, files: dict[str, list[Path]], vectors: Pa
         "version": CACHE_VERSION,
         "files": {split: [stamp(path) for path in paths] for split, paths in files.items()},
         "vectors": stamp(vectors) if vectors is not None else None,
-        "options": [options.format, options.lower, options.minimum_count],
+        "options": [options.format, options.lower, options.minimum_count, options.induce_vectors],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
@@ -379,8 +386,18 @@ def _prepare(
     table = VectorTable(vector_file, vector_cache) if vector_file is not None else None
     minimum = reader.minimum_count if options.minimum_count is None else options.minimum_count
     vocabulary = Vocabulary(choose_words(training, held_out, table, minimum), options.lower)
-    vectors = table.of(vocabulary.words) if table is not None else None
     sets = {split: builder.build(vocabulary) for split, builder in builders.items()}
+    if table is None:
+        vectors = None
+    elif options.induce_vectors:
+        if "train" not in sets:
+            raise ConfigurationError(
+                "--induce-vectors reads the training set, and there is none; give --train."
+            )
+        say("Inducing the vectors of words that have none")
+        vectors = induced_vectors(vocabulary.words, table, sets["train"])
+    else:
+        vectors = table.of(vocabulary.words)
     notes.append(_vocabulary_note(vocabulary, vectors, sets))
     return Corpus(vocabulary, vectors, labels, sets, unparsed, notes, options.format)
 

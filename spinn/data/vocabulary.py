@@ -13,7 +13,7 @@ import ssl
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,9 +68,9 @@ class WordVectors:
     Attributes
     ----------
     vectors
-        ``[V, E]``; rows of words without a vector are zero.
+        ``[V, E]``; rows of words without a vector are zero, or have been induced.
     known
-        ``[V]``, true for the words that have one.
+        ``[V]``, true for the words that have a pretrained one.
 
     """
 
@@ -103,6 +103,11 @@ class VectorTable:
 
     def __contains__(self, word: str) -> bool:
         return word in self._rows
+
+    @property
+    def words(self) -> Iterator[str]:
+        """The words that have a vector, in the order of the file: GloVe has frequent ones first."""
+        return iter(self._rows)
 
     def of(self, words: list[str]) -> WordVectors:
         """Gather the vectors of ``words``."""

@@ -198,7 +198,8 @@ def build_embedding(
     size
         V, how many words there are.
     vectors, known
-        Pretrained vectors ``[V, E]``, and ``[V]``, true for the words that have one.
+        Vectors ``[V, E]``, and ``[V]``, true for the words that have a pretrained one. Rows of
+        other words are zero where their vectors are to be drawn.
 
     """
     if vectors is None or known is None:
@@ -207,7 +208,7 @@ def build_embedding(
     else:
         initial = vectors.clone()
     scale = float(initial[known].std()) if known.any() else 0.1
-    missing = ~known
+    missing = ~known if vectors is None else (vectors == 0).all(dim=1) & ~known
     initial[missing] = nn.init.normal_(torch.empty(int(missing.sum()), initial.shape[1]), std=scale)
     if vectors is None or options.embeddings == "tuned":
         return WordEmbedding(initial, torch.zeros_like(known))

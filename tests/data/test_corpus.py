@@ -133,6 +133,33 @@ def test_vectors_bring_their_words(options, tmp_path):
     assert any("3 with a vector" in line and "60.0% of dev" in line for line in lines)
 
 
+def test_vectors_are_induced_where_there_are_none(options, tmp_path):
+    options = replace(options, vectors=str(tmp_path / "vectors.txt"))
+    without, _ = load(options)
+    corpus, lines = load(replace(options, induce_vectors=True))
+    assert corpus.vocabulary == without.vocabulary
+    assert corpus.vectors is not None
+    assert without.vectors is not None
+    known = without.vectors.known
+    assert torch.equal(corpus.vectors.known, known)
+    assert torch.equal(corpus.vectors.vectors[known], without.vectors.vectors[known])
+    assert not without.vectors.vectors[~known].any()
+    assert corpus.vectors.vectors[~known].any(dim=1).all()
+    assert any("Inducing" in line for line in lines)
+
+
+def test_vectors_are_induced_from_a_training_set(options, tmp_path):
+    options = replace(
+        options,
+        data=None,
+        test=[str(tmp_path / "corpus/dev.jsonl")],
+        vectors=str(tmp_path / "vectors.txt"),
+        induce_vectors=True,
+    )
+    with pytest.raises(ConfigurationError, match="--induce-vectors reads the training set"):
+        load(options)
+
+
 def test_several_files_of_a_split_are_joined(options, tmp_path):
     write(tmp_path / "corpus/train_more.jsonl.gz", TRAIN)
     assert len(load(options)[0].sets["train"]) == 6
@@ -417,6 +444,9 @@ CHANGES: dict[str, Callable[[CorpusOptions, Path], CorpusOptions]] = {
     "case": lambda options, folder: replace(options, lower=False),
     "minimum count": lambda options, folder: replace(options, minimum_count=1),
     "vectors": lambda options, folder: replace(options, vectors=str(folder / "vectors.txt")),
+    "induced vectors": lambda options, folder: replace(
+        options, vectors=str(folder / "vectors.txt"), induce_vectors=True
+    ),
     "other files": lambda options, folder: replace(
         options, data=None, train=[str(folder / "corpus/train.jsonl")]
     ),

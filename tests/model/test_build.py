@@ -100,6 +100,15 @@ def test_pretrained_vectors_are_kept_and_the_others_drawn_at_their_scale(embeddi
     assert torch.equal(trained, expected[embeddings, unknown])
 
 
+@pytest.mark.parametrize("unknown", ["trained", "random"])
+def test_induced_vectors_are_kept_and_trained_as_those_of_unknown_words_are(unknown):
+    options = ModelOptions(embeddings="fixed", unknown=unknown)
+    induced = torch.where(KNOWN[:, None], VECTORS, 0.5)
+    embedding = build_embedding(options, SIZE, induced, KNOWN)
+    assert torch.equal(embedding(torch.arange(SIZE)).detach(), induced)
+    assert torch.equal(embedding.trained_rows >= 0, ~KNOWN & (unknown == "trained"))
+
+
 def test_the_table_of_pretrained_vectors_is_not_written_into():
     before = VECTORS.clone()
     build_embedding(ModelOptions(), SIZE, VECTORS, KNOWN)
