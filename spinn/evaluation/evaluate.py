@@ -170,7 +170,7 @@ def parse(
     with evaluation_mode(model), arithmetic(device, precision):
         for batch in Batcher(dataset, None, batch_size=batch_size, shuffle=False).batches():
             sentences = SortedSentences.of(batch.words.to(device), batch.lengths, None)
-            leaves = model.leaves(sentences.words, sentences.lengths)
+            leaves = model.leaves_of(sentences)
             encoding = model.parse(sentences, leaves, Choice.GREEDY).reorder(sentences.back)
             assert encoding.transitions is not None
             taken = encoding.transitions.cpu().numpy().astype(np.int8)

@@ -65,7 +65,10 @@ class ModelOptions:
         needs="fixed vectors",
     )
     leaf_context: str = option(
-        "none", "an LSTM over the words below the leaves", choices=("none", "lstm", "bilstm")
+        "none",
+        "what a leaf knows beside its word: an LSTM over the words, or the words of the other "
+        "sentence that it is aligned with",
+        choices=("none", "lstm", "bilstm", "aligned"),
     )
     leaf_norm: str = option("layer", "normalisation of the leaves", choices=NORMS)
     embedding_dropout: float = option(0.1, "dropout of word vectors", minimum=0, maximum=0.99)

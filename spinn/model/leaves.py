@@ -1,4 +1,4 @@
-"""From word numbers to leaves: embedding, optional leaf LSTM, projection, norm, dropout.
+"""From word numbers to leaves: embedding, optional context, projection, norm, dropout.
 
 Everything here runs over the words of a batch without padding, so that padding can neither cost
 time nor enter the statistics of batch normalisation.
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from spinn.model.alignment import WordAlignment
 from spinn.model.encoder import Leaves
 from spinn.model.norm import GlobalBatchNorm
 
@@ -67,10 +68,11 @@ class LeafLayer(nn.Module):
     width
         The width of a leaf, as the encoder wants it.
     context
-        ``"none"``; or ``"lstm"`` or ``"bilstm"``, an LSTM over the words below the projection, so
-        that each leaf knows its left (and right) neighbours.
+        ``"none"``; ``"lstm"`` or ``"bilstm"``, an LSTM over the words below the projection, so
+        that each leaf knows its left (and right) neighbours; or ``"aligned"``, a
+        :class:`WordAlignment`, so that it knows what it meets in the other sentence of its pair.
     context_width
-        The width of that LSTM, of each direction where there are two.
+        The width of that layer, of each direction where there are two.
     norm
         ``"none"``, ``"batch"`` or ``"layer"``, after the projection.
     embedding_dropout, dropout
@@ -79,8 +81,8 @@ class LeafLayer(nn.Module):
         What they are dropped from: each ``"token"`` by itself; or each ``"word"``, which then loses
         the same numbers wherever it stands in the batch (after Gal and Ghahramani 2016) and counts
         once in the statistics of a batch norm; of several processes, each does so for its share of
-        the batch. Words below a leaf LSTM meet different neighbours, so that their leaves are
-        always tokens.
+        the batch. Words below a context meet different neighbours, so that their leaves are always
+        tokens.
 
     """
 
@@ -99,9 +101,11 @@ class LeafLayer(nn.Module):
         super().__init__()
         self.embedding = embedding
         self.embedding_dropout = nn.Dropout(embedding_dropout)
-        self.context: nn.LSTM | None = None
+        self.context: nn.LSTM | WordAlignment | None = None
         size = embedding.size
-        if context != "none":
+        if context == "aligned":
+            self.context, size = WordAlignment(size, context_width), context_width
+        elif context != "none":
             directions = 2 if context == "bilstm" else 1
             self.context = nn.LSTM(size, context_width, bidirectional=directions == 2)
             size = context_width * directions
@@ -124,8 +128,11 @@ class LeafLayer(nn.Module):
         """Make the leaves ``[N, width]`` of words ``[N]`` that no context changes."""
         return self._finish(self.embedding_dropout(self.embedding(words)))
 
-    def forward(self, words: Tensor, lengths: Tensor) -> Leaves:
-        """Make leaves of words ``[L, B]`` with ``lengths`` ``[B]`` on the CPU, longest first."""
+    def forward(self, words: Tensor, lengths: Tensor, partners: Tensor | None = None) -> Leaves:
+        """Make leaves of words ``[L, B]`` with ``lengths`` ``[B]`` on the CPU, longest first.
+
+        Aligned words want ``partners`` ``[B]``, the place of the other sentence of each pair.
+        """
         present = lengths > torch.arange(len(words))[:, None]
         tokens = words[present.to(words.device)]
         if self.unit == "token":
@@ -135,7 +142,11 @@ class LeafLayer(nn.Module):
             if self.context is None:
                 return Leaves(self.of_words(distinct)[place], lengths)
             states = self.embedding_dropout(self.embedding(distinct))[place]
-        if self.context is not None:
+        if isinstance(self.context, WordAlignment):
+            if partners is None:
+                raise ValueError("words are to be aligned, and the sentences have no partners")
+            states = self.context(states, lengths, partners)
+        elif self.context is not None:
             sizes = Leaves(states, lengths).batch_sizes
             states = self.context(PackedSequence(states, sizes))[0].data
         return Leaves(self._finish(states), lengths)

@@ -48,6 +48,13 @@ class SortedSentences:
         given = None if transitions is None else transitions[:, to]
         return cls(words[:, to], lengths, given, back.to(words.device))
 
+    @property
+    def partners(self) -> Tensor:
+        """``[S]``, where the other sentence of each one's pair went, if they are pairs."""
+        return torch.empty_like(self.back).scatter(
+            0, self.back, self.back.roll(len(self.back) // 2)
+        )
+
     def places(self, copies: int) -> Tensor:
         """``[S * copies]``, where the copies of each sentence, side by side, went."""
         offsets = torch.arange(copies, device=self.back.device)
@@ -147,10 +154,16 @@ class PairModel(nn.Module):
         if schedule is not None:
             return self._compose(words, lengths, transitions, schedule)
         sentences = SortedSentences.of(words, lengths, transitions)
-        leaves = self.leaves(sentences.words, sentences.lengths)
+        leaves = self.leaves_of(sentences)
         return self.classify(
             sentences, leaves, choice, own_share=own_share, temperature=temperature
         )
+
+    def leaves_of(self, sentences: SortedSentences) -> Leaves:
+        """Make the leaves of sorted sentences."""
+        partners = sentences.partners if self.sides == 2 else None
+        leaves: Leaves = self.leaves(sentences.words, sentences.lengths, partners)
+        return leaves
 
     def classify(
         self,
@@ -231,7 +244,7 @@ class PairModel(nn.Module):
             leaves = self.leaves.of_words(schedule.words)
         else:
             sentences = SortedSentences.of(words, lengths, None)
-            leaves = self.leaves(sentences.words, sentences.lengths).states
+            leaves = self.leaves_of(sentences).states
         return self._output(Encoding(self.encoder.compose(leaves, schedule), transitions))
 
     def _output(self, encoding: Encoding) -> PairOutput:

@@ -128,7 +128,7 @@ class Objective(nn.Module):
         options = self.configuration.policy
         assert self.baseline is not None
         sentences = SortedSentences.of(batch.words, batch.lengths, None)
-        leaves = model.leaves(sentences.words, sentences.lengths)
+        leaves = model.leaves_of(sentences)
         output = model.classify(sentences, leaves, Choice.SAMPLED, copies=options.samples)
         sampled, output = output.encoding, _counted(output, batch)
         labels = batch.labels.repeat_interleave(options.samples)

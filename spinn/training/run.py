@@ -147,6 +147,11 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
         corpus.require_parses("train")
     if configuration.training.symmetries or configuration.training.average_forms > 1:
         Symmetries.of_logic(corpus.vocabulary, corpus.labels)  # refuses labels that have none
+    if configuration.model.leaf_context == "aligned" and corpus.sides == 1:
+        raise ConfigurationError(
+            "--leaf-context aligned compares the sentences of a pair, and here each stands alone; "
+            "leave it out."
+        )
     return corpus
 
 

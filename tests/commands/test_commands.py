@@ -93,6 +93,7 @@ def run(
         ["--encoder", "bilstm", "--pooling", "max"],
         ["--encoder", "bow", "--optimizer", "sgd", "--momentum", "0.5"],
         ["--trees", "random-shift", "--leaf-norm", "batch"],
+        [*TRACKER, "--rl", "--samples", "2", "--leaf-context", "aligned"],
     ],
 )
 def test_train_leaves_a_whole_run(corpus, tmp_path, capsys, flags):
@@ -400,6 +401,12 @@ def test_train_on_single_sentences_leaves_a_whole_run(listops, tmp_path, capsys,
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["test"]["count"] == 12
     assert set(results["test"]["labels"]) == set("0123456789")
+
+
+def test_single_sentences_have_none_to_be_aligned_with(listops, tmp_path, capsys):
+    assert train(listops, tmp_path / "run", "--leaf-context", "aligned") == 2
+    assert "each stands alone; leave it out" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_evaluate_writes_a_line_for_each_single_sentence(single, listops, tmp_path, capsys):

@@ -128,6 +128,23 @@ def test_context_decides_which_leaves_know_of_a_word(context, knows):
     assert (before != after).any(dim=1).nonzero().flatten().tolist() == knows
 
 
+def test_aligned_leaves_know_the_other_sentence_and_their_own_word():
+    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), 8, context="aligned", context_width=6)
+    lengths, partners = torch.tensor([3, 2]), torch.tensor([1, 0])
+    before = unpacked(layer.eval()(WORDS[:3, :2], lengths, partners).states, lengths)
+    changed = WORDS[:3, :2].clone()
+    changed[1, 0] = 5  # the second word of the first sentence
+    after = unpacked(layer(changed, lengths, partners).states, lengths)
+    differs = [(a != b).any(dim=1).tolist() for a, b in zip(before, after, strict=True)]
+    assert differs == [[False, True, False], [True, True]]
+
+
+def test_sentences_without_partners_cannot_be_aligned():
+    layer = LeafLayer(WordEmbedding(drawn(6, 3), FIXED), 8, context="aligned", context_width=6)
+    with pytest.raises(ValueError, match="no partners"):
+        layer(WORDS, LENGTHS)
+
+
 @pytest.mark.parametrize("context", ["none", "lstm", "bilstm"])
 @pytest.mark.parametrize("width", [8, 5])
 def test_leaves_are_as_wide_as_the_encoder_wants(context, width):

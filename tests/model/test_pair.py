@@ -46,6 +46,7 @@ CASES = {
         options(norm="batch", parser="own", parser_size=3, tracker=True), Choice.GREEDY, True
     ),
     "trees given, leaf BiLSTM": Case(options(norm="batch", leaf_context="bilstm")),
+    "trees given, aligned words": Case(options(leaf_context="aligned")),
     "no norms": Case(options(norm="none")),
     "trees given, all phrases": Case(options(pooling="max")),
     "trees given, all nodes": Case(options(pooling="max-all", composition="gated-recursive")),
@@ -58,8 +59,11 @@ CASES = {
     "BiLSTM": Case(options("bilstm", norm="batch")),
     "BiLSTM, all states": Case(options("bilstm", pooling="max")),
     "bag of words": Case(options("bow", norm="batch", leaf_context="bilstm")),
+    "bag of words, aligned": Case(options("bow", norm="batch", leaf_context="aligned")),
 }
 by_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+# Those that know a sentence without the other one of its pair.
+ALONE = {name: case for name, case in CASES.items() if case.options.leaf_context != "aligned"}
 
 
 def make_model(case: Case, seed: int = 0) -> PairModel:
@@ -221,7 +225,7 @@ def test_a_parsers_trees_share_what_is_equal_and_come_to_the_same(lengths, seed,
         assert model.shares(training=True)
         if not shared:
             model.encoder.engine = "reference"
-        leaves = model.leaves(sentences.words, sentences.lengths)
+        leaves = model.leaves_of(sentences)
         torch.manual_seed(seed)
         scores = model.classify(sentences, leaves, Choice.SAMPLED, copies=copies).scores
         weights = [*model.leaves.parameters(), *model.encoder.parameters()]
@@ -263,7 +267,7 @@ def test_premises_come_before_hypotheses():
     assert_same(output.scores, model.classifier(premise, hypothesis))
 
 
-@by_case
+@pytest.mark.parametrize("case", ALONE.values(), ids=ALONE)
 def test_single_sentences_are_encoded_as_in_pairs_and_classified_alone(case):
     torch.manual_seed(0)
     model = make_model(case)
@@ -312,7 +316,7 @@ def test_copies_of_a_pair_lie_side_by_side(choice, name):
     model = make_model(CASES[name])
     batch = Pairs.drawn([1, 6, 3, 2, 7, 1], 3)
     sentences = SortedSentences.of(batch.words, batch.lengths, batch.transitions)
-    leaves = model.leaves(sentences.words, sentences.lengths)
+    leaves = model.leaves_of(sentences)
     torch.manual_seed(0)
     output = model.classify(sentences, leaves, choice, copies=4)
     assert output.scores.shape == (12, LABELS)
