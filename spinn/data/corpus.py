@@ -75,7 +75,7 @@ class CorpusOptions:
         False,
         "give words without a pretrained vector one that is induced from the words around them in "
         "training and from their spelling, in place of a random one",
-        needs="text vectors",
+        needs="vector file",
     )
 
     @property
@@ -115,7 +115,7 @@ class Corpus:
     vocabulary
         The words.
     vectors
-        Pretrained vectors of the words, if any were asked for.
+        Pretrained vectors of the words, and induced ones, if any were asked for.
     labels
         The labels, by number.
     sets
@@ -367,6 +367,10 @@ def _prepare(
     say: Callable[[str], None],
 ) -> Corpus:
     """Read everything and put it into numbers."""
+    if options.induce_vectors and "train" not in files:
+        raise ConfigurationError(
+            "--induce-vectors learns from a training set, and there is none; leave it out."
+        )
     reader, labels = _kind(options, files)
     builders: dict[str, DatasetBuilder] = {}
     unparsed: dict[str, list[Any] | None] = {}
@@ -390,10 +394,6 @@ def _prepare(
     if table is None:
         vectors = None
     elif options.induce_vectors:
-        if "train" not in sets:
-            raise ConfigurationError(
-                "--induce-vectors reads the training set, and there is none; give --train."
-            )
         say("Inducing the vectors of words that have none")
         vectors = induced_vectors(vocabulary.words, table, sets["train"])
     else:

@@ -1,11 +1,12 @@
 """Vectors for words that a vector file lacks, induced from words of the same text that have one.
 
-Two things are known of any word: its company, the mean vector of the words around it in the
-training set (from which Khodak et al. 2018 induce vectors by a linear map), and its spelling, the
-runs of characters it is made of (which Pinter et al. 2017 read with a network). A Gaussian process
-whose covariance is the sum of both learns from the words that have a vector what company and
-spelling say about it; a word without one gets the mean of its posterior. What is little known, of a
-rare word above all, stays near the mean vector. Preparing a corpus calls this.
+Two things are known of a word: its company, mean vectors of the words around it in the training set
+(from which Khodak et al. 2018 induce vectors by a linear map), and its spelling, the runs of
+characters it is made of (which Pinter et al. 2017 read with a network). A Gaussian process whose
+covariance is the sum of both learns from the words that have a vector what company and spelling say
+about it; a word without one gets the mean of its posterior. The company of a rare word counts for
+little, and a word of which neither says anything gets the mean vector. Preparing a corpus calls
+this.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def induced_vectors(words: Sequence[str], table: VectorTable, text: PairDataset)
 def _completed(words: Sequence[str], given: WordVectors, text: PairDataset) -> Tensor:
     """Put induced vectors in place of those that are not known ``[V, E]``.
 
-    The posterior mean of Gaussian process regression with noise of variance 1, from a prior about
-    the mean vector (Rasmussen and Williams 2006, equation 2.25).
+    They are the posterior mean of Gaussian process regression with noise of variance 1, of vectors
+    less their mean (Rasmussen and Williams 2006, equation 2.25).
     """
     counts = torch.bincount(torch.from_numpy(text.words).long(), minlength=len(words))
     known = given.known.nonzero().squeeze(1)
@@ -68,7 +69,7 @@ def _completed(words: Sequence[str], given: WordVectors, text: PairDataset) -> T
         return given.vectors
     mean = given.vectors[teachers].mean(dim=0)
     centred = torch.where(given.known[:, None], given.vectors - mean, 0.0)
-    company = _standardised(_company(text, centred, given.known), counts, teachers)
+    company = _standardised(_company(text, centred, given.known), counts)
     covariance = _Covariance(company, _spelling(words))
     observed = torch.cat([covariance(teachers, some) for some in teachers.split(_BLOCK)], dim=1)
     observed.diagonal().add_(1.0)
@@ -127,9 +128,12 @@ def _pairs(text: PairDataset, distance: int, size: int) -> Tensor:
     ).coalesce()
 
 
-def _standardised(company: Tensor, counts: Tensor, teachers: Tensor) -> Tensor:
-    """Give company a variance of 1 in all, less where a word has been met seldom."""
-    met = company[teachers[counts[teachers] > 0]]
+def _standardised(company: Tensor, counts: Tensor) -> Tensor:
+    """Give company a variance of 1 in all, less where a word has been met seldom.
+
+    A sentence that the text has several times counts each time.
+    """
+    met = company[counts > 0]
     if len(met) < 2:
         return torch.zeros_like(company)
     scaled = (company - met.mean(dim=0)) / (met.std(dim=0) + 1e-6)
@@ -140,7 +144,8 @@ def _standardised(company: Tensor, counts: Tensor, teachers: Tensor) -> Tensor:
 def _spelling(words: Sequence[str]) -> Tensor:
     """Describe words by the runs of characters that two or more of them share ``[V, G]`` (sparse).
 
-    Rows have length 1; those of the unknown word and of padding, which are no words, are empty.
+    Rows have length 1. A word that shares no run has an empty one, as have the unknown word and
+    padding, which are no words.
     """
     runs = [
         _runs(word) if number >= len(SPECIAL_WORDS) else [] for number, word in enumerate(words)

@@ -60,7 +60,7 @@ class ModelOptions:
     )
     unknown: str = option(
         "trained",
-        "vectors of words that have no pretrained one",
+        "vectors of words that have no pretrained one: trained, or kept as drawn (or induced)",
         choices=("trained", "random"),
         needs="fixed vectors",
     )
@@ -192,7 +192,7 @@ def build_encoder(
 def build_embedding(
     options: ModelOptions, size: int, vectors: Tensor | None = None, known: Tensor | None = None
 ) -> WordEmbedding:
-    """Lay out word vectors: pretrained ones as given, the others drawn at the same scale.
+    """Lay out word vectors: pretrained and induced ones as given, others drawn at the same scale.
 
     Parameters
     ----------

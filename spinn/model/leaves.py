@@ -114,6 +114,11 @@ class LeafLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.unit = unit
 
+    @property
+    def aligned(self) -> bool:
+        """Whether leaves know the other sentence of their pair."""
+        return isinstance(self.context, WordAlignment)
+
     def alike(self, *, training: bool) -> bool:
         """Tell whether equal words have equal leaves, whatever stands around them."""
         if self.context is not None:

@@ -161,7 +161,7 @@ class PairModel(nn.Module):
 
     def leaves_of(self, sentences: SortedSentences) -> Leaves:
         """Make the leaves of sorted sentences."""
-        partners = sentences.partners if self.sides == 2 else None
+        partners = sentences.partners if self.leaves.aligned and self.sides == 2 else None
         leaves: Leaves = self.leaves(sentences.words, sentences.lengths, partners)
         return leaves
 

@@ -421,10 +421,7 @@ _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
         lambda c: c.data.vectors is not None or c.data.prepared is not None,
         "it belongs to --vectors",
     ),
-    "text vectors": (
-        lambda c: c.data.vectors is not None and c.data.prepared is None,
-        "it belongs to --vectors, and a prepared corpus has its vectors already",
-    ),
+    "vector file": (lambda c: c.data.vectors is not None, "it belongs to --vectors"),
     "fixed vectors": (
         lambda c: c.model.embeddings == "fixed",
         "it belongs to --vectors with --embeddings fixed",

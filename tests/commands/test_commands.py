@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from spinn.commands.main import main
 from spinn.transitions import from_brackets
@@ -108,6 +110,23 @@ def test_train_leaves_a_whole_run(corpus, tmp_path, capsys, flags):
         assert (tmp_path / "run" / name).stat().st_size > 0
     kinds = [json.loads(line)["kind"] for line in (tmp_path / "run" / "metrics.jsonl").open()]
     assert set(kinds) == {"train", "dev"}
+
+
+def test_induced_vectors_take_the_place_of_drawn_ones(corpus, tmp_path):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("a 1 2 3\ndogs 9 0 1\nsmall 5 6 7\n")
+    flags = [flag for flag in SMALL if flag not in ("--embedding-size", "6")]
+    kept = []
+    for seed in ("1", "2"):
+        run = tmp_path / seed
+        assert main(["train", "--data", str(corpus), "--output", str(run), *flags, "--seed", seed,
+                     "--vectors", str(vectors), "--induce-vectors", "--embeddings", "fixed",
+                     "--unknown", "random"]) == 0  # fmt: skip
+        weights = load_file(next(run.glob("checkpoints/*/weights.safetensors")))
+        kept.append(weights["leaves.embedding.fixed_vectors"])
+        words = json.loads((run / "vocabulary.json").read_text())["words"]
+        assert kept[-1][words.index("a")].tolist() == [1, 2, 3]
+    assert torch.equal(*kept)
 
 
 def test_flags_win_over_file_and_file_over_preset(corpus, tmp_path):

@@ -148,6 +148,21 @@ def test_vectors_are_induced_where_there_are_none(options, tmp_path):
     assert any("Inducing" in line for line in lines)
 
 
+def test_vectors_are_induced_from_the_training_set_alone(options, tmp_path):
+    options = replace(options, vectors=str(tmp_path / "vectors.txt"), induce_vectors=True)
+    before, _ = load(options)
+    # The same words, so that the vocabulary stays as it is, in other company.
+    write(
+        tmp_path / "corpus/dev.jsonl", DEV + row("neutral", "( runs ( A dog ) )", "( a unicorn )")
+    )
+    after, lines = load(options)
+    assert was_read(lines)
+    assert after.vocabulary == before.vocabulary
+    assert before.vectors is not None
+    assert after.vectors is not None
+    assert torch.equal(after.vectors.vectors, before.vectors.vectors)
+
+
 def test_vectors_are_induced_from_a_training_set(options, tmp_path):
     options = replace(
         options,
@@ -156,7 +171,7 @@ def test_vectors_are_induced_from_a_training_set(options, tmp_path):
         vectors=str(tmp_path / "vectors.txt"),
         induce_vectors=True,
     )
-    with pytest.raises(ConfigurationError, match="--induce-vectors reads the training set"):
+    with pytest.raises(ConfigurationError, match="--induce-vectors learns from a training set"):
         load(options)
 
 

@@ -24,6 +24,7 @@ class Table:
         self._vectors = vectors
 
     def of(self, words: Sequence[str]) -> WordVectors:
+        self.asked = list(words)
         width = len(next(iter(self._vectors.values()), [0.0, 0.0]))
         rows = [self._vectors.get(word, [0.0] * width) for word in words]
         return WordVectors(torch.tensor(rows), torch.tensor([w in self._vectors for w in words]))
@@ -63,7 +64,7 @@ def plainly(words: list[str], table: Table, text: PairDataset) -> np.ndarray:
                 if abs(there - here) == 1:
                     sums[int(there > here), text.words[here]] += row
     company = np.concatenate([part[:, :-1] / (part[:, -1:] + 1) for part in sums], axis=1)
-    met = company[known & (counts > 0)]
+    met = company[counts > 0]
     company = (company - met.mean(axis=0)) / (met.std(axis=0, ddof=1) + 1e-6)
     company *= np.sqrt(counts / (counts + 5))[:, None] / np.sqrt(3 * width)
 
@@ -161,6 +162,29 @@ def test_the_most_frequent_words_teach_where_there_are_too_many(monkeypatch):
     found = induced_vectors(words, table, text_of(words, ["dog", "dog dog", "cat cat", "cow"]))
     torch.testing.assert_close(found.vectors[2], torch.tensor([1.5, 1.5]))
     assert found.vectors[5].tolist() == [9.0, 9.0]
+    # Of the table's words no more are looked up: a published one has millions.
+    assert table.asked == words
+
+
+def test_what_is_no_word_has_no_spelling():
+    words = [*SPECIAL_WORDS, "dog"]
+    table = Table({"unk>s": [5.0, 0.0], "<unks": [5.0, 0.0], "dog": [0.0, 1.0]})
+    vectors = induced_vectors(words, table, text_of(words, [])).vectors
+    torch.testing.assert_close(vectors[0], torch.tensor([10 / 3, 1 / 3]))
+
+
+@given(seed=st.integers(0, 5000))
+@settings(max_examples=50, deadline=None)
+def test_induced_vectors_stay_among_those_that_are_known(seed):
+    random = np.random.default_rng(seed)
+    words = [*SPECIAL_WORDS, *LEXICON]
+    sentences = [" ".join(random.choice(words[2:], random.integers(1, 6))) for _ in range(4)]
+    scale = random.choice([1e-3, 1.0, 1e3])
+    chosen = random.choice(LEXICON, random.integers(1, 7), replace=False)
+    table = Table({word: (scale * random.normal(size=3)).tolist() for word in chosen})
+    found = induced_vectors(words, table, text_of(words, sentences))
+    distances = (found.vectors - found.vectors[found.known].mean(dim=0)).norm(dim=1)
+    assert distances.max() <= 3 * distances[found.known].max() + 1e-3 * scale
 
 
 @pytest.mark.parametrize("block", [1, 2, 1000])

@@ -99,6 +99,12 @@ def test_partners_are_those_of_the_batch(lengths):
     assert torch.equal(there, (here + len(lengths) // 2) % len(lengths))
 
 
+def test_words_are_compared_at_half_the_width():
+    layer = WordAlignment(SIZE, WIDTH)
+    assert layer.projection.out_features == layer.matching.out_features == WIDTH // 2
+    assert layer.comparison.out_features == WIDTH
+
+
 def test_a_width_of_one_is_possible():
     layer = WordAlignment(2, 1)
     assert layer(torch.ones(2, 2), torch.tensor([1, 1]), torch.tensor([1, 0])).shape == (2, 1)

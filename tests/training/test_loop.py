@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -523,6 +524,17 @@ def test_a_toy_is_learned(toy_folder, tmp_path, form):
     losses = [line["loss"] for line in figures(tmp_path / "run") if line["kind"] == "train"]
     assert losses[-1] < 0.6 * losses[0]
     assert returned["dev"]["accuracy"] > returned["dev"]["majority"] + 0.1
+
+
+def test_a_parser_that_shares_aligned_words_parses_pairs(toy_folder, tmp_path):
+    options = {**FORMS["SPINN"], "leaf_context": "aligned"}
+    run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
+    trained = load_trained(tmp_path / "run")
+    pairs = load_corpus(small_configuration(toy_folder).data).sets["dev"]
+    together = parse(trained.model, pairs)
+    half = len(pairs) // 2
+    alone = parse(trained.model, pairs.take(np.arange(half)))
+    assert all(map(np.array_equal, alone, together))
 
 
 @pytest.mark.parametrize("form", ["SPINN-PI-NT", "SPINN", "RL-SPINN", "lstm", "bow"])
