@@ -4,8 +4,10 @@
 study that ``spinn ablate --experiment NAME`` made: of each row the configuration (files by name
 alone), of each seed the results and the learning curve on dev. It is written beside the experiment,
 ``spinn/experiments/NAME.json``; seeds of a row that were kept before stay if its configuration is
-the same, and are named if it is another and they go. Then, and also without arguments, the table of
-all results is written into the README between its two marks.
+the same, and are named if it is another and they go. The study's own table, which has the intervals
+and comparisons that take every prediction to work out, is kept as ``NAME.md`` where it is of all
+that is kept. Then, and also without arguments, the table of all results is written into the README
+between its two marks.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ def collect(name: str, study: Path, folder: Path = FOLDER) -> list[str]:
 
     Returns
     -------
-    Lines on what was kept before and is not any more, because its row has changed.
+    Lines on what was kept before and is not any more, because its row has changed, or because the
+    study's table lacks what was kept from others.
 
     Raises
     ------
@@ -78,7 +81,24 @@ def collect(name: str, study: Path, folder: Path = FOLDER) -> list[str]:
         record["rows"][row] = kept
     text = json.dumps(record, indent=1, ensure_ascii=False)
     write_whole(record_file(name, folder), text + "\n")
-    return gone
+    return gone + _keep_table(name, study, finished, record, folder)
+
+
+def _keep_table(
+    name: str, study: Path, finished: dict[str, Any], record: Record, folder: Path
+) -> list[str]:
+    """Keep the study's table if it is of all rows and seeds of the record, else none."""
+    place = folder / f"{name}.md"
+    own = {row: set(kept["runs"]) for row, kept in finished.items()}
+    if own == {row: set(kept["runs"]) for row, kept in record["rows"].items()}:
+        claim = read_description(experiment_file(name)).claim
+        assert claim is not None
+        table = (study / "table.md").read_text(encoding="utf-8")
+        write_whole(place, f"# {claim.title}\n\n{table}")
+    elif place.is_file():
+        place.unlink()
+        return [f"{place.name} is gone, the study has not all that is kept; make one that has."]
+    return []
 
 
 def _row(study: Path, row: str, seeds: list[int]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -79,6 +80,7 @@ def study(tmp_path) -> Path:
     (folder / "RL-SPINN-seed1").mkdir()
     rows = {"bag of words": [], "RL-SPINN": []}
     (folder / "study.json").write_text(json.dumps({"seeds": [1, 2, 3], "rows": rows}))
+    (folder / "table.md").write_text("| row |\n")
     return folder
 
 
@@ -95,6 +97,35 @@ def test_a_finished_study_becomes_a_row_of_the_table(study, tmp_path):
         "| bundled corpus | bag of words | `spinn ablate --experiment sample` | 1, 3 | 51.0 ± 1.4 "
         "| 90.0 ± 0.0, 80.0 ± 1.4 on 7, 8 | 81.0 ± 1.4 |  | 3 |"
     ]
+
+
+def test_the_table_of_a_study_is_kept_while_it_is_of_all_that_is(study, tmp_path):
+    place = tmp_path / "sample.md"
+    assert collect("sample", study, tmp_path) == []
+    claim = read_description(experiment_file("sample")).claim
+    assert claim is not None
+    assert place.read_text() == f"# {claim.title}\n\n| row |\n"
+    record = read_record("sample", tmp_path)
+    record["rows"]["RL-SPINN"] = {"configuration": {}, "runs": {"1": "kept"}}
+    (tmp_path / "sample.json").write_text(json.dumps(record))
+    (line,) = collect("sample", study, tmp_path)
+    assert line.startswith("sample.md is gone")
+    assert not place.exists()
+    assert collect("sample", study, tmp_path) == []
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_kept_tables_are_of_what_is_kept(name):
+    place = experiment_file(name).with_suffix(".md")
+    if not place.is_file():
+        pytest.skip("of this experiment no study was made at once")
+    rows = [line.split(" | ") for line in place.read_text(encoding="utf-8").splitlines()]
+    found = {cells[0].removeprefix("| "): cells[1:3] for cells in rows if len(cells) > 2}
+    for row, kept in read_record(name)["rows"].items():
+        seeds, dev = found[row]
+        assert int(seeds) == len(kept["runs"])
+        mean = fmean(run["results"]["dev"]["accuracy"] for run in kept["runs"].values())
+        assert float(dev.split(" ± ")[0]) == pytest.approx(100 * mean, abs=0.0051)
 
 
 def test_rows_that_a_study_lacks_are_kept(study, tmp_path):
