@@ -69,7 +69,7 @@ def _completed(words: Sequence[str], given: WordVectors, text: PairDataset) -> T
         return given.vectors
     mean = given.vectors[teachers].mean(dim=0)
     centred = torch.where(given.known[:, None], given.vectors - mean, 0.0)
-    company = _standardised(_company(text, centred, given.known), counts)
+    company = _standardised(_company(text, counts, centred, given.known), counts)
     covariance = _Covariance(company, _spelling(words))
     observed = torch.cat([covariance(teachers, some) for some in teachers.split(_BLOCK)], dim=1)
     observed.diagonal().add_(1.0)
@@ -95,15 +95,14 @@ class _Covariance:
         return spelling.addmm_(self.company[some], self.company[others].T)
 
 
-def _company(text: PairDataset, centred: Tensor, known: Tensor) -> Tensor:
+def _company(text: PairDataset, counts: Tensor, centred: Tensor, known: Tensor) -> Tensor:
     """Average the vectors of the word before, the word after, and all in the window ``[V, 3E]``.
 
     In the window a word counts the less, the further off and the more frequent it is. One more
     company of the mean vector is added throughout, so that a single neighbour says little.
     """
     size = len(centred)
-    frequency = torch.bincount(torch.from_numpy(text.words).long(), minlength=size).float()
-    rarity = _COMMON / (_COMMON + frequency / frequency.sum())
+    rarity = _COMMON / (_COMMON + counts / counts.sum())
     # Vectors, and a last column that counts those that are known.
     plain = torch.cat([centred, known[:, None].float()], dim=1)
     weighted = rarity[:, None] * plain
