@@ -23,7 +23,7 @@ from spinn.files import write_whole
 from spinn.laboratory.claims import FOLDER, experiment_file, experiment_names, in_words
 from spinn.laboratory.grid import folder_name, read_description
 from spinn.laboratory.runner import differences
-from spinn.laboratory.statistics import deviation
+from spinn.laboratory.statistics import deviation, score_interval
 from spinn.training.config import Configuration
 
 README = Path(__file__).parents[1] / "README.md"
@@ -156,10 +156,10 @@ def table(folder: Path = FOLDER) -> str:
 def _cells(runs: dict[str, dict[str, Any]]) -> tuple[str, ...]:
     """Write seeds, accuracy on dev and on the test sets, F1 of trees, and minutes of a row."""
     results = [run["results"] for run in runs.values()]
-    dev = accuracy([one["dev"]["accuracy"] for one in results])
+    dev = with_interval([one["dev"] for one in results])
     tests = []
     if all("test" in one for one in results):
-        tests.append(accuracy([one["test"]["accuracy"] for one in results]))
+        tests.append(with_interval([one["test"] for one in results]))
     further = results[0].get("also", {})
     if further:
         values = [accuracy([one["also"][name]["accuracy"] for one in results]) for name in further]
@@ -175,6 +175,13 @@ def accuracy(values: list[float]) -> str:
     spread = deviation(values)
     mean = f"{100 * fmean(values):.1f}"
     return mean if spread is None else f"{mean} ± {100 * spread:.1f}"
+
+
+def with_interval(scores: list[dict[str, Any]]) -> str:
+    """Write accuracies on one set, of each seed, with the interval that they alone allow."""
+    accuracies = [one["accuracy"] for one in scores]
+    bounds = score_interval(accuracies, scores[0]["count"])
+    return f"{accuracy(accuracies)} [{100 * bounds.low:.1f}, {100 * bounds.high:.1f}]"
 
 
 def with_table(text: str, results: str) -> str:

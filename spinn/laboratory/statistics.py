@@ -2,7 +2,8 @@
 
 Everything here is a pure function of which pairs were answered rightly, ``correct[s, p]`` for seed
 ``s`` and pair ``p``, and of which pairs share a premise and so are no independent sample: these are
-drawn together. Randomness comes only from the generator that is handed over.
+drawn together. Where only the accuracies of the seeds were kept, :func:`score_interval` does with
+them. Randomness comes only from the generator that is handed over.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import NormalDist, fmean
 from typing import Any
 
 import numpy as np
@@ -66,6 +68,34 @@ def bootstrap_mean(
 
     """
     return _percentiles(_replicates([correct], premises, random, replicates)[:, 0], level)
+
+
+def score_interval(accuracies: Sequence[float], pairs: int, *, level: float = LEVEL) -> Interval:
+    """Bound the accuracy of a row by Wilson's score interval, from its seeds' accuracies alone.
+
+    The squared standard error of the mean accuracy ``m`` of S seeds is taken to be
+    ``m (1 - m) / P + s^2 / S``: P independent pairs, of which all seeds answer the same ones
+    rightly, so that the first part is never too small; and seeds with the sample deviation ``s``.
+    The interval of Wilson (1927, "Probable inference, the law of succession, and statistical
+    inference", JASA 22) is taken for as many pairs as would have that error by themselves.
+
+    Parameters
+    ----------
+    accuracies
+        Of each seed, fractions.
+    pairs
+        How many pairs each was taken on.
+    level
+        How much the interval holds.
+
+    """
+    mean, spread = fmean(accuracies), deviation(accuracies) or 0.0
+    error = mean * (1 - mean) / pairs + spread**2 / len(accuracies)
+    effective = mean * (1 - mean) / error if error else pairs
+    squared = NormalDist().inv_cdf((1 + level) / 2) ** 2 / effective
+    centre = (mean + squared / 2) / (1 + squared)
+    width = (squared * mean * (1 - mean) + squared**2 / 4) ** 0.5 / (1 + squared)
+    return Interval(max(0.0, centre - width), min(1.0, centre + width))
 
 
 def bootstrap_difference(

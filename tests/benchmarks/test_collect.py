@@ -21,6 +21,7 @@ from benchmarks.collect import (
 from spinn.errors import SpinnError
 from spinn.laboratory.claims import experiment_file, experiment_names
 from spinn.laboratory.grid import expand, overlay, read_description
+from spinn.laboratory.statistics import score_interval
 from spinn.training.config import Configuration
 
 DATA = ("train", "dev", "test", "also", "vectors", "data", "data_directory")
@@ -63,7 +64,7 @@ def a_run(folder: Path, seed: int, dev: float, further: dict[str, float]) -> Non
     configuration["training"]["seed"] = seed
     configuration["data"] |= {"train": ["/far/a.gz", "b"], "also": ["7=/far/t7", "8=t8"]}
     trees = {"gold": {"f1": 0.3 + dev}}
-    results = {"dev": {"accuracy": dev, "trees": trees}, "seconds": 90 * seed}
+    results = {"dev": {"accuracy": dev, "count": 1000, "trees": trees}, "seconds": 90 * seed}
     results["also"] = {name: {"accuracy": value} for name, value in further.items()}
     lines = [{"kind": "train", "loss": 1}, {"kind": "dev", "epoch": 1, "accuracy": dev}]
     for name, content in (("config.json", configuration), ("results.json", results)):
@@ -94,8 +95,8 @@ def test_a_finished_study_becomes_a_row_of_the_table(study, tmp_path):
     assert "seed" not in kept["configuration"]["training"]
     assert kept["runs"]["3"]["curve"] == [{"kind": "dev", "epoch": 1, "accuracy": 0.52}]
     assert table(tmp_path).splitlines()[2:] == [
-        "| bundled corpus | bag of words | `spinn ablate --experiment sample` | 1, 3 | 51.0 ± 1.4 "
-        "| 90.0 ± 0.0, 80.0 ± 1.4 on 7, 8 | 81.0 ± 1.4 |  | 3 |"
+        "| bundled corpus | bag of words | `spinn ablate --experiment sample` | 1, 3 "
+        "| 51.0 ± 1.4 [47.3, 54.7] | 90.0 ± 0.0, 80.0 ± 1.4 on 7, 8 | 81.0 ± 1.4 |  | 3 |"
     ]
 
 
@@ -126,6 +127,24 @@ def test_kept_tables_are_of_what_is_kept(name):
         assert int(seeds) == len(kept["runs"])
         mean = fmean(run["results"]["dev"]["accuracy"] for run in kept["runs"].values())
         assert float(dev.split(" ± ")[0]) == pytest.approx(100 * mean, abs=0.0051)
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_intervals_from_accuracies_alone_are_about_those_of_all_answers(name):
+    """The README's intervals against the bootstrap over seeds and premises in the kept tables."""
+    place = experiment_file(name).with_suffix(".md")
+    if not place.is_file():
+        pytest.skip("of this experiment no study was made at once")
+    rows = [line.split(" | ") for line in place.read_text(encoding="utf-8").splitlines()]
+    found = {cells[0].removeprefix("| "): cells[3] for cells in rows if len(cells) > 3}
+    for row, kept in read_record(name)["rows"].items():
+        low, high = map(float, found[row].strip("[]").split(", "))
+        scores = [run["results"]["dev"] for run in kept["runs"].values()]
+        interval = score_interval([one["accuracy"] for one in scores], scores[0]["count"])
+        width = high - low
+        assert 0.85 * width < 100 * (interval.high - interval.low) < 1.25 * width
+        assert 100 * interval.low == pytest.approx(low, abs=0.2 * width)
+        assert 100 * interval.high == pytest.approx(high, abs=0.2 * width)
 
 
 def test_rows_that_a_study_lacks_are_kept(study, tmp_path):

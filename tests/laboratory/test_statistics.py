@@ -16,6 +16,7 @@ from spinn.laboratory.statistics import (
     bootstrap_mean,
     deviation,
     holm,
+    score_interval,
     sign_flip_test,
 )
 
@@ -111,6 +112,35 @@ def test_one_seed_gives_the_binomial_interval():
     # Percentiles of Binomial(100, 0.6), from its distribution function.
     assert interval.low == pytest.approx(0.50, abs=0.011)
     assert interval.high == pytest.approx(0.69, abs=0.011)
+
+
+def test_the_score_interval_of_one_seed_holds_the_rates_that_a_z_test_does_not_refuse():
+    interval = score_interval([0.6], 100)
+    for rate in (interval.low, interval.high):
+        assert abs(0.6 - rate) / (rate * (1 - rate) / 100) ** 0.5 == pytest.approx(1.959964)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 500))
+def test_the_score_interval_lies_between_0_and_1_around_the_mean(seed, seeds, pairs):
+    accuracies = answers(generator(seed), seeds, pairs, 0.9).mean(axis=1).tolist()
+    interval = score_interval(accuracies, pairs)
+    mean = np.mean(accuracies)
+    assert 0 <= interval.low <= mean + 1e-12
+    assert mean - 1e-12 <= interval.high <= 1
+
+
+def test_the_score_interval_of_seeds_that_differ_is_wider():
+    alike, apart = score_interval([0.8, 0.8, 0.8], 900), score_interval([0.75, 0.8, 0.85], 900)
+    assert alike.low == pytest.approx(score_interval([0.8], 900).low)
+    assert apart.high - apart.low > 1.5 * (alike.high - alike.low)
+
+
+def test_all_right_is_bounded_below_by_the_number_of_pairs():
+    few, many = score_interval([1.0], 10), score_interval([1.0, 1.0], 1000)
+    assert few.low == pytest.approx(1 / (1 + 1.959964**2 / 10))
+    assert few.high == pytest.approx(1.0)
+    assert many.high == pytest.approx(1.0)
+    assert many.low > 0.99
 
 
 def test_seeds_are_resampled_too():
