@@ -28,7 +28,9 @@ from spinn.training.config import Configuration
 
 README = Path(__file__).parents[1] / "README.md"
 MARKS = ("<!-- results -->\n", "<!-- end of results -->\n")
-_COLUMNS = ("task", "model", "command", "seeds", "dev", "test", "F1", "published", "minutes")
+_COLUMNS = (
+    "task", "model", "command", "seeds", "dev", "test", "F1", "published", "parameters", "minutes",
+)  # fmt: skip
 
 Record = dict[str, Any]  # {"rows": {row: {"configuration": {...}, "runs": {seed: {...}}}}}
 
@@ -145,16 +147,14 @@ def table(folder: Path = FOLDER) -> str:
         command, published = f"`spinn ablate --experiment {name}`", in_words(claim.published)
         for row, _ in description.rows:
             if row in rows:
-                seeds, dev, test, trees, minutes = _cells(rows[row]["runs"])
-                lines.append(
-                    (claim.task, row, command, seeds, dev, test, trees, published, minutes)
-                )
+                *scores, parameters, minutes = _cells(rows[row]["runs"])
+                lines.append((claim.task, row, command, *scores, published, parameters, minutes))
                 published = ""  # once an experiment
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def _cells(runs: dict[str, dict[str, Any]]) -> tuple[str, ...]:
-    """Write seeds, accuracy on dev and on the test sets, F1 of trees, and minutes of a row."""
+    """Write seeds, accuracy on dev and on the test sets, F1 of trees, and size and minutes."""
     results = [run["results"] for run in runs.values()]
     dev = with_interval([one["dev"] for one in results])
     tests = []
@@ -166,8 +166,9 @@ def _cells(runs: dict[str, dict[str, Any]]) -> tuple[str, ...]:
         tests.append(f"{', '.join(values)} on {', '.join(further)}")
     trees = [one["dev"].get("trees", {}).get("gold") for one in results]
     f1 = accuracy([one["f1"] for one in trees]) if all(trees) else ""
-    minutes = fmean(one["seconds"] for one in results) / 60
-    return ", ".join(runs), dev, "; ".join(tests), f1, f"{minutes:.0f}"
+    parameters = f"{fmean(one['weights'] for one in results) / 1e6:.2f} M"
+    minutes = f"{fmean(one['seconds'] for one in results) / 60:.0f}"
+    return ", ".join(runs), dev, "; ".join(tests), f1, parameters, minutes
 
 
 def accuracy(values: list[float]) -> str:

@@ -64,7 +64,8 @@ def a_run(folder: Path, seed: int, dev: float, further: dict[str, float]) -> Non
     configuration["training"]["seed"] = seed
     configuration["data"] |= {"train": ["/far/a.gz", "b"], "also": ["7=/far/t7", "8=t8"]}
     trees = {"gold": {"f1": 0.3 + dev}}
-    results = {"dev": {"accuracy": dev, "count": 1000, "trees": trees}, "seconds": 90 * seed}
+    results: dict[str, Any] = {"dev": {"accuracy": dev, "count": 1000, "trees": trees}}
+    results |= {"seconds": 90 * seed, "weights": 1_234_567}
     results["also"] = {name: {"accuracy": value} for name, value in further.items()}
     lines = [{"kind": "train", "loss": 1}, {"kind": "dev", "epoch": 1, "accuracy": dev}]
     for name, content in (("config.json", configuration), ("results.json", results)):
@@ -96,7 +97,7 @@ def test_a_finished_study_becomes_a_row_of_the_table(study, tmp_path):
     assert kept["runs"]["3"]["curve"] == [{"kind": "dev", "epoch": 1, "accuracy": 0.52}]
     assert table(tmp_path).splitlines()[2:] == [
         "| bundled corpus | bag of words | `spinn ablate --experiment sample` | 1, 3 "
-        "| 51.0 ± 1.4 [47.3, 54.7] | 90.0 ± 0.0, 80.0 ± 1.4 on 7, 8 | 81.0 ± 1.4 |  | 3 |"
+        "| 51.0 ± 1.4 [47.3, 54.7] | 90.0 ± 0.0, 80.0 ± 1.4 on 7, 8 | 81.0 ± 1.4 |  | 1.23 M | 3 |"
     ]
 
 
