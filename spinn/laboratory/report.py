@@ -60,6 +60,9 @@ def write_report(
 ) -> Table:
     """Write table and pictures of what is finished into the study's folder.
 
+    The description of the study is written anew, so that it is of the same rows and seeds as the
+    table.
+
     Parameters
     ----------
     grid, output
@@ -88,6 +91,7 @@ def write_report(
     remarks = [*notes, *_missing(experiments, reasons or {}), *_not_compared(finished, reference)]
     summaries = summarise(finished.measurements, reference)
     table = Table(summaries, reference, remarks, sides=sides_of(finished.measurements))
+    write_description(grid, output)
     try:
         for ending, text in (
             ("md", table.markdown()), ("csv", table.csv()), ("tex", table.latex()),

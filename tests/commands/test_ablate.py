@@ -62,6 +62,10 @@ def test_a_study_from_flags_and_its_table_again(corpus, tmp_path, capsys):
     again = capsys.readouterr()
     assert "less trees=gold" in again.out
     assert "starting" not in again.err
+    (output / "study.json").unlink()
+    assert main([*arguments, "--seeds", "3,4", "--table-only"]) == 0
+    assert "seed 4, not begun" in capsys.readouterr().out
+    assert json.loads((output / "study.json").read_text(encoding="utf-8"))["seeds"] == [3, 4]
     # An option of the grid has changed, so what lies there is another study's.
     assert main([*arguments, "--epochs", "2"]) == 2
     assert "epochs 1 where the grid has 2" in capsys.readouterr().err

@@ -92,7 +92,8 @@ def test_the_report_agrees_with_the_runs_own_results(copied):
         assert trees.f1[shape] == pytest.approx([result["shapes"][shape] for result in results])
     names = {path.name for path in output.iterdir() if path.is_file()}
     assert names == {
-        "table.md", "table.csv", "table.tex", "learning_curves.png", "accuracy.png", "trees.png",
+        "study.json", "table.md", "table.csv", "table.tex",
+        "learning_curves.png", "accuracy.png", "trees.png",
     }  # fmt: skip
 
 
