@@ -70,7 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="count",
         help="of fewer than 3 words, in parse F1 (default: count)",
     )
-    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="of random trees")
+    parser.add_argument(
+        "--seed",
+        type=at_least(0),
+        metavar="N",
+        help="of random trees and of the forms of --average-forms (default: the run's own)",
+    )
 
 
 def run(namespace: argparse.Namespace) -> int:
@@ -89,9 +94,10 @@ def run(namespace: argparse.Namespace) -> int:
 
     set_threads(namespace.threads)
     trained = load_trained(namespace.run_directory, namespace.checkpoint)
+    own = trained.configuration
     result = evaluate_files(
         trained,
-        _files(namespace, trained.configuration.data),
+        _files(namespace, own.data),
         format=namespace.format,
         trees=namespace.trees,
         batch_size=namespace.batch_size,
@@ -103,7 +109,7 @@ def run(namespace: argparse.Namespace) -> int:
             average=namespace.average,
             punctuation=namespace.punctuation,
         ),
-        seed=namespace.seed,
+        seed=own.training.seed if namespace.seed is None else namespace.seed,
     )
     if result.unlabelled:
         say(f"{result.unlabelled:,} without a gold label skipped")

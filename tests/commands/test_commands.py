@@ -176,6 +176,20 @@ def test_evaluate_writes_both_trees_of_each_sentence_for_evalb(run, corpus, tmp_
     assert predicted[7] == gold[7] == "(T cat)"
 
 
+def test_evaluate_gives_the_figures_of_the_run_where_trees_are_drawn(corpus, tmp_path, capsys):
+    run = tmp_path / "random"
+    assert train(corpus, run, "--trees", "random", "--seed", "7") == 0
+    told = json.loads((run / "results.json").read_text(encoding="utf-8"))["test"]
+    for name, flags in (("own", []), ("other", ["--seed", "8"])):
+        place = tmp_path / f"{name}.json"
+        arguments = ["--split", "test", "--json", str(place), *flags]
+        assert main(["evaluate", str(run), *arguments]) == 0
+    own, other = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("own", "other"))
+    assert own["trees"] == told["trees"]
+    assert own["loss"] == pytest.approx(told["loss"])
+    assert other["trees"] != told["trees"]
+
+
 def test_evaluate_follows_other_trees(run, corpus, capsys):
     assert main(["evaluate", str(run), "--data", str(corpus), "--trees", "gold"]) == 0
     assert "F1 100.00%, transition accuracy 100.00%" in capsys.readouterr().out
