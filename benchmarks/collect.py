@@ -1,8 +1,9 @@
 """Keep the results of named experiments, and write the README's table from them.
 
 ``python -m benchmarks.collect NAME FOLDER`` takes what is needed as evidence from the folder of a
-study that ``spinn ablate --experiment NAME`` made: of each row the configuration (files by name
-alone), of each seed the results and the learning curve on dev. It is written beside the experiment,
+study that ``spinn ablate --experiment NAME`` made, or another of rows of the same configurations:
+of each row the configuration (files by name alone), of each finished seed the results and the
+learning curve on dev. It is written beside the experiment,
 ``spinn/experiments/NAME.json``; seeds of a row that were kept before stay if its configuration is
 the same, and are named if it is another and they go. The study's own table, which has the intervals
 and comparisons that take every prediction to work out, is kept as ``NAME.md`` where it is of all
@@ -21,16 +22,23 @@ from typing import Any
 from spinn.errors import SpinnError
 from spinn.files import write_whole
 from spinn.laboratory.claims import FOLDER, experiment_file, experiment_names, in_words
-from spinn.laboratory.grid import folder_name, read_description
-from spinn.laboratory.runner import differences
+from spinn.laboratory.grid import Grid, expand, overlay, read_description
+from spinn.laboratory.report import read_study, write_report
+from spinn.laboratory.runner import check_folders, differences
 from spinn.laboratory.statistics import deviation, score_interval
+from spinn.laboratory.worker import State, state_of
+from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import Configuration
+from spinn.training.loop import read_metrics
 
 README = Path(__file__).parents[1] / "README.md"
 MARKS = ("<!-- results -->\n", "<!-- end of results -->\n")
 _COLUMNS = (
     "task", "model", "command", "seeds", "dev", "test", "F1", "published", "parameters", "minutes",
 )  # fmt: skip
+
+# What a study is given that its experiment does not say: files, and where they are kept.
+FILES = ("data", "train", "dev", "test", "also", "vectors", "data_directory")
 
 Record = dict[str, Any]  # {"rows": {row: {"configuration": {...}, "runs": {seed: {...}}}}}
 
@@ -58,22 +66,20 @@ def collect(name: str, study: Path, folder: Path = FOLDER) -> list[str]:
     Raises
     ------
     SpinnError
-        If the folder holds no study, or a study without a finished run.
+        If the folder holds no study, a study without a finished run, or one that is not of the
+        experiment.
 
     """
-    try:
-        description = json.loads((study / "study.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpinnError(f"{study}: there is no study here; spinn ablate makes one.") from error
-    rows = {row: _row(study, row, description["seeds"]) for row in description["rows"]}
-    finished = {row: kept for row, kept in rows.items() if kept["runs"]}
+    grid = read_study(study)
+    _check_is_of(name, grid, study)
+    finished = _finished(grid, study)
     if not finished:
         raise SpinnError(f"{study}: no run of the study is finished yet.")
     record = read_record(name, folder)
     gone = []
     for row, kept in finished.items():
         before = record["rows"].get(row, kept)
-        changed = differences(_whole(before["configuration"]), _whole(kept["configuration"]))
+        changed = differences(_read(before["configuration"]), _read(kept["configuration"]))
         if not changed:
             runs = before["runs"] | kept["runs"]
             kept["runs"] = {seed: runs[seed] for seed in sorted(runs, key=int)}
@@ -81,47 +87,72 @@ def collect(name: str, study: Path, folder: Path = FOLDER) -> list[str]:
             seeds = ", ".join(before["runs"])
             gone.append(f"{row}: seeds {seeds} are gone, they had {'; '.join(changed)}.")
         record["rows"][row] = kept
+    place = folder / f"{name}.md"
+    whole = _seeds(finished) == _seeds(record["rows"])
+    table = _table_of(name, grid, study) if whole else None
     text = json.dumps(record, indent=1, ensure_ascii=False)
     write_whole(record_file(name, folder), text + "\n")
-    return gone + _keep_table(name, study, finished, record, folder)
-
-
-def _keep_table(
-    name: str, study: Path, finished: dict[str, Any], record: Record, folder: Path
-) -> list[str]:
-    """Keep the study's table if it is of all rows and seeds of the record, else none."""
-    place = folder / f"{name}.md"
-    own = {row: set(kept["runs"]) for row, kept in finished.items()}
-    if own == {row: set(kept["runs"]) for row, kept in record["rows"].items()}:
-        claim = read_description(experiment_file(name)).claim
-        assert claim is not None
-        table = (study / "table.md").read_text(encoding="utf-8")
-        write_whole(place, f"# {claim.title}\n\n{table}")
+    if table is not None:
+        write_whole(place, table)
     elif place.is_file():
         place.unlink()
-        return [f"{place.name} is gone, the study has not all that is kept; make one that has."]
-    return []
+        lost = f"{place.name} is gone, the study has not all that is kept; make one that has."
+        gone.append(lost)
+    return gone
 
 
-def _row(study: Path, row: str, seeds: list[int]) -> dict[str, Any]:
-    """Gather the finished runs of a row."""
-    kept: dict[str, Any] = {"configuration": None, "runs": {}}
-    for seed in seeds:
-        run = study / f"{folder_name(row)}-seed{seed}"
-        if not (run / "results.json").is_file():
-            continue
-        kept["configuration"] = _portable(json.loads((run / "config.json").read_text("utf-8")))
-        metrics = [json.loads(line) for line in (run / "metrics.jsonl").open(encoding="utf-8")]
-        kept["runs"][str(seed)] = {
-            "results": json.loads((run / "results.json").read_text("utf-8")),
-            "curve": [line for line in metrics if line["kind"] == "dev"],
-        }
-    return kept
+def _check_is_of(name: str, grid: Grid, study: Path) -> None:
+    """Refuse a study whose rows are not the experiment's, but for the files that they read."""
+    description = read_description(experiment_file(name))
+    others = sorted(set(grid.seeds) - set(description.seeds))
+    if others:
+        raise SpinnError(f"{study}: seeds {others} are none of {name}'s.")
+    for row, configurations in grid.rows.items():
+        data = configurations[0].as_dict()["data"]
+        files = {option: data[option] for option in FILES if data[option]}
+        whole = expand(overlay(description, files, {}, grid.seeds), name)
+        if row not in whole.rows:
+            raise SpinnError(f"{study}: it has a row {row!r} that {name} has not.")
+        found = differences(configurations[0].without_idle(), whole.rows[row][0].without_idle())
+        if found:
+            raise SpinnError(f"{study}, {row!r} is not {name}'s: it has {'; '.join(found)}.")
 
 
-def _whole(kept: dict[str, Any]) -> Configuration:
-    """Read a kept configuration, also one of an earlier version, as far as it does something."""
-    return Configuration.of_dict(kept).without_idle().with_corpus_named()
+def _finished(grid: Grid, study: Path) -> dict[str, Any]:
+    """Gather the finished runs of each row that has any."""
+    check_folders(grid.experiments(study))
+    rows: dict[str, Any] = {}
+    for one in grid.experiments(study):
+        if state_of(one.path) is State.DONE:
+            kept = rows.setdefault(one.row, {"configuration": None, "runs": {}})
+            kept["configuration"] = _portable(_read_json(one.path / "config.json"))
+            metrics = read_metrics(RunDirectory(one.path))
+            kept["runs"][str(one.seed)] = {
+                "results": _read_json(one.path / "results.json"),
+                "curve": [line for line in metrics if line["kind"] == "dev"],
+            }
+    return {row: rows[row] for row in grid.rows if row in rows}
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _seeds(rows: dict[str, Any]) -> dict[str, set[str]]:
+    return {row: set(kept["runs"]) for row, kept in rows.items()}
+
+
+def _table_of(name: str, grid: Grid, study: Path) -> str:
+    """Make the study's own table again, with what the experiment claims now."""
+    claim = read_description(experiment_file(name)).claim
+    assert claim is not None
+    table = write_report(grid, study, None, notes=claim.remarks())
+    return f"# {claim.title}\n\n{table.markdown()}"
+
+
+def _read(kept: dict[str, Any]) -> Configuration:
+    """Read a configuration that is kept, maybe of an earlier version, as far as it acts."""
+    return Configuration.of_dict(kept).without_idle()
 
 
 def _portable(configuration: dict[str, Any]) -> dict[str, Any]:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spinn.errors import ConfigurationError, SpinnError
+from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.files import write_whole
 from spinn.laboratory.grid import Experiment, Grid
 from spinn.laboratory.measurement import FILE_NAME, Measurement, load
+from spinn.laboratory.runner import LOG_NAME
 from spinn.laboratory.summary import common_splits, comparable, sides_of, summarise
 from spinn.laboratory.tables import Table
 from spinn.laboratory.worker import State, state_of
 from spinn.training.checkpoint import RunDirectory
+from spinn.training.config import Configuration
 from spinn.training.loop import read_metrics
 
 
@@ -133,6 +135,30 @@ def _check_pairs(experiments: Sequence[Experiment], finished: Finished) -> None:
             )
 
 
+def read_study(output: Path) -> Grid:
+    """Read the description of a study from its folder, as :func:`write_description` wrote it.
+
+    Raises
+    ------
+    SpinnError
+        If there is none, or it cannot be read.
+
+    """
+    place = output / "study.json"
+    try:
+        content = json.loads(place.read_text(encoding="utf-8"))
+        rows = {
+            name: tuple(Configuration.of_dict(one) for one in configurations)
+            for name, configurations in content["rows"].items()
+        }
+        return Grid(content["name"], rows, tuple(content["seeds"]))
+    except FileNotFoundError as error:
+        raise SpinnError(f"{output}: there is no study here; spinn ablate makes one.") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        remedy = "Give spinn ablate with --table-only again; it writes the file anew"
+        raise DataError(place, f"it cannot be read ({error})", remedy=remedy) from error
+
+
 def write_description(grid: Grid, output: Path) -> None:
     """Write the configurations of all runs beside their folders, for the record.
 
@@ -158,13 +184,15 @@ def write_description(grid: Grid, output: Path) -> None:
 
 
 def _missing(experiments: Sequence[Experiment], reasons: Mapping[Path, str]) -> list[str]:
-    """Say of each run that is not in the table why."""
+    """Say of each run that is not in the table why, or where to look for the reason."""
     remarks = []
     for experiment in experiments:
         state = state_of(experiment.path)
         if state is not State.DONE:
             why = reasons.get(experiment.path, "")
-            told = f"failed: {why}" if why else f"{state.value}."
+            log = experiment.path / LOG_NAME
+            begun = f"{state.value}; see {log.parent.name}/{log.name}"
+            told = f"failed: {why}" if why else f"{begun if log.is_file() else state.value}."
             remarks.append(f"Missing: {experiment.row} with seed {experiment.seed}, {told}")
     return remarks
 
@@ -175,7 +203,8 @@ def _not_compared(finished: Finished, reference: str) -> list[str]:
     if not held:
         return [f"Nothing is compared: {reference} has no finished run."]
     return [
-        f"{name} is not compared: its {split} set is not that of {reference}."
+        f"{name} is not compared: its {split} set is not that of {reference}, or is read as other "
+        "words."
         for split in common_splits(finished.measurements)
         for name, runs in finished.measurements.items()
         if runs and not comparable(runs, held, split)

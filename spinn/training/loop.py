@@ -29,7 +29,7 @@ from spinn.data.corpus import Corpus
 from spinn.data.dataset import PairDataset
 from spinn.data.examples import UNITS
 from spinn.data.symmetries import Symmetries
-from spinn.errors import SpinnError
+from spinn.errors import DataError, SpinnError
 from spinn.evaluation.evaluate import evaluate, parse
 from spinn.files import write_whole
 from spinn.model.pair import PairModel
@@ -523,6 +523,24 @@ def _drop_later_lines(run: RunDirectory, step: int) -> None:
 
 
 def read_metrics(run: RunDirectory) -> list[dict[str, Any]]:
-    """Read the metrics file of a run."""
-    lines = run.metrics.read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines if line.strip()]
+    """Read the metrics file of a run.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, or a line of it is damaged.
+
+    """
+    metrics = []
+    try:
+        lines = run.metrics.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(run.metrics, f"it cannot be read ({error})") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            metrics += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            cause = f"it cannot be read ({error})"
+            remedy = "Delete the line; the learning curve is then without it"
+            raise DataError(run.metrics, cause, line=number, remedy=remedy) from error
+    return metrics

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.collect import (
@@ -20,7 +22,9 @@ from benchmarks.collect import (
 )
 from spinn.errors import SpinnError
 from spinn.laboratory.claims import experiment_file, experiment_names
-from spinn.laboratory.grid import expand, overlay, read_description
+from spinn.laboratory.grid import Experiment, Grid, expand, overlay, read_description
+from spinn.laboratory.measurement import FILE_NAME, Measurement, SplitMeasurement, save
+from spinn.laboratory.report import write_description
 from spinn.laboratory.statistics import score_interval
 from spinn.training.config import Configuration
 
@@ -58,31 +62,51 @@ def test_results_are_of_the_experiment_as_it_is(name):
             assert run["results"]["dev"]["accuracy"] == pytest.approx(best, abs=2e-3)
 
 
-def a_run(folder: Path, seed: int, dev: float, further: dict[str, float]) -> None:
-    folder.mkdir(parents=True)
-    configuration = Configuration().as_dict()
-    configuration["training"]["seed"] = seed
-    configuration["data"] |= {"train": ["/far/a.gz", "b"], "also": ["7=/far/t7", "8=t8"]}
+def a_run(one: Experiment, dev: float, further: dict[str, float]) -> None:
+    """Make the folder of a run that is finished, as far as it matters here."""
+    one.path.mkdir(parents=True)
     trees = {"gold": {"f1": 0.3 + dev}}
     results: dict[str, Any] = {"dev": {"accuracy": dev, "count": 1000, "trees": trees}}
-    results |= {"seconds": 90 * seed, "weights": 1_234_567}
+    results |= {"seconds": 90 * one.seed, "weights": 1_234_567}
     results["also"] = {name: {"accuracy": value} for name, value in further.items()}
-    lines = [{"kind": "train", "loss": 1}, {"kind": "dev", "epoch": 1, "accuracy": dev}]
-    for name, content in (("config.json", configuration), ("results.json", results)):
-        (folder / name).write_text(json.dumps(content))
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    lines = [{"kind": "train", "loss": 1}, {"kind": "dev", "epoch": 1, "accuracy": dev, "loss": 1}]
+    for name, content in (
+        ("config.json", one.configuration.as_dict()),
+        ("results.json", results),
+        ("checkpoints.json", {}),
+    ):
+        (one.path / name).write_text(json.dumps(content))
+    (one.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    answers = SplitMeasurement(
+        gold=np.zeros(50, dtype=np.int16),
+        predicted=(np.arange(50) >= 50 * dev).astype(np.int16),
+        premises=np.arange(50, dtype=np.int32),
+        lengths=np.full(100, 3, dtype=np.int32),
+        trees=None,
+        gold_trees=[None] * 100,
+    )
+    save(Measurement({"dev": answers}, 1_234_567, 90.0 * one.seed), one.path / FILE_NAME)
+
+
+def a_study(folder: Path, **options: Any) -> Grid:
+    """Describe a study of the experiment on the bundled corpus, with options of its own."""
+    files = {"train": ["/far/a.gz", "b"], "dev": ["c"], "also": ["7=/far/t7", "8=t8"]}
+    description = overlay(read_description(experiment_file("sample")), files | options, {}, None)
+    grid = expand(description, "sample")
+    write_description(grid, folder)
+    return grid
 
 
 @pytest.fixture
 def study(tmp_path) -> Path:
-    """Make a study of two rows of which one has finished runs."""
+    """Make a study of three rows of which one has finished runs."""
     folder = tmp_path / "study"
-    a_run(folder / "bag-of-words-seed1", 1, 0.50, {"7": 0.9, "8": 0.81})
-    a_run(folder / "bag-of-words-seed3", 3, 0.52, {"7": 0.9, "8": 0.79})
-    (folder / "RL-SPINN-seed1").mkdir()
-    rows = {"bag of words": [], "RL-SPINN": []}
-    (folder / "study.json").write_text(json.dumps({"seeds": [1, 2, 3], "rows": rows}))
-    (folder / "table.md").write_text("| row |\n")
+    further = {1: {"7": 0.9, "8": 0.81}, 3: {"7": 0.9, "8": 0.79}}
+    for one in a_study(folder).experiments(folder):
+        if one.row == "bag of words" and one.seed in further:
+            a_run(one, 0.50 if one.seed == 1 else 0.52, further[one.seed])
+        elif one.seed == 1:
+            one.path.mkdir()
     return folder
 
 
@@ -94,7 +118,7 @@ def test_a_finished_study_becomes_a_row_of_the_table(study, tmp_path):
     assert kept["configuration"]["data"]["train"] == ["a.gz", "b"]
     assert kept["configuration"]["data"]["also"] == ["7=t7", "8=t8"]
     assert "seed" not in kept["configuration"]["training"]
-    assert kept["runs"]["3"]["curve"] == [{"kind": "dev", "epoch": 1, "accuracy": 0.52}]
+    assert kept["runs"]["3"]["curve"] == [{"kind": "dev", "epoch": 1, "accuracy": 0.52, "loss": 1}]
     assert table(tmp_path).splitlines()[2:] == [
         "| bundled corpus | bag of words | `spinn ablate --experiment sample` | 1, 3 "
         "| 51.0 ± 1.4 [47.3, 54.7] | 90.0 ± 0.0, 80.0 ± 1.4 on 7, 8 | 81.0 ± 1.4 |  | 1.23 M | 3 |"
@@ -106,7 +130,10 @@ def test_the_table_of_a_study_is_kept_while_it_is_of_all_that_is(study, tmp_path
     assert collect("sample", study, tmp_path) == []
     claim = read_description(experiment_file("sample")).claim
     assert claim is not None
-    assert place.read_text() == f"# {claim.title}\n\n| row |\n"
+    text = place.read_text(encoding="utf-8")
+    assert text.startswith(f"# {claim.title}\n\n| row | seeds | dev | 95% CI |")
+    assert "| bag of words | 2 | 51.00 ± 1.41 |" in text
+    assert claim.remarks()[0] in text
     record = read_record("sample", tmp_path)
     record["rows"]["RL-SPINN"] = {"configuration": {}, "runs": {"1": "kept"}}
     (tmp_path / "sample.json").write_text(json.dumps(record))
@@ -121,7 +148,11 @@ def test_kept_tables_are_of_what_is_kept(name):
     place = experiment_file(name).with_suffix(".md")
     if not place.is_file():
         pytest.skip("of this experiment no study was made at once")
-    rows = [line.split(" | ") for line in place.read_text(encoding="utf-8").splitlines()]
+    lines = place.read_text(encoding="utf-8").splitlines()
+    claim = read_description(experiment_file(name)).claim
+    assert claim is not None
+    assert {f"- {remark}" for remark in claim.remarks()} <= set(lines)
+    rows = [line.split(" | ") for line in lines]
     found = {cells[0].removeprefix("| "): cells[1:3] for cells in rows if len(cells) > 2}
     for row, kept in read_record(name)["rows"].items():
         seeds, dev = found[row]
@@ -191,14 +222,46 @@ def test_an_option_that_is_newer_than_a_record_is_at_its_default_there(study, tm
     assert collect("sample", study, tmp_path) == []
 
 
-def test_a_folder_without_results_is_refused(study, tmp_path):
+@pytest.mark.parametrize("missing", ["results.json", FILE_NAME])
+def test_a_folder_without_results_is_refused(study, tmp_path, missing):
     with pytest.raises(SpinnError, match="there is no study here"):
         collect("sample", tmp_path, tmp_path)
-    for path in study.glob("*/results.json"):
+    for path in study.glob(f"*/{missing}"):
         path.unlink()
     with pytest.raises(SpinnError, match="no run of the study is finished"):
         collect("sample", study, tmp_path)
     assert not (tmp_path / "sample.json").exists()
+
+
+def test_a_run_that_the_last_table_did_not_have_is_in_the_one_that_is_kept(study, tmp_path):
+    (study / "table.md").write_text("of an earlier time")
+    collect("sample", study, tmp_path)
+    shutil.copytree(study / "bag-of-words-seed3", study / "bag-of-words-seed2")
+    configuration = json.loads((study / "bag-of-words-seed2" / "config.json").read_text())
+    configuration["training"]["seed"] = 2
+    (study / "bag-of-words-seed2" / "config.json").write_text(json.dumps(configuration))
+    collect("sample", study, tmp_path)
+    assert "| bag of words | 3 | 51.33 " in (tmp_path / "sample.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "cause"),
+    [
+        ("sample", {"batch_size": 99}, "'RL-SPINN' is not sample's: it has batch_size 99 where"),
+        ("sick", {"vectors": "v"}, "'RL-SPINN' is not sick's: it has"),
+        ("snli-79k", {"vectors": "v"}, "it has a row 'RL-SPINN' that snli-79k has not"),
+        ("sample", {"seeds": [3, 4]}, r"seeds \[4\] are none of sample's"),
+    ],
+)
+def test_a_study_of_something_else_is_refused(tmp_path, name, options, cause):
+    folder = tmp_path / "study"
+    a_study(folder, **{option: value for option, value in options.items() if option != "seeds"})
+    content = json.loads((folder / "study.json").read_text())
+    content["seeds"] = options.get("seeds", content["seeds"])
+    (folder / "study.json").write_text(json.dumps(content))
+    with pytest.raises(SpinnError, match=cause):
+        collect(name, folder, tmp_path)
+    assert not list(tmp_path.glob("*.json"))
 
 
 def test_nothing_of_the_machine_is_kept():
