@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from spinn.data.corpus import CorpusOptions
@@ -28,6 +29,12 @@ class Figures:
     model: str
     figures: dict[str, float]
     source: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise a TypeError where a file gave something else."""
+        if not isinstance(self.model, str) or not isinstance(self.source, str):
+            raise TypeError("model and source are texts")
+        _check_table(f"figures of {self.model!r}", self.figures, int | float)
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,12 @@ class Claim:
     published: tuple[Figures, ...] = ()
     wanted: tuple[Figures, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raise a TypeError where a file gave something else."""
+        if not isinstance(self.title, str) or not isinstance(self.task, str):
+            raise TypeError("title and task are texts")
+        _check_table("needs", self.needs, str)
+
     def check_files(self, options: Mapping[str, Any]) -> None:
         """Check that all files it needs are among the options of a study's base.
 
@@ -66,7 +79,9 @@ class Claim:
 
         """
         given = {name for name in _FILES if options.get(name)}
-        given |= set(CorpusOptions(also=options.get("also", [])).further)
+        also = options.get("also", [])
+        if isinstance(also, list) and all(isinstance(one, str) for one in also):
+            given |= set(CorpusOptions(also=also).further)  # else it is refused with all options
         if options.get("data"):
             given |= {"train", "dev", "test"}
         missing = [
@@ -83,6 +98,12 @@ class Claim:
         """Say what was published and what is wanted, for the notes of a table."""
         named = (("Published", self.published), ("Wanted", self.wanted))
         return [f"{name}: {in_words(figures)}." for name, figures in named if figures]
+
+
+def _check_table(name: str, table: Any, kind: type | UnionType) -> None:
+    if not isinstance(table, dict) or not all(isinstance(one, kind) for one in table.values()):
+        wanted = "texts" if kind is str else "numbers"
+        raise TypeError(f"{name} is no table of {wanted}")
 
 
 def in_words(figures: Iterable[Figures]) -> str:

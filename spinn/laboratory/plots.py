@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ _LINES = ("-", "--", ":", "-.")
 
 def plot_curves(metrics: Metrics, path: Path, title: str) -> None:
     """Draw loss and accuracy on dev over epochs, each row's mean with a band over its seeds."""
-    figure = _figure(title, 11, 4.6)
+    figure = _figure(title, 11, 4.2)
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for number, (row, runs) in enumerate(metrics.items()):
             if runs:
@@ -82,7 +83,7 @@ def plot_accuracy(measurements: Measurements, path: Path, title: str) -> None:
     """
     split = common_splits(measurements)[-1]
     sides = sides_of(measurements)
-    figure = _figure(f"{title}, {split}", 11, 4.6)
+    figure = _figure(f"{title}, {split}", 11, 4.2)
     by_length, by_depth = figure.subplots(1, 2)
     for number, (row, runs) in enumerate(measurements.items()):
         if not runs:
@@ -174,7 +175,7 @@ def plot_trees(rows: Sequence[RowSummary], path: Path, title: str) -> None:
         path.unlink(missing_ok=True)  # of an earlier report
         return
     names = [name for name in (*COMPARED, "self") if any(name in scores for _, scores in drawn)]
-    figure = _figure(f"{title}: F1 of trees", max(7.0, 1.1 * len(drawn) * len(names) ** 0.5), 4.6)
+    figure = _figure(f"{title}: F1 of trees", max(7.0, 1.1 * len(drawn) * len(names) ** 0.5), 4.2)
     axes = figure.subplots()
     width = 0.8 / len(names)
     for place, name in enumerate(names):
@@ -182,9 +183,8 @@ def plot_trees(rows: Sequence[RowSummary], path: Path, title: str) -> None:
             if name in scores:
                 _draw_bar(axes, index + (place + 0.5) * width - 0.4, width, scores[name], place)
         axes.bar([0], [0], color=_colour(place), label=name)  # for the legend
-    names_of_rows = [name for name, _ in drawn]
-    tilt = 20 if sum(map(len, names_of_rows)) > 60 else 0
-    axes.set_xticks(range(len(drawn)), names_of_rows, fontsize=9, rotation=tilt)
+    room = int(11 * figure.get_figwidth() / len(drawn))  # about as many signs stand below a row
+    axes.set_xticks(range(len(drawn)), [fill(name, room) for name, _ in drawn], fontsize=9)
     _dress(axes, "", "")
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
@@ -235,18 +235,25 @@ def _dress(axes: Axes, title: str, below: str) -> None:
 
 
 def _legend(figure: Figure, axes: Axes, meaning: str) -> None:
-    """Put one legend below all panels, headed by what is drawn."""
+    """Put one legend below all panels, headed by what is drawn; the picture grows with it."""
     handles, names = axes.get_legend_handles_labels()
-    figure.legend(
-        handles,
-        names,
-        loc="outside lower center",
-        ncols=min(5, max(1, len(names))),
-        frameon=False,
-        fontsize=9,
-        title=meaning,
-        title_fontsize=9,
-    )
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for columns in range(min(5, max(1, len(names))), 0, -1):
+        legend = figure.legend(
+            handles,
+            names,
+            loc="outside lower center",
+            ncols=columns,
+            frameon=False,
+            fontsize=9,
+            title=meaning,
+            title_fontsize=9,
+        )
+        box = legend.get_window_extent(renderer)
+        if box.width <= figure.bbox.width or columns == 1:
+            break
+        legend.remove()  # long names stand in fewer columns
+    figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
 
 
 def _write(figure: Figure, path: Path) -> None:

@@ -143,6 +143,8 @@ class _Pool:
     def __init__(self, left: list[Experiment], jobs: int, say: Say) -> None:
         self._waiting, self._total, self._say = list(left), len(left), say
         self._slots: list[_Worker | None] = [None] * max(1, min(jobs, len(left)))
+        # Not by the runs that are left: how many threads add up a sum changes its last bits.
+        self._threads = max(1, available_cores() // jobs)
         self._gpus = visible_gpus()
         self._asked = 0
         self.outcomes: dict[Path, Outcome] = {}
@@ -183,10 +185,9 @@ class _Pool:
                 self._start(number, experiment)
 
     def _start(self, number: int, experiment: Experiment) -> None:
-        threads = max(1, available_cores() // len(self._slots))
         gpu = self._gpus[number % len(self._gpus)] if self._gpus else None
         try:
-            worker = self._slots[number] = _Worker(experiment, threads, gpu)
+            worker = self._slots[number] = _Worker(experiment, self._threads, gpu)
         except OSError as error:
             reason = f"{experiment.path}: the run cannot be started there ({error})."
             self._note(Outcome(experiment, "failed", reason))
@@ -224,7 +225,7 @@ class _Worker:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "spinn.laboratory.worker"],
                 stdin=subprocess.PIPE,
-                stdout=log,
+                stdout=subprocess.PIPE,  # the reason, if it fails
                 stderr=log,
                 env=environment,
                 start_new_session=True,  # Ctrl-C is for the runner, which asks each worker once
@@ -256,8 +257,10 @@ class _Worker:
     def outcome(self, *, asked: bool) -> Outcome:
         """Say how the process ended."""
         assert self.process.stdin is not None
-        self.process.stdin.close()
-        self._log.close()
+        assert self.process.stdout is not None
+        told = self.process.stdout.read().decode(errors="replace").strip()
+        for stream in (self.process.stdin, self.process.stdout, self._log):
+            stream.close()
         status = self.process.returncode
         if status == 0:
             return Outcome(self.experiment, "done")
@@ -268,7 +271,7 @@ class _Worker:
             name = "SIGTERM" if status == STOPPED else signal.Signals(-status).name
             reason = f"it was ended from outside by {name}; see {place} and give the command again."
         else:
-            reason = f"{self._last or 'it gave no reason'} (see {place})"
+            reason = f"{told or self._last or 'it gave no reason'} (see {place})"
         return Outcome(self.experiment, "failed", reason)
 
 

@@ -7,7 +7,7 @@ with the parser's, with fixed shapes, and between seeds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from statistics import fmean
@@ -114,8 +114,8 @@ class RowSummary:
     name, seeds
         The row, and the seeds whose runs are finished.
     accuracy, comparison
-        By set; no comparison on further test sets, for the reference itself, and for rows of other
-        pairs.
+        By set, those that all runs of the row have; no comparison on further test sets, for the
+        reference itself, and for rows of other pairs.
     trees
         ``None`` for encoders without trees.
     weights, seconds
@@ -143,21 +143,20 @@ def summarise(measurements: Measurements, against: str) -> list[RowSummary]:
         The row that the others are compared with.
 
     """
-    splits, further = common_splits(measurements), further_sets(measurements)
+    splits = common_splits(measurements)
     trees_of = splits[-1] if splits else ""  # test, where every run has it
     comparisons: dict[str, dict[str, Comparison]] = {name: {} for name in measurements}
-    for split in splits:
+    for split in SPLITS:
         for name, comparison in _comparisons(measurements, against, split).items():
             comparisons[name][split] = comparison
     return [
-        _summary(name, runs, [*splits, *further], trees_of, number, comparisons[name])
-        for number, (name, runs) in enumerate(measurements.items())
+        _summary(name, runs, trees_of, comparisons[name]) for name, runs in measurements.items()
     ]
 
 
 def common_splits(measurements: Measurements) -> list[str]:
     """List which of dev and test every finished run has."""
-    shared = _shared_sets(measurements)
+    shared = _shared_sets(run for runs in measurements.values() for run in runs.values())
     return [split for split in SPLITS if split in shared]
 
 
@@ -167,13 +166,9 @@ def sides_of(measurements: Measurements) -> int:
     return max(measured.sides for run in runs for measured in run.sets.values())
 
 
-def further_sets(measurements: Measurements) -> list[str]:
-    """List the further test sets that every finished run has."""
-    return [name for name in _shared_sets(measurements) if name not in SPLITS]
-
-
-def _shared_sets(measurements: Measurements) -> list[str]:
-    finished = [run for runs in measurements.values() for run in runs.values()]
+def _shared_sets(runs: Iterable[Measurement]) -> list[str]:
+    """List the sets that each of some runs has."""
+    finished = list(runs)
     names = finished[0].sets if finished else {}
     return [name for name in names if all(name in run.sets for run in finished)]
 
@@ -192,14 +187,12 @@ def labelled_premises(runs: Mapping[int, Measurement], split: str) -> NDArray[np
 def _summary(
     name: str,
     runs: Mapping[int, Measurement],
-    splits: Sequence[str],
     trees_of: str,
-    number: int,
     comparison: dict[str, Comparison],
 ) -> RowSummary:
     if not runs:
         return RowSummary(name, ())
-    accuracy = {split: _accuracy(runs, split, number) for split in splits}
+    accuracy = {split: _accuracy(runs, split) for split in _shared_sets(runs.values())}
     return RowSummary(
         name,
         tuple(runs),
@@ -211,15 +204,15 @@ def _summary(
     )
 
 
-def _generator(split: str, number: int, kind: int = 0) -> np.random.Generator:
+def _generator(split: str, kind: int = 0) -> np.random.Generator:
     """Make the generator of one bootstrap, so that no figure depends on what else is computed."""
-    return np.random.default_rng([RANDOM_SEED, *split.encode(), number, kind])
+    return np.random.default_rng([RANDOM_SEED, *split.encode(), kind])
 
 
-def _accuracy(runs: Mapping[int, Measurement], split: str, number: int) -> Accuracy:
+def _accuracy(runs: Mapping[int, Measurement], split: str) -> Accuracy:
     correct = correctness(runs, split)
     seeds = tuple(float(accuracy) for accuracy in correct.mean(axis=1))
-    interval = bootstrap_mean(correct, labelled_premises(runs, split), _generator(split, number))
+    interval = bootstrap_mean(correct, labelled_premises(runs, split), _generator(split))
     return Accuracy(seeds, fmean(seeds), deviation(seeds), interval)
 
 
@@ -227,33 +220,33 @@ def _comparisons(measurements: Measurements, against: str, split: str) -> dict[s
     """Compare every row that has the same pairs with the reference, on one set."""
     reference = measurements[against]
     rows = {
-        name: (number, correctness(runs, split))
-        for number, (name, runs) in enumerate(measurements.items())
+        name: correctness(runs, split)
+        for name, runs in measurements.items()
         if name != against and comparable(runs, reference, split)
     }
     if not rows:
         return {}
     held = correctness(reference, split)
     premises = labelled_premises(reference, split)
-    p_values = [sign_flip_test(correct, held, premises) for _, correct in rows.values()]
+    p_values = [sign_flip_test(correct, held, premises) for correct in rows.values()]
     return {
         name: Comparison(
             float(correct.mean() - held.mean()),
-            bootstrap_difference(correct, held, premises, _generator(split, number, kind=1)),
+            bootstrap_difference(correct, held, premises, _generator(split, kind=1)),
             p,
             adjusted,
         )
-        for (name, (number, correct)), p, adjusted in zip(
-            rows.items(), p_values, holm(p_values), strict=True
-        )
+        for (name, correct), p, adjusted in zip(rows.items(), p_values, holm(p_values), strict=True)
     }
 
 
 def comparable(
     runs: Mapping[int, Measurement], reference: Mapping[int, Measurement], split: str
 ) -> bool:
-    """Tell whether two rows have finished runs, all of the same pairs."""
+    """Tell whether two rows have finished runs, all of the same pairs in a set."""
     if not runs or not reference:
+        return False
+    if split not in _shared_sets([*runs.values(), *reference.values()]):
         return False
     first = next(iter(reference.values())).sets[split]
     return all(run.sets[split].same_pairs(first) for run in runs.values())

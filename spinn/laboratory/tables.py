@@ -58,8 +58,9 @@ class Table:
 
     @property
     def splits(self) -> list[str]:
-        """The sets that have accuracies."""
-        return list(dict.fromkeys(split for row in self.rows for split in row.accuracy))
+        """The sets that have accuracies of any row, dev and test first."""
+        named = dict.fromkeys(split for row in self.rows for split in row.accuracy)
+        return [*filter(named.__contains__, SPLITS), *(one for one in named if one not in SPLITS)]
 
     @property
     def has_trees(self) -> bool:

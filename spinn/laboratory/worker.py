@@ -2,7 +2,8 @@
 
 The runner starts ``python -m spinn.laboratory.worker``, writes one line of JSON to its standard
 input (the folder and the configuration) and keeps that input open: should the runner die, it is
-closed, and the worker ends as if it had been asked to, saving what it was doing.
+closed, and the worker ends as if it had been asked to, saving what it was doing. What the worker
+says goes to standard error; on standard output stands nothing but why it failed.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ def order(configuration: Configuration, path: Path) -> str:
 def main() -> int:
     """Do what the line on standard input says; return the exit status."""
     told = json.loads(sys.stdin.readline())
+    to_runner, sys.stdout = sys.stdout, sys.stderr
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
     try:
         perform(Configuration.of_dict(told["configuration"]), Path(told["path"]), _say)
@@ -81,6 +83,7 @@ def main() -> int:
         return STOPPED
     except SpinnError as error:
         _say(str(error))
+        print(error, file=to_runner, flush=True)
         return REFUSED
     return 0
 

@@ -64,6 +64,14 @@ def test_a_folder_gives_train_dev_and_test():
     claim.check_files({"data": "folder", "also": ["7=d"]})
 
 
+@pytest.mark.parametrize("also", [3, "7=x", [3]])
+def test_further_sets_that_are_no_list_of_texts_are_left_to_the_check_of_options(also):
+    claim = Claim("title", "task", needs={"train": "a file"})
+    claim.check_files({"train": ["x"], "also": also})
+    with pytest.raises(ConfigurationError, match="needs files"):
+        claim.check_files({"also": also})
+
+
 def test_figures_in_words():
     figures = [
         Figures("TreeRNN", {"7": 98, "8": 97.5}, "A"),
@@ -90,6 +98,12 @@ def test_figures_in_words():
         {"title": "a", "task": "b", "published": [{"model": "c"}]},
         {"title": "a", "task": "b", "wanted": ["c"]},
         {"title": "a", "task": "b", "wanted": 3},
+        {"title": "a", "task": "b", "wanted": [{"model": "c", "figures": 3}]},
+        {"title": "a", "task": "b", "published": [{"model": "c", "figures": {"dev": "x"}}]},
+        {"title": "a", "task": "b", "published": [{"model": 1, "figures": {"dev": 1}}]},
+        {"title": "a", "task": "b", "needs": "train"},
+        {"title": "a", "task": "b", "needs": {"train": 1}},
+        {"title": "a", "task": 3},
         "title",
     ],
 )

@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up import LENGTHS, a_set, a_study, left
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from spinn.laboratory.plots import (
+    _legend,
     bin_edges,
     deepest,
     dev_curves,
@@ -94,6 +97,21 @@ def test_pictures_are_written_whole_and_without_warnings(tmp_path):
     for path in tmp_path.iterdir():
         picture = imread(path)[..., :3]
         assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+
+
+@pytest.mark.parametrize("length", [3, 30, 80])
+def test_the_legend_lies_within_the_picture(length):
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for number in range(11):
+        axes.plot([0, 1], label=f"{number:02}".ljust(length, "m"))
+    _legend(figure, axes, "line: mean")
+    FigureCanvasAgg(figure).draw()
+    (legend,) = figure.legends
+    box, whole = legend.get_window_extent(), figure.bbox
+    assert whole.x0 <= box.x0 < box.x1 <= whole.x1
+    assert whole.y0 <= box.y0 < box.y1 <= whole.y1
+    assert axes.get_window_extent().height > 0.6 * 4.6 * figure.dpi
 
 
 def test_seeds_may_all_have_the_same_trees(tmp_path):

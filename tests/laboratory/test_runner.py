@@ -17,7 +17,12 @@ from spinn.errors import SpinnError
 from spinn.laboratory import runner
 from spinn.laboratory.grid import Description, Experiment, Grid, expand
 from spinn.laboratory.measurement import FILE_NAME, load, save
-from spinn.laboratory.report import choose_reference, write_report
+from spinn.laboratory.report import (
+    choose_reference,
+    read_study,
+    write_description,
+    write_report,
+)
 from spinn.laboratory.runner import check_folders, run_all, visible_gpus
 from spinn.laboratory.worker import State, perform, state_of
 from spinn.training.checkpoint import claimed
@@ -212,6 +217,8 @@ def test_a_failure_is_told_and_does_not_stop_the_rest(toy_folder, tmp_path):
     assert "log.txt" in lost.reason
     assert done.state == "done"
     assert any(line.startswith("nowhere-seed1: failed: ") for line in told)
+    text = write_report(grid, tmp_path / "out", None).markdown()
+    assert "seed 1, not begun; see nowhere-seed1/log.txt." in text
     assert any(line.startswith("bag-seed1: epoch 2/2: ") for line in told)
     reasons = {lost.experiment.path: lost.reason}
     assert "Missing: nowhere" in write_report(grid, tmp_path / "out", None, reasons).markdown()
@@ -268,6 +275,60 @@ def test_workers_share_the_threads_unless_told_how_many(toy_folder, tmp_path, mo
     assert [one.state for one in run_all(experiments, 2, silent)] == ["done", "done"]
     saved = [load_configuration(one.path / "config.json") for one in experiments]
     assert [one.training.threads for one in saved] == [3, 2]
+
+
+def test_a_run_that_is_left_alone_gets_no_more_threads_than_with_the_others(
+    toy_folder, tmp_path, monkeypatch
+):
+    """More threads would change the last bits of its sums."""
+    monkeypatch.setattr(runner, "available_cores", lambda: 4)
+    rows: dict[str, dict[str, Any]] = {
+        "one": {"threads": 0},
+        "other": {"threads": 0, "encoder": "bow"},
+    }
+    experiments = study(toy_folder, rows).experiments(tmp_path)
+    for left in (experiments[:1], experiments):
+        run_all(left, 2, silent)
+    saved = [load_configuration(one.path / "config.json") for one in experiments]
+    assert [one.training.threads for one in saved] == [2, 2]
+
+
+def test_the_reason_of_a_failure_is_the_runs_own_where_two_share_its_log(toy_folder, tmp_path):
+    (one,) = study(toy_folder, {"bag": {"encoder": "bow"}}).experiments(tmp_path)
+    one.path.mkdir()
+    with claimed(one.path), (one.path / "log.txt").open("a") as log:
+
+        def chat(line: str) -> None:
+            log.write("epoch 2/6: from the other process\n")
+            log.flush()
+
+        (outcome,) = run_all([one], 1, chat)
+    assert outcome.state == "failed"
+    assert "another process is training this run" in outcome.reason
+    assert "epoch" not in outcome.reason
+
+
+def test_a_damaged_learning_curve_is_told_with_its_line(copied):
+    grid, output = copied
+    metrics = grid.experiments(output)[0].path / "metrics.jsonl"
+    with metrics.open("a") as stream:
+        stream.write('{"kind": "de')
+    number = len(metrics.read_text().splitlines())
+    with pytest.raises(SpinnError, match=rf"metrics\.jsonl, line {number}: it cannot be read"):
+        write_report(grid, output, None)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"name": 3}', '{"name": "a", "rows": 3}'])
+def test_a_damaged_description_is_told(tmp_path, content):
+    (tmp_path / "study.json").write_text(content)
+    with pytest.raises(SpinnError, match=r"study\.json: it cannot be read .* --table-only"):
+        read_study(tmp_path)
+
+
+def test_a_description_is_read_as_it_was_written(made):
+    grid, output = made
+    write_description(grid, output)
+    assert read_study(output) == grid
 
 
 def test_a_run_goes_on_on_the_device_that_is_named_then(copied, monkeypatch):

@@ -10,6 +10,7 @@ from made_up import a_set, a_study, left, right
 
 from spinn.laboratory.measurement import Measurement
 from spinn.laboratory.summary import agreement, summarise, tree_figures
+from spinn.laboratory.tables import Table
 from spinn.transitions import balanced
 
 
@@ -77,10 +78,30 @@ def test_a_set_counts_where_every_run_has_it():
     assert all("test" not in row.accuracy for row in summarise(study, "SPINN"))
 
 
-def test_figures_of_a_row_do_not_depend_on_what_follows():
+def test_a_set_that_only_some_rows_have_counts_for_them():
     study = a_study()
-    alone = {"SPINN": study["SPINN"]}
-    assert summarise(alone, "SPINN")[0] == summarise(study, "SPINN")[0]
+    for run in study["LS_TM | 50%"].values():
+        run.sets.update({"7": a_set([0, 0, 1]), "test": a_set([0, 1, 1])})
+    spinn, lstm, _ = summarise(study, "SPINN")
+    assert list(spinn.accuracy) == ["dev"]
+    assert lstm.accuracy["test"].mean == pytest.approx(1 / 3)
+    assert lstm.accuracy["7"].mean == pytest.approx(2 / 3)
+    assert list(lstm.comparison) == ["dev"]
+    assert spinn.trees is not None
+    assert spinn.trees.split == "dev"
+    table = Table([spinn, lstm], "SPINN")
+    assert table.splits == ["dev", "test", "7"]
+    header, _, first, second = (line.split(" | ") for line in table.markdown().splitlines()[:4])
+    assert (first[header.index("test")], second[header.index("test")]) == ("–", "33.33")
+    assert (first[header.index("7")], second[header.index("7")]) == ("–", "66.67")
+
+
+def test_figures_of_a_row_do_not_depend_on_the_others():
+    study = a_study()
+    row = "LS_TM | 50%"
+    whole = summarise(study, "SPINN")[1]
+    assert summarise({row: study[row], "SPINN": study["SPINN"]}, "SPINN")[0] == whole
+    assert summarise({row: study[row]}, row)[0].accuracy == whole.accuracy
 
 
 def test_any_row_can_be_the_reference():
