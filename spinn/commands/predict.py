@@ -133,7 +133,14 @@ def _predict(trained: TrainedModel, source: TreeSource | None, example: Example)
     if source is not None and source.needs_parse:
         check_parses([example], [Path("this input")])
     dataset = numericalise([example], trained.vocabulary, trained.labels, trained.sides)
-    evaluation = evaluate(trained.model, dataset, trained.labels, source, forms=trained.forms)
+    evaluation = evaluate(
+        trained.model,
+        dataset,
+        trained.labels,
+        source,
+        seed=trained.configuration.training.seed,
+        forms=trained.forms,
+    )
     record = next(records(FileEvaluation([example], evaluation, source, {}), trained.labels))
     return {name: value for name, value in record.items() if name not in ("id", "line", "gold")}
 
