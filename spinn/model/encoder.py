@@ -46,11 +46,14 @@ class Leaves:
         then the second words of those that have one, and so on (a packed sequence).
     lengths
         ``[B]`` on the CPU, in descending order.
+    alike
+        Whether equal words have equal states.
 
     """
 
     states: Tensor
     lengths: Tensor
+    alike: bool = False
 
     @property
     def batch_sizes(self) -> Tensor:

@@ -145,7 +145,7 @@ class LeafLayer(nn.Module):
         else:
             distinct, place = tokens.unique(return_inverse=True)
             if self.context is None:
-                return Leaves(self.of_words(distinct)[place], lengths)
+                return Leaves(self.of_words(distinct)[place], lengths, alike=True)
             states = self.embedding_dropout(self.embedding(distinct))[place]
         if isinstance(self.context, WordAlignment):
             if partners is None:
@@ -154,7 +154,7 @@ class LeafLayer(nn.Module):
         elif self.context is not None:
             sizes = Leaves(states, lengths).batch_sizes
             states = self.context(PackedSequence(states, sizes))[0].data
-        return Leaves(self._finish(states), lengths)
+        return Leaves(self._finish(states), lengths, self.alike(training=self.training))
 
     def _finish(self, states: Tensor) -> Tensor:
         leaves = self.dropout(self.norm(self.projection(states)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -54,6 +55,13 @@ class SortedSentences:
         return torch.empty_like(self.back).scatter(
             0, self.back, self.back.roll(len(self.back) // 2)
         )
+
+    @property
+    def first_places(self) -> Tensor:
+        """Where each distinct word, by its number, first stands among the leaves; on the CPU."""
+        present = torch.arange(len(self.words))[:, None] < self.lengths
+        packed = self.words.cpu()[present].numpy()
+        return torch.from_numpy(np.unique(packed, return_index=True)[1])
 
     def places(self, copies: int) -> Tensor:
         """``[S * copies]``, where the copies of each sentence, side by side, went."""
@@ -223,17 +231,16 @@ class PairModel(nn.Module):
         if not self.goes_by_height:
             encoding: Encoding = self.encoder(leaves, transitions, copies=copies)
             return encoding.sentences
-        lengths = leaves.lengths.repeat_interleave(copies)
-        words = None
-        if self.shares(training=self.training):
-            words = sentences.words.repeat_interleave(copies, dim=1).cpu().numpy()
-        schedule = build_schedule(transitions.cpu().numpy(), lengths.numpy(), words)
-        schedule = schedule.to(transitions.device)
-        if schedule.words is not None:
-            states = self.leaves.of_words(schedule.words)
+        steps = transitions.cpu().numpy()
+        lengths = leaves.lengths.repeat_interleave(copies).numpy()
+        if leaves.alike:  # as they were made, which may have been in another mode than this one
+            words = sentences.words.cpu().numpy()
+            schedule = build_schedule(steps, lengths, words.repeat(copies, axis=1))
+            states = leaves.states[sentences.first_places.to(leaves.states.device)]
         else:
+            schedule = build_schedule(steps, lengths)
             states = leaves.states.repeat_interleave(copies, dim=0)
-        return self.encoder.compose(states, schedule)
+        return self.encoder.compose(states, schedule.to(transitions.device))
 
     def _compose(
         self, words: Tensor, lengths: Tensor, transitions: Tensor | None, schedule: Schedule

@@ -115,7 +115,7 @@ class PolicyOptions:
     )
     entropy_epochs: int | None = option(
         None,
-        "epochs after which it is at its end (default: all in which the policy learns)",
+        "epochs of policy learning after which it is at its end (default: all of them)",
         minimum=1,
         needs="entropy epochs",
     )
@@ -270,6 +270,11 @@ class Configuration:
         learning = self.policy.policy_epochs
         if learning is None:
             return
+        if self.training.symmetries:
+            raise ConfigurationError(
+                "--policy-epochs finds the trees of the training set once, of the formulas as they "
+                "stand, and --symmetries reads them in other forms; leave one of the two out."
+            )
         if learning >= self.training.epochs:
             raise ConfigurationError(
                 f"The parser would never be kept as it is: it learns for {learning} epochs of "

@@ -144,8 +144,9 @@ class Objective(nn.Module):
         )
         entropy = _entropy(encoding.policy)
         start, end = options.entropy_weight, options.entropy_weight_end
-        epochs = options.entropy_epochs or options.policy_epochs
-        weight = self._between(start, end, epoch, epochs)
+        last = options.policy_epochs or self.configuration.training.epochs
+        epochs = options.entropy_epochs or last - options.warm_start
+        weight = self._between(start, end, epoch - options.warm_start, epochs)
         if weight > 0:
             loss = loss - weight * entropy
         own = self.baseline.loss()
@@ -181,8 +182,10 @@ class Objective(nn.Module):
         start, end = self.configuration.trees.temperature, self.configuration.trees.temperature_end
         return start if end is None else self._between(start, end, epoch)
 
-    def _between(self, start: float, end: float, epoch: float, epochs: int | None = None) -> float:
-        """Move a weight in a straight line from the start of training to its end, or before."""
+    def _between(
+        self, start: float, end: float, epoch: float, epochs: float | None = None
+    ) -> float:
+        """Move a weight in a straight line over so many epochs, or all of training."""
         done = min(1.0, epoch / (epochs or self.configuration.training.epochs))
         return start + done * (end - start)
 

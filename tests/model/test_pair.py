@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from spinn.model.build import ModelOptions, build_embedding, build_model
 from spinn.model.encoder import Choice
 from spinn.model.pair import PairModel, PairOutput, SortedSentences
+from spinn.runtime import evaluation_mode
 from spinn.schedule import build_schedule
 from spinn.transitions import Transition, check, left_branching, random_uniform
 
@@ -234,6 +235,21 @@ def test_a_parsers_trees_share_what_is_equal_and_come_to_the_same(lengths, seed,
         found.append([scores.detach(), *gradients])
     for one, other in zip(*found, strict=True):
         assert_same(one, other)
+
+
+def test_a_parsers_trees_are_composed_of_the_leaves_that_were_made():
+    """The greedy baseline composes the samples' leaves, which were dropped, in evaluation."""
+    model = make_model(Case(options(parser="own", parser_size=3), predicts=True)).train()
+    batch = Pairs.drawn([2, 2, 2, 2], 0)  # of which there is one tree each
+    sentences = SortedSentences.of(batch.words, batch.lengths, None)
+    leaves = model.leaves_of(sentences)
+    sampled = model.classify(sentences, leaves, Choice.SAMPLED).encoding.sentences
+    with evaluation_mode(model):
+        assert model.shares(training=False)
+        greedy = model.classify(sentences, leaves, Choice.GREEDY).encoding.sentences
+        afresh = model.classify(sentences, model.leaves_of(sentences), Choice.GREEDY)
+    assert_same(greedy, sampled)
+    assert not torch.allclose(greedy, afresh.encoding.sentences)
 
 
 @pytest.mark.parametrize("name", ["parser", "parser, tracker"])

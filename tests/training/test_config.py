@@ -306,6 +306,8 @@ def test_a_policy_learns_for_some_epochs_and_not_for_all():
     follows = [configuration.follows_own_trees(epoch) for epoch in (0, 1.9, 2, 2.5)]
     assert follows == [False, False, True, True]
     assert not resolve(RL).follows_own_trees(100)
+    with pytest.raises(ConfigurationError, match="--symmetries reads them in other forms"):
+        resolve(learning, {"epochs": 3, "symmetries": True})
     with pytest.raises(ConfigurationError, match="would never be kept"):
         resolve(learning, {"epochs": 2})
     with pytest.raises(ConfigurationError, match="would never learn"):

@@ -318,6 +318,17 @@ def test_entropy_weight_can_come_to_its_end_before_training(toy_folder, epoch, w
     assert same(result.loss, expected)
 
 
+@pytest.mark.parametrize(("epoch", "weight"), [(2, 1.0), (3, 0.6), (4, 0.2), (5, 0.2)])
+@pytest.mark.parametrize("ends", [{"entropy_epochs": 2, "epochs": 6}, {"epochs": 4}])
+def test_entropy_weight_moves_when_the_warm_start_is_over(toy_folder, epoch, weight, ends):
+    options = {"warm_start": 2.0, "entropy_weight_end": 0.2, **ends}
+    toy = setting(toy_folder, "RL-SPINN", entropy_weight=1.0, **options)
+    still = setting(toy_folder, "RL-SPINN", warm_start=2.0, entropy_weight=0.0, epochs=6)
+    result = toy.step(epoch)
+    expected = still.step(epoch).loss - weight * result.means["entropy"]
+    assert same(result.loss, expected)
+
+
 def test_warm_start_follows_the_teacher_and_then_samples(toy_either):
     toy = setting(toy_either, "RL-SPINN", warm_start=0.5, teacher="balanced", transition_weight=3.0)
     before, after = toy.step(epoch=0.49), toy.step(epoch=0.5)
