@@ -33,7 +33,7 @@ from spinn.options import option
 
 SPLITS = ("train", "dev", "test")
 NAMES = ("snli", "multinli", "sample")  # what --data takes beside folders
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 _PATTERNS = {
     "train": ("*train*",),
     "dev": ("*dev*", "*trial*", "*valid*"),

@@ -37,7 +37,7 @@ def induced_vectors(words: Sequence[str], table: VectorTable, text: PairDataset)
     Parameters
     ----------
     words
-        The V words.
+        The V words; those that only other sets have come last, and all have a vector.
     table
         Where vectors are known from; its most frequent words teach too what spelling says.
     text
@@ -47,13 +47,17 @@ def induced_vectors(words: Sequence[str], table: VectorTable, text: PairDataset)
     -------
     WordVectors
         With a vector in each row ``[V, E]``, of which ``known`` marks those that are the table's.
+        Words that only other sets have change no vector.
 
     """
-    own = set(words)
-    others = [word for word in islice(table.words, MOST_TEACHERS) if word not in own]
-    given = table.of([*words, *others])
-    vectors = _completed([*words, *others], given, text)
-    return WordVectors(vectors[: len(words)].clone(), given.known[: len(words)].clone())
+    result = table.of(list(words))
+    counts = _counts(text, len(words))
+    own = words[: int(((counts > 0) | ~result.known).nonzero().max()) + 1]
+    met = set(own)
+    others = [word for word in islice(table.words, MOST_TEACHERS) if word not in met]
+    induced = _completed([*own, *others], table.of([*own, *others]), text)
+    result.vectors[: len(own)] = induced[: len(own)]
+    return result
 
 
 def _completed(words: Sequence[str], given: WordVectors, text: PairDataset) -> Tensor:
@@ -62,7 +66,7 @@ def _completed(words: Sequence[str], given: WordVectors, text: PairDataset) -> T
     They are the posterior mean of Gaussian process regression with noise of variance 1, of vectors
     less their mean (Rasmussen and Williams 2006, equation 2.25).
     """
-    counts = torch.bincount(torch.from_numpy(text.words).long(), minlength=len(words))
+    counts = _counts(text, len(words))
     known = given.known.nonzero().squeeze(1)
     teachers = known[counts[known].argsort(descending=True, stable=True)[:MOST_TEACHERS]]
     if not len(teachers):
@@ -79,6 +83,11 @@ def _completed(words: Sequence[str], given: WordVectors, text: PairDataset) -> T
     for some, weight in zip(teachers.split(_BLOCK), weights.split(_BLOCK), strict=True):
         vectors[missing] += covariance(missing, some) @ weight
     return vectors
+
+
+def _counts(text: PairDataset, size: int) -> Tensor:
+    """Count how often each of so many words stands in the text."""
+    return torch.bincount(torch.from_numpy(text.words).long(), minlength=size)
 
 
 @dataclass

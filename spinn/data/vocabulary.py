@@ -123,7 +123,8 @@ def choose_words(
 ) -> list[str]:
     """Choose the words of a vocabulary, the most frequent first.
 
-    A word is in if it has a pretrained vector, or occurs at least ``minimum`` times in the training
+    Words of other sets than training come last, so that these change no number of those before. A
+    word is in if it has a pretrained vector, or occurs at least ``minimum`` times in the training
     set. The rest share the unknown word, which is thereby trained on the rare words of the training
     set and not met for the first time in a test.
     """
@@ -131,11 +132,10 @@ def choose_words(
 
     chosen = Counter({word: count for word, count in training.items() if count >= minimum})
     if table is not None:
-        chosen.update({word: training[word] for word in training if word in table})
-        for word in others:
-            if word in table and word not in chosen:
-                chosen[word] = 1
-    return list(Vocab(chosen, specials=SPECIAL_WORDS).itos)
+        chosen |= Counter({word: count for word, count in training.items() if word in table})
+    words = list(Vocab(chosen, specials=SPECIAL_WORDS).itos)
+    further = {word for word in others if table is not None and word in table}
+    return [*words, *sorted(further.difference(words))]
 
 
 def _load(path: Path, cache: Path) -> Any:

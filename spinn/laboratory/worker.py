@@ -60,7 +60,7 @@ def perform(configuration: Configuration, path: Path, say: Callable[[str], None]
     state = state_of(path)
     place = configuration.place
     if state is State.NEW:
-        runs.train(configuration, path, say, anew=True)
+        runs.train(configuration, path, say)
     elif state is State.BEGUN:
         runs.resume(path, say, place)
     if state is not State.DONE:

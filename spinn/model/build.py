@@ -190,7 +190,11 @@ def build_encoder(
 
 
 def build_embedding(
-    options: ModelOptions, size: int, vectors: Tensor | None = None, known: Tensor | None = None
+    options: ModelOptions,
+    size: int,
+    vectors: Tensor | None = None,
+    known: Tensor | None = None,
+    met: int | None = None,
 ) -> WordEmbedding:
     """Lay out word vectors: pretrained and induced ones as given, others drawn at the same scale.
 
@@ -203,6 +207,9 @@ def build_embedding(
     vectors, known
         Vectors ``[V, E]``, and ``[V]``, true for the words that have a pretrained one. Rows of
         other words are zero where their vectors are to be drawn.
+    met
+        How many words, the first ones, the scale is taken of: those that training meets, so that
+        files which are only tested on change nothing. ``None`` for all.
 
     """
     if vectors is None or known is None:
@@ -210,7 +217,7 @@ def build_embedding(
         known = torch.zeros(size, dtype=torch.bool)
     else:
         initial = vectors.clone()
-    scale = float(initial[known].std()) if known.any() else 0.1
+    scale = float(initial[:met][known[:met]].std()) if known[:met].any() else 0.1
     missing = ~known if vectors is None else (vectors == 0).all(dim=1) & ~known
     initial[missing] = nn.init.normal_(torch.empty(int(missing.sum()), initial.shape[1]), std=scale)
     if vectors is None or options.embeddings == "tuned":

@@ -63,12 +63,10 @@ class RunDirectory:
         labels: list[str],
         sides: int = 2,
         format: str = "auto",
-        *,
-        anew: bool = False,
     ) -> RunDirectory:
         """Make the folder of a new run.
 
-        With ``anew``, what is there of a run that ended before its first checkpoint makes room.
+        What is there of a run that ended before its first checkpoint makes room.
 
         Raises
         ------
@@ -76,15 +74,13 @@ class RunDirectory:
             If there is a run already, or the folder cannot be made.
 
         """
-        if anew and not any(
-            (path / name).exists() for name in ("checkpoints.json", "results.json")
-        ):
-            _clear(path)
-        if (path / "config.json").exists():
+        if any((path / name).exists() for name in ("checkpoints.json", "results.json")):
             raise SpinnError(
                 f"{path}: there is a run here already. Choose another --output, or go on with it: "
                 f"--resume {path}."
             )
+        if (path / "config.json").exists():
+            _clear(path)
         try:
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
             words = vocabulary_as_dict(vocabulary)
@@ -180,7 +176,10 @@ class RunDirectory:
         """
         named = self._named()
         if which not in named:
-            raise SpinnError(f"{self.path}: the run has no {which} checkpoint yet; train longer.")
+            raise SpinnError(
+                f"{self.path}: the run has no {which} checkpoint yet. Train longer; if it has "
+                "ended, give the command that made it again, and it begins anew."
+            )
         return self.path / "checkpoints" / named[which]
 
     def weights(self, which: str) -> dict[str, Tensor]:

@@ -35,9 +35,7 @@ from spinn.training.loop import Trainer, read_metrics
 Say = Callable[[str], None]
 
 
-def train(
-    configuration: Configuration, output: Path | None, say: Say, *, anew: bool = False
-) -> dict[str, Any]:
+def train(configuration: Configuration, output: Path | None, say: Say) -> dict[str, Any]:
     """Train a model from the start and test it.
 
     Parameters
@@ -45,11 +43,10 @@ def train(
     configuration
         All options.
     output
-        The folder of the run; by default a new one under ``runs``.
+        The folder of the run; by default a new one under ``runs``. A run that ended there before
+        its first checkpoint makes room.
     say
         Called with lines for the person.
-    anew
-        Whether a run that ended in that folder before its first checkpoint makes room.
 
     Returns
     -------
@@ -71,7 +68,6 @@ def train(
                 list(corpus.labels),
                 corpus.sides,
                 corpus.format,
-                anew=anew,
             )
         )
         torch.manual_seed(configuration.training.seed)
@@ -219,6 +215,7 @@ def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
         len(corpus.vocabulary),
         None if vectors is None else vectors.vectors,
         None if vectors is None else vectors.known,
+        met=int(corpus.sets["train"].words.max()) + 1,
     )
     return build_model(
         configuration.model,

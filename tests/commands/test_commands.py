@@ -129,6 +129,27 @@ def test_induced_vectors_take_the_place_of_drawn_ones(corpus, tmp_path):
     assert torch.equal(*kept)
 
 
+def test_a_further_test_set_changes_no_weight(corpus, tmp_path):
+    """Its words have vectors, but no say in what is drawn, induced or learned."""
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("zebra 2 7 1\na 1 2 3\ndogs 9 0 1\nyak 5 5 5\nsmall 5 6 7\n")
+    write_rows(tmp_path / "more.jsonl", [row("neutral", "( zebra yak )", "cat")])
+    flags = [flag for flag in SMALL if flag not in ("--embedding-size", "6")]
+    flags += ["--data", str(corpus), "--vectors", str(vectors), "--trees", "left"]
+    found = []
+    for name, further in (("alone", []), ("more", ["--also", f"x={tmp_path / 'more.jsonl'}"])):
+        for induces in ("--induce-vectors", "--no-induce-vectors"):
+            run = tmp_path / name / induces
+            assert main(["train", *flags, induces, *further, "--output", str(run)]) == 0
+            found.append(load_file(next(run.glob("checkpoints/*/weights.safetensors"))))
+    for one, other in zip(found[:2], found[2:], strict=True):
+        assert set(one) == set(other)
+        for name, weight in one.items():
+            assert torch.equal(other[name][: len(weight)] if weight.ndim else other[name], weight)
+        longer = [name for name, weight in one.items() if weight.shape != other[name].shape]
+        assert sorted(longer) == ["leaves.embedding.trained", "leaves.embedding.trained_rows"]
+
+
 def test_flags_win_over_file_and_file_over_preset(corpus, tmp_path):
     options = tmp_path / "options.toml"
     options.write_text("[training]\nlearning_rate = 0.5\nbatch_size = 3\n")
@@ -188,6 +209,22 @@ def test_evaluate_gives_the_figures_of_the_run_where_trees_are_drawn(corpus, tmp
     assert own["trees"] == told["trees"]
     assert own["loss"] == pytest.approx(told["loss"])
     assert other["trees"] != told["trees"]
+
+
+def test_predict_gives_the_answers_of_evaluate_where_trees_are_drawn(corpus, tmp_path, capsys):
+    run, output = tmp_path / "random", tmp_path / "lines.jsonl"
+    assert train(corpus, run, "--trees", "random-shift", "--seed", "7") == 0
+    long = "( a ( b ( c ( d ( e ( f ( g ( h ( i j ) ) ) ) ) ) ) ) )"
+    write_rows(tmp_path / "one.jsonl", [row("neutral", "( a dog )", long)])
+    assert main(["evaluate", str(run), "--files", str(tmp_path / "one.jsonl"),
+                 "--output", str(output)]) == 0  # fmt: skip
+    capsys.readouterr()
+    evaluated = json.loads(output.read_text())
+    words = (from_brackets(evaluated[side])[0] for side in ("premise", "hypothesis"))
+    assert main(["predict", str(run), *map(" ".join, words), "--json"]) == 0
+    predicted = json.loads(capsys.readouterr().out)
+    assert predicted["hypothesis"] == evaluated["hypothesis"]
+    assert predicted["probabilities"] == pytest.approx(evaluated["probabilities"])
 
 
 def test_evaluate_follows_other_trees(run, corpus, capsys):

@@ -114,6 +114,25 @@ def test_vectors_are_those_of_the_definition(seed, share):
     torch.testing.assert_close(found.vectors, expected, rtol=1e-3, atol=1e-4)
 
 
+def test_words_that_only_other_sets_have_change_nothing():
+    """Also where there are more words with a vector than teach."""
+    random = np.random.default_rng(3)
+    words = [*SPECIAL_WORDS, "wug", "wugs", "dog", "ate"]
+    others = [f"word{number}" for number in range(40)]
+    table = Table({word: random.normal(size=2).tolist() for word in ["dog", "ate", *others]})
+    sentences = ["wug dog", "dog ate wugs", "wug ate"]
+    found = induced_vectors(words, table, text_of(words, sentences)).vectors
+    more = [*words, *others[30:]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(induction, "MOST_TEACHERS", 20)
+        few = induced_vectors(words, table, text_of(words, sentences)).vectors
+        again = induced_vectors(more, table, text_of(more, sentences))
+    assert torch.equal(again.vectors[: len(words)], few)
+    assert torch.equal(again.vectors[len(words) :], table.of(more).vectors[len(words) :])
+    assert again.known[len(words) :].all()
+    assert not torch.equal(few, found)
+
+
 def test_known_vectors_stay_as_they_are():
     words = [*SPECIAL_WORDS, "dog", "dogs"]
     table = Table({"dog": [1.0, 2.0], "cat": [-1.0, 0.0]})

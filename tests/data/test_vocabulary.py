@@ -74,6 +74,13 @@ def test_words_with_a_vector_are_known_however_rare(tmp_path):
     assert words[2] == "blick"
 
 
+def test_words_of_other_sets_stand_behind_those_of_training(tmp_path):
+    table, training = table_of(tmp_path, GLOVE), Counter({"the": 1, "dog": 3, "wug": 2})
+    alone = choose_words(training, [], table, 2)
+    assert alone == [*SPECIAL_WORDS, "dog", "wug", "the"]
+    assert choose_words(training, ["cat", "dog", "gorp"], table, 2) == [*alone, "cat"]
+
+
 def test_the_choice_does_not_depend_on_the_order_of_the_text():
     pairs = [("b", 3), ("a", 3), ("c", 4)]
     chosen = choose_words(Counter(dict(pairs)), [], None, 1)

@@ -89,9 +89,21 @@ def test_vocabulary_keeps_words_outside_ascii(toy_folder, tmp_path):
 def test_a_run_that_is_there_is_not_overwritten(toy_folder, place):
     configuration, before = small_configuration(toy_folder, epochs=9), place.configuration()
     vocabulary, labels, _, _ = place.vocabulary()
+    (place.path / "checkpoints.json").write_text("{}")
     with pytest.raises(SpinnError, match=r"there is a run here already.*--resume"):
         RunDirectory.create(place.path, configuration, vocabulary, list(labels))
     assert place.configuration() == before
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_makes_room(toy_folder, place):
+    configuration = small_configuration(toy_folder, epochs=9)
+    vocabulary, labels, _, _ = place.vocabulary()
+    place.metrics.write_text("of the run before")
+    (place.path / "notes.txt").write_text("not a run's")
+    made = RunDirectory.create(place.path, configuration, vocabulary, list(labels))
+    assert made.configuration() == configuration
+    assert not made.metrics.exists()
+    assert (place.path / "notes.txt").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(toy_folder, tmp_path):
