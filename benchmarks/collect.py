@@ -3,12 +3,11 @@
 ``python -m benchmarks.collect NAME FOLDER`` takes what is needed as evidence from the folder of a
 study that ``spinn ablate --experiment NAME`` made, or another of rows of the same configurations:
 of each row the configuration (files by name alone), of each finished seed the results and the
-learning curve on dev. It is written beside the experiment,
-``spinn/experiments/NAME.json``; seeds of a row that were kept before stay if its configuration is
-the same, and are named if it is another and they go. The study's own table, which has the intervals
-and comparisons that take every prediction to work out, is kept as ``NAME.md`` where it is of all
-that is kept. Then, and also without arguments, the table of all results is written into the README
-between its two marks.
+learning curve on dev. It is written beside the experiment, ``spinn/experiments/NAME.json``; seeds
+of a row that were kept before stay if its configuration is the same, and are named if it is another
+and they go. The study's own table, which has the intervals and comparisons that take every
+prediction to work out, is kept as ``NAME.md`` where it is of all that is kept. Then, and also
+without arguments, the table of all results is written into the README between its two marks.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from typing import Any
 from spinn.errors import SpinnError
 from spinn.files import write_whole
 from spinn.laboratory.claims import FOLDER, experiment_file, experiment_names, in_words
-from spinn.laboratory.grid import Grid, expand, overlay, read_description
+from spinn.laboratory.grid import Description, Grid, expand, overlay, read_description
 from spinn.laboratory.report import read_study, write_report
 from spinn.laboratory.runner import check_folders, differences
 from spinn.laboratory.statistics import deviation, score_interval
@@ -70,8 +69,8 @@ def collect(name: str, study: Path, folder: Path = FOLDER) -> list[str]:
         experiment.
 
     """
-    grid = read_study(study)
-    _check_is_of(name, grid, study)
+    grid, description = read_study(study), read_description(experiment_file(name))
+    _check_is_of(name, description, grid, study)
     finished = _finished(grid, study)
     if not finished:
         raise SpinnError(f"{study}: no run of the study is finished yet.")
@@ -89,7 +88,7 @@ def collect(name: str, study: Path, folder: Path = FOLDER) -> list[str]:
         record["rows"][row] = kept
     place = folder / f"{name}.md"
     whole = _seeds(finished) == _seeds(record["rows"])
-    table = _table_of(name, grid, study) if whole else None
+    table = _table_of(description, grid, study) if whole else None
     text = json.dumps(record, indent=1, ensure_ascii=False)
     write_whole(record_file(name, folder), text + "\n")
     if table is not None:
@@ -101,9 +100,8 @@ def collect(name: str, study: Path, folder: Path = FOLDER) -> list[str]:
     return gone
 
 
-def _check_is_of(name: str, grid: Grid, study: Path) -> None:
+def _check_is_of(name: str, description: Description, grid: Grid, study: Path) -> None:
     """Refuse a study whose rows are not the experiment's, but for the files that they read."""
-    description = read_description(experiment_file(name))
     others = sorted(set(grid.seeds) - set(description.seeds))
     if others:
         raise SpinnError(f"{study}: seeds {others} are none of {name}'s.")
@@ -142,9 +140,9 @@ def _seeds(rows: dict[str, Any]) -> dict[str, set[str]]:
     return {row: set(kept["runs"]) for row, kept in rows.items()}
 
 
-def _table_of(name: str, grid: Grid, study: Path) -> str:
+def _table_of(description: Description, grid: Grid, study: Path) -> str:
     """Make the study's own table again, with what the experiment claims now."""
-    claim = read_description(experiment_file(name)).claim
+    claim = description.claim
     assert claim is not None
     table = write_report(grid, study, None, notes=claim.remarks())
     return f"# {claim.title}\n\n{table.markdown()}"

@@ -94,10 +94,9 @@ def run(namespace: argparse.Namespace) -> int:
 
     set_threads(namespace.threads)
     trained = load_trained(namespace.run_directory, namespace.checkpoint)
-    own = trained.configuration
     result = evaluate_files(
         trained,
-        _files(namespace, own.data),
+        _files(namespace, trained.configuration.data),
         format=namespace.format,
         trees=namespace.trees,
         batch_size=namespace.batch_size,
@@ -109,7 +108,7 @@ def run(namespace: argparse.Namespace) -> int:
             average=namespace.average,
             punctuation=namespace.punctuation,
         ),
-        seed=own.training.seed if namespace.seed is None else namespace.seed,
+        seed=namespace.seed,
     )
     if result.unlabelled:
         say(f"{result.unlabelled:,} without a gold label skipped")

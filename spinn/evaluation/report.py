@@ -18,7 +18,7 @@ from spinn.data.corpus import check_parses, numericalise, read_pairs
 from spinn.data.examples import ROLES, Example
 from spinn.data.readers import UNLABELLED, ReadCounts
 from spinn.errors import ConfigurationError, SpinnError
-from spinn.evaluation.evaluate import Evaluation, all_scores, evaluate
+from spinn.evaluation.evaluate import Evaluation, all_scores
 from spinn.evaluation.parsing import Conventions, to_treebank
 from spinn.files import write_whole, written_whole
 from spinn.transitions import TransitionArray, to_brackets
@@ -89,12 +89,13 @@ def evaluate_files(
     batch_size: int = 256,
     device: torch.device | None = None,
     conventions: Conventions | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     unlabelled: bool = False,
 ) -> FileEvaluation:
     """Evaluate a trained model on files of examples.
 
     Those without a gold label are left out, and counted, unless ``unlabelled`` asks for them too.
+    What is drawn is drawn with the run's own seed, unless another is given.
 
     Raises
     ------
@@ -114,16 +115,8 @@ def evaluate_files(
     if source is not None and source.needs_parse:
         check_parses(examples, places)
     dataset = numericalise(examples, trained.vocabulary, trained.labels, trained.sides)
-    evaluation = evaluate(
-        trained.model.to(device or torch.device("cpu")),
-        dataset,
-        trained.labels,
-        source,
-        batch_size=batch_size,
-        precision=trained.configuration.training.precision,
-        seed=seed,
-        forms=trained.forms,
-    )
+    trained.model.to(device or torch.device("cpu"))
+    evaluation = trained.evaluate(dataset, source, batch_size=batch_size, seed=seed)
     words = [sentence.words for example in examples for sentence in example.sentences]
     scores = all_scores(evaluation, dataset, source, conventions or Conventions(), words)
     return FileEvaluation(examples, evaluation, source, scores, counts.unlabelled)

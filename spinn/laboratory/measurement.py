@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from spinn.data.corpus import Corpus
 from spinn.data.dataset import NO_LABEL, PairDataset
 from spinn.errors import DataError, SpinnError
-from spinn.evaluation.evaluate import Evaluation, evaluate
+from spinn.evaluation.evaluate import Evaluation
 from spinn.files import written_whole
 from spinn.runtime import choose_device, set_threads
 from spinn.training.checkpoint import TrainedModel, load_trained
@@ -156,18 +156,8 @@ def _results(path: Path) -> dict[str, Any]:
 
 def _measure_set(trained: TrainedModel, corpus: Corpus, split: str) -> SplitMeasurement:
     """Evaluate one set just as training does at its end."""
-    options = trained.configuration.training
     dataset = corpus.sets[split]
-    evaluation = evaluate(
-        trained.model,
-        dataset,
-        corpus.labels,
-        trained.configuration.source,
-        precision=options.precision,
-        seed=options.seed,
-        forms=trained.forms,
-    )
-    return measured(evaluation, dataset)
+    return measured(trained.evaluate(dataset, trained.configuration.source), dataset)
 
 
 def measured(evaluation: Evaluation, dataset: PairDataset) -> SplitMeasurement:

@@ -189,10 +189,11 @@ def _missing(experiments: Sequence[Experiment], reasons: Mapping[Path, str]) -> 
     for experiment in experiments:
         state = state_of(experiment.path)
         if state is not State.DONE:
-            why = reasons.get(experiment.path, "")
-            log = experiment.path / LOG_NAME
-            begun = f"{state.value}; see {log.parent.name}/{log.name}"
-            told = f"failed: {why}" if why else f"{begun if log.is_file() else state.value}."
+            told = f"{state.value}."
+            if why := reasons.get(experiment.path, ""):
+                told = f"failed: {why}"
+            elif (experiment.path / LOG_NAME).is_file():
+                told = f"{state.value}; see {experiment.name}/{LOG_NAME}."
             remarks.append(f"Missing: {experiment.row} with seed {experiment.seed}, {told}")
     return remarks
 

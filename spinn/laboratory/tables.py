@@ -60,7 +60,7 @@ class Table:
     def splits(self) -> list[str]:
         """The sets that have accuracies of any row, dev and test first."""
         named = dict.fromkeys(split for row in self.rows for split in row.accuracy)
-        return [*filter(named.__contains__, SPLITS), *(one for one in named if one not in SPLITS)]
+        return sorted(named, key=lambda name: (*SPLITS, name).index(name))
 
     @property
     def has_trees(self) -> bool:

@@ -140,12 +140,13 @@ class LeafLayer(nn.Module):
         """
         present = lengths > torch.arange(len(words))[:, None]
         tokens = words[present.to(words.device)]
+        alike = self.alike(training=self.training)
         if self.unit == "token":
             states = self.embedding_dropout(self.embedding(tokens))
         else:
             distinct, place = tokens.unique(return_inverse=True)
             if self.context is None:
-                return Leaves(self.of_words(distinct)[place], lengths, alike=True)
+                return Leaves(self.of_words(distinct)[place], lengths, alike)
             states = self.embedding_dropout(self.embedding(distinct))[place]
         if isinstance(self.context, WordAlignment):
             if partners is None:
@@ -154,7 +155,7 @@ class LeafLayer(nn.Module):
         elif self.context is not None:
             sizes = Leaves(states, lengths).batch_sizes
             states = self.context(PackedSequence(states, sizes))[0].data
-        return Leaves(self._finish(states), lengths, self.alike(training=self.training))
+        return Leaves(self._finish(states), lengths, alike)
 
     def _finish(self, states: Tensor) -> Tensor:
         leaves = self.dropout(self.norm(self.projection(states)))

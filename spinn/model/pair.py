@@ -56,13 +56,6 @@ class SortedSentences:
             0, self.back, self.back.roll(len(self.back) // 2)
         )
 
-    @property
-    def first_places(self) -> Tensor:
-        """Where each distinct word, by its number, first stands among the leaves; on the CPU."""
-        present = torch.arange(len(self.words))[:, None] < self.lengths
-        packed = self.words.cpu()[present].numpy()
-        return torch.from_numpy(np.unique(packed, return_index=True)[1])
-
     def places(self, copies: int) -> Tensor:
         """``[S * copies]``, where the copies of each sentence, side by side, went."""
         offsets = torch.arange(copies, device=self.back.device)
@@ -236,7 +229,10 @@ class PairModel(nn.Module):
         if leaves.alike:  # as they were made, which may have been in another mode than this one
             words = sentences.words.cpu().numpy()
             schedule = build_schedule(steps, lengths, words.repeat(copies, axis=1))
-            states = leaves.states[sentences.first_places.to(leaves.states.device)]
+            # Where each word of the schedule, which has them sorted, first stands among the leaves.
+            packed = words[np.arange(len(words))[:, None] < leaves.lengths.numpy()]
+            first = torch.from_numpy(np.unique(packed, return_index=True)[1])
+            states = leaves.states[first.to(leaves.states.device)]
         else:
             schedule = build_schedule(steps, lengths)
             states = leaves.states.repeat_interleave(copies, dim=0)

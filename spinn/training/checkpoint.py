@@ -31,16 +31,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from spinn.data.corpus import vocabulary_as_dict
+from spinn.data.dataset import PairDataset
 from spinn.data.readers import READERS, Reader
 from spinn.data.symmetries import Symmetries
 from spinn.data.vocabulary import Vocabulary
 from spinn.errors import DataError, SpinnError
-from spinn.evaluation.evaluate import Forms
+from spinn.evaluation.evaluate import Evaluation, Forms, evaluate
 from spinn.files import write_whole, written_folder
 from spinn.model.build import build_model
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
 from spinn.training.config import Configuration, load_configuration
+from spinn.trees import TreeSource
 
 
 class RunDirectory:
@@ -296,6 +298,30 @@ class TrainedModel:
     def sides(self) -> int:
         """How many sentences the model classifies together: 2, or 1."""
         return self.model.sides
+
+    def evaluate(
+        self,
+        dataset: PairDataset,
+        source: TreeSource | None,
+        *,
+        batch_size: int = 256,
+        seed: int | None = None,
+    ) -> Evaluation:
+        """Evaluate the model where it is just as training does at its end.
+
+        Only the trees may be others, and what is drawn, by a ``seed`` that is not the run's own.
+        """
+        options = self.configuration.training
+        return evaluate(
+            self.model,
+            dataset,
+            self.labels,
+            source,
+            batch_size=batch_size,
+            precision=options.precision,
+            seed=options.seed if seed is None else seed,
+            forms=self.forms,
+        )
 
 
 def load_trained(path: Path, which: str = "best") -> TrainedModel:

@@ -544,8 +544,10 @@ def read_metrics(run: RunDirectory) -> list[dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise DataError(run.metrics, f"it cannot be read ({error})") from error
     for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         try:
-            metrics += [json.loads(line)] if line.strip() else []
+            metrics.append(json.loads(line))
         except ValueError as error:
             cause = f"it cannot be read ({error})"
             remedy = "Delete the line; the learning curve is then without it"

@@ -21,7 +21,7 @@ from spinn.data.corpus import Corpus, load_corpus
 from spinn.data.examples import UNITS
 from spinn.data.symmetries import Symmetries
 from spinn.errors import ConfigurationError, SpinnError
-from spinn.evaluation.evaluate import all_scores, count_parameters, evaluate
+from spinn.evaluation.evaluate import all_scores, count_parameters
 from spinn.evaluation.parsing import Conventions
 from spinn.files import write_whole
 from spinn.model.build import build_embedding, build_model
@@ -268,17 +268,9 @@ def _results(trainer: Trainer, say: Say) -> dict[str, Any]:
 
 def _score(best: TrainedModel, trainer: Trainer, split: str) -> dict[str, Any]:
     """Evaluate a split: labels, and trees where the encoder has them."""
-    corpus, configuration = trainer.corpus, trainer.configuration
-    evaluation = evaluate(
-        best.model.to(trainer.device),
-        corpus.sets[split],
-        corpus.labels,
-        configuration.source,
-        precision=configuration.training.precision,
-        seed=configuration.training.seed,
-        forms=best.forms,
-    )
-    return all_scores(evaluation, corpus.sets[split], configuration.source, Conventions())
+    dataset, source = trainer.corpus.sets[split], best.configuration.source
+    best.model.to(trainer.device)
+    return all_scores(best.evaluate(dataset, source), dataset, source, Conventions())
 
 
 def _summary(split: str, scores: dict[str, Any]) -> str:

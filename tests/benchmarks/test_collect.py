@@ -143,19 +143,24 @@ def test_the_table_of_a_study_is_kept_while_it_is_of_all_that_is(study, tmp_path
     assert collect("sample", study, tmp_path) == []
 
 
-@pytest.mark.parametrize("name", experiment_names())
-def test_kept_tables_are_of_what_is_kept(name):
+def kept_table(name: str) -> tuple[list[str], dict[str, list[str]]]:
+    """Read the lines of an experiment's kept table, and the cells behind each row's name."""
     place = experiment_file(name).with_suffix(".md")
     if not place.is_file():
         pytest.skip("of this experiment no study was made at once")
     lines = place.read_text(encoding="utf-8").splitlines()
+    rows = [line.split(" | ") for line in lines]
+    return lines, {cells[0].removeprefix("| "): cells[1:] for cells in rows if len(cells) > 3}
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_kept_tables_are_of_what_is_kept(name):
+    lines, found = kept_table(name)
     claim = read_description(experiment_file(name)).claim
     assert claim is not None
     assert {f"- {remark}" for remark in claim.remarks()} <= set(lines)
-    rows = [line.split(" | ") for line in lines]
-    found = {cells[0].removeprefix("| "): cells[1:3] for cells in rows if len(cells) > 2}
     for row, kept in read_record(name)["rows"].items():
-        seeds, dev = found[row]
+        seeds, dev, *_ = found[row]
         assert int(seeds) == len(kept["runs"])
         mean = fmean(run["results"]["dev"]["accuracy"] for run in kept["runs"].values())
         assert float(dev.split(" ± ")[0]) == pytest.approx(100 * mean, abs=0.0051)
@@ -164,13 +169,9 @@ def test_kept_tables_are_of_what_is_kept(name):
 @pytest.mark.parametrize("name", experiment_names())
 def test_intervals_from_accuracies_alone_are_about_those_of_all_answers(name):
     """The README's intervals against the bootstrap over seeds and premises in the kept tables."""
-    place = experiment_file(name).with_suffix(".md")
-    if not place.is_file():
-        pytest.skip("of this experiment no study was made at once")
-    rows = [line.split(" | ") for line in place.read_text(encoding="utf-8").splitlines()]
-    found = {cells[0].removeprefix("| "): cells[3] for cells in rows if len(cells) > 3}
+    _, found = kept_table(name)
     for row, kept in read_record(name)["rows"].items():
-        low, high = map(float, found[row].strip("[]").split(", "))
+        low, high = map(float, found[row][2].strip("[]").split(", "))
         scores = [run["results"]["dev"] for run in kept["runs"].values()]
         interval = score_interval([one["accuracy"] for one in scores], scores[0]["count"])
         width = high - low
