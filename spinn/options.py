@@ -8,7 +8,7 @@ line, configuration files, the help and the validation, so they cannot drift apa
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from spinn.errors import ConfigurationError
@@ -18,13 +18,14 @@ def option(
     default: Any,
     help: str,
     *,
-    choices: Sequence[str] | None = None,
+    choices: Sequence[str] | Callable[[], Sequence[str]] | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
     needs: str | None = None,
 ) -> Any:
     """Declare an option: its default, a line of help, and the values it may take (inclusive).
 
+    Choices that come from a registry are given as a function, called when they are needed.
     ``needs`` names the condition (of ``training/config.py``) without which it would do nothing.
     """
     metadata = {
@@ -37,6 +38,13 @@ def option(
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def choices_of(field: dataclasses.Field[Any]) -> Sequence[str] | None:
+    """Return the values that an option may take; ``None`` for any."""
+    choices = field.metadata["choices"]
+    found: Sequence[str] | None = choices() if callable(choices) else choices
+    return found
 
 
 def flag_of(name: str) -> str:
@@ -58,8 +66,9 @@ def check_ranges(group: Any) -> None:
         if value is None:
             continue
         flag = flag_of(field.name)
-        if rules["choices"] is not None and value not in rules["choices"]:
-            known = ", ".join(rules["choices"])
+        choices = choices_of(field)
+        if choices is not None and value not in choices:
+            known = ", ".join(choices)
             raise ConfigurationError(f"{flag} cannot be {value!r}; choose from {known}.")
         if rules["minimum"] is not None and not value >= rules["minimum"]:
             raise ConfigurationError(f"{flag} is {value}; it must be at least {rules['minimum']}.")

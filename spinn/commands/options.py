@@ -10,7 +10,7 @@ from typing import Any
 
 from spinn.data.readers import READERS
 from spinn.errors import ConfigurationError
-from spinn.options import flag_of
+from spinn.options import choices_of, flag_of
 from spinn.training.config import (
     GROUPS,
     Configuration,
@@ -79,7 +79,7 @@ def _add_flag(section: Any, part: Any) -> None:
         return
     if part.default is not None:
         text = f"{text} (default: {part.default})"
-    choices = part.metadata["choices"]
+    choices = choices_of(part)
     if part.name == "trees":
         # --predict and --rl name a source too; all that was named is collected and compared.
         section.add_argument(flag, action="append", choices=choices, help=text, **common)

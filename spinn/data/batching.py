@@ -26,7 +26,7 @@ from torch import Tensor
 from spinn.data.dataset import PairDataset
 from spinn.data.symmetries import Symmetries
 from spinn.data.vocabulary import PADDING
-from spinn.schedule import Schedule, build_schedule
+from spinn.ops.heights import Heights, heights_of
 from spinn.transitions import Transition, TransitionArray
 from spinn.trees import TreeSource
 
@@ -54,8 +54,8 @@ class Batch:
         ``[P]``, int64.
     rows
         ``[P]``, the pairs' places in the data set, on the CPU.
-    schedule
-        The order in which the trees are composed by height, where that was asked for.
+    heights
+        The trees by height, for encoders that compose by height.
 
     """
 
@@ -64,7 +64,7 @@ class Batch:
     transitions: Tensor | None
     labels: Tensor
     rows: Tensor
-    schedule: Schedule | None = None
+    heights: Heights | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -79,7 +79,7 @@ class Batch:
             words=self.words.to(device),
             transitions=given,
             labels=self.labels.to(device),
-            schedule=None if self.schedule is None else self.schedule.to(device),
+            heights=None if self.heights is None else self.heights.to(device),
         )
 
 
@@ -138,9 +138,9 @@ class Batcher:
     seed
         Of the order and of random trees.
     by_height
-        Whether batches with transitions get a schedule.
+        Whether batches with transitions get heights.
     share
-        Whether equal words and subtrees of a batch are scheduled once.
+        Whether equal words and subtrees of a batch are composed once.
     rank, world_size
         Which share of each batch to cut, of how many: every ``world_size``-th pair, so that all
         shares have sentences of like lengths.
@@ -231,20 +231,20 @@ class Batcher:
         words = _gather(data.words, data.offsets[sentences], lengths, PADDING)
         if names is not None:
             words = names[columns % len(rows), words]
-        transitions, schedule = None, None
+        transitions, heights = None, None
         drawn = self._draw(every, random)
         if drawn is not None:
             drawn = drawn[: 2 * int(lengths.max()) - 1, columns]
             transitions = torch.from_numpy(drawn.astype(np.int64))
             if self._by_height:
-                schedule = build_schedule(drawn, lengths, words if self._share else None)
+                heights = heights_of(drawn, lengths, words if self._share else None)
         return Batch(
             torch.from_numpy(words.astype(np.int64)),
             torch.from_numpy(lengths),
             transitions,
             torch.from_numpy(labels[own]),
             torch.from_numpy(rows[own]),
-            schedule,
+            heights,
         )
 
     def _draw(

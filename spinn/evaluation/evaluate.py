@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from spinn.data.batching import Batcher
+from spinn.data.batching import Batch, Batcher
 from spinn.data.dataset import NO_LABEL, PairDataset
 from spinn.data.examples import UNITS
 from spinn.data.symmetries import Symmetries
@@ -28,8 +28,8 @@ from spinn.evaluation.parsing import (
     compare_with_shapes,
     mean_depth,
 )
-from spinn.model.encoder import Choice
-from spinn.model.pair import PairModel, SortedSentences
+from spinn.model.pair import PairModel
+from spinn.model.types import Plan
 from spinn.runtime import arithmetic, evaluation_mode
 from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource
@@ -115,19 +115,16 @@ def evaluate(
         batch_size=batch_size,
         shuffle=False,
         seed=seed,
-        by_height=model.goes_by_height,
+        by_height=model.by_height,
         share=model.shares(training=False),
     )
-    choice = Choice.GREEDY if source is not None and source.chosen_by_model else Choice.GIVEN
     report = ClassificationReport(labels, UNITS[dataset.sides])
     probabilities = np.zeros((len(dataset), len(labels)), dtype=np.float32)
     trees: list[TransitionArray] | None = None
     with evaluation_mode(model), arithmetic(device, precision):
         for batch in batcher.batches():
             moved = batch.to(device)
-            output = model(
-                moved.words, moved.lengths, moved.transitions, choice, schedule=moved.schedule
-            )
+            output = model(moved.words, moved.lengths, plan_of(moved))
             scores = output.scores.float()
             rows = batch.rows.numpy()
             probabilities[rows] = scores.softmax(dim=1).cpu().numpy()
@@ -169,13 +166,19 @@ def parse(
     trees = [_NO_TREE] * len(dataset.lengths)
     with evaluation_mode(model), arithmetic(device, precision):
         for batch in Batcher(dataset, None, batch_size=batch_size, shuffle=False).batches():
-            sentences = SortedSentences.of(batch.words.to(device), batch.lengths, None)
-            leaves = model.leaves_of(sentences)
-            encoding = model.parse(sentences, leaves, Choice.GREEDY).reorder(sentences.back)
+            leaves, plan = model.read(batch.words.to(device), batch.lengths, Plan())
+            encoding = model.parse(leaves, plan)
             assert encoding.transitions is not None
             taken = encoding.transitions.cpu().numpy().astype(np.int8)
             _put_trees(trees, taken, batch.lengths.numpy(), batch.rows.numpy())
     return trees
+
+
+def plan_of(batch: Batch) -> Plan:
+    """Follow the transitions of a batch, if it has any, or else the most probable ones."""
+    if batch.transitions is None:
+        return Plan()
+    return Plan.given(batch.transitions, batch.heights)
 
 
 _NO_TREE: TransitionArray = np.empty(0, dtype=np.int8)

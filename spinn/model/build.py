@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from spinn.model.baselines import BagOfWords, SequenceLSTM
-from spinn.model.cells import COMPOSITIONS
+from spinn.model.cells import COMPOSITIONS, TreeLSTM
 from spinn.model.classifier import PairClassifier
-from spinn.model.encoder import SPINN
 from spinn.model.gumbel import GumbelTreeLSTM
-from spinn.model.leaves import LeafLayer, WordEmbedding
+from spinn.model.leaves import LEAF_CONTEXTS, LeafLayer, WordEmbedding
 from spinn.model.pair import PairModel
-from spinn.model.parser import Parser
+from spinn.model.parser import ParsedEncoder, Parser
+from spinn.model.sequence import BagOfWords, SequenceLSTM
+from spinn.model.spinn import SPINN, SPINNByHeight
+from spinn.model.tracker import Tracker
+from spinn.model.types import Encoder
 from spinn.options import option
 
 NORMS = ("none", "batch", "layer")
@@ -68,22 +71,16 @@ class ModelOptions:
         "none",
         "what a leaf knows beside its word: an LSTM over the words, or the words of the other "
         "sentence that it is aligned with",
-        choices=("none", "lstm", "bilstm", "aligned"),
+        choices=lambda: ("none", *LEAF_CONTEXTS),
     )
     leaf_norm: str = option("layer", "normalisation of the leaves", choices=NORMS)
     embedding_dropout: float = option(0.1, "dropout of word vectors", minimum=0, maximum=0.99)
     leaf_dropout: float = option(0.1, "dropout of the leaves", minimum=0, maximum=0.99)
-    dropout_unit: str = option(
-        "token",
-        "whether each token drops numbers of its own, or each word the same ones all over a batch",
-        choices=("token", "word"),
-        needs="leaf dropout",
-    )
     composition: str = option(
         "tree-lstm",
         "what composes two nodes of SPINN: a tree-LSTM, or the gated recursive cell of Ordered "
         "Memory (the phrases of --parser own are always a tree-LSTM's)",
-        choices=tuple(COMPOSITIONS),
+        choices=lambda: tuple(COMPOSITIONS),
         needs="spinn",
     )
     composition_dropout: float = option(
@@ -119,13 +116,13 @@ def build_model(
     embedding
         Its word vectors, from :func:`build_embedding`.
     labels
-        How many labels there are.
+        Number of labels.
     predicts
-        Whether the tracker, or the parser if it is to be one of its own, scores transitions.
+        Whether the tracker, or the parser if it is apart, scores transitions.
     engine
-        How trees are composed, as :class:`SPINN` has it.
+        ``"auto"``, or ``"reference"`` for gradients by autograd alone, step by step.
     sides
-        How many sentences are classified together: 2, or 1.
+        Sentences that are classified together: 2, or 1.
 
     """
     apart = predicts and options.parser == "own"
@@ -138,7 +135,6 @@ def build_model(
         norm=options.leaf_norm,
         embedding_dropout=options.embedding_dropout,
         dropout=options.leaf_dropout,
-        unit=options.dropout_unit,
     )
     classifier = PairClassifier(
         encoder.output_size,
@@ -149,44 +145,63 @@ def build_model(
         dropout=options.classifier_dropout,
         sides=sides,
     )
-    parser = build_parser(options, copy.deepcopy(embedding), engine=engine) if apart else None
-    return PairModel(leaves, encoder, classifier, parser)
+    if apart:
+        parser = build_parser(options, copy.deepcopy(embedding), engine=engine)
+        encoder = ParsedEncoder(parser, encoder)
+    return PairModel(leaves, encoder, classifier)
 
 
-def build_parser(
-    options: ModelOptions, embedding: WordEmbedding, *, engine: str = "auto"
-) -> Parser:
-    """Build a parser of its own, over word vectors that are its own."""
-    encoder = SPINN(options.parser_size, options.tracker_size, predicts=True, engine=engine)
-    return Parser(LeafLayer(embedding, encoder.leaf_size, norm=options.leaf_norm), encoder)
+def build_parser(options: ModelOptions, embedding: WordEmbedding, *, engine: str) -> Parser:
+    """Build a parser with its own words, phrases and tracker."""
+    size = options.parser_size
+    composition = TreeLSTM(size, options.tracker_size)
+    tracker = Tracker(size, options.tracker_size, predicts=True)
+    encoder = SPINN(composition, tracker, plain=engine == "reference")
+    leaves = LeafLayer(embedding, encoder.leaf_size, norm=options.leaf_norm)
+    return Parser(leaves, encoder)
 
 
-def build_encoder(
-    options: ModelOptions, *, predicts: bool, engine: str = "auto"
-) -> SPINN | GumbelTreeLSTM | SequenceLSTM | BagOfWords:
+def build_encoder(options: ModelOptions, *, predicts: bool, engine: str = "auto") -> Encoder:
     """Build the encoder alone."""
-    if options.encoder == "bow":
-        return BagOfWords(options.hidden_size)
-    if options.encoder in ("lstm", "bilstm"):
-        return SequenceLSTM(
-            options.hidden_size,
-            bidirectional=options.encoder == "bilstm",
-            pooling=options.pooling,
-        )
-    if options.encoder == "gumbel":
-        return GumbelTreeLSTM(
-            options.hidden_size, pooling=options.pooling, dropout=options.composition_dropout
-        )
-    tracker_size = options.tracker_size if options.tracker else 0
-    return SPINN(
-        options.hidden_size,
-        tracker_size,
-        predicts=predicts,
-        pooling=options.pooling,
-        composition=options.composition,
-        dropout=options.composition_dropout,
-        engine=engine,
+    return ENCODERS[options.encoder](options, predicts, engine)
+
+
+def _spinn(options: ModelOptions, predicts: bool, engine: str) -> Encoder:
+    size = options.tracker_size if options.tracker else 0
+    make = COMPOSITIONS[options.composition]
+    composition = make(options.hidden_size, size, dropout=options.composition_dropout)
+    plain = engine == "reference"
+    if not size and not plain:
+        return SPINNByHeight(composition, pooling=options.pooling)
+    tracker = Tracker(options.hidden_size, size, predicts=predicts) if size else None
+    return SPINN(composition, tracker, pooling=options.pooling, plain=plain)
+
+
+def _gumbel(options: ModelOptions, predicts: bool, engine: str) -> Encoder:
+    return GumbelTreeLSTM(
+        options.hidden_size, pooling=options.pooling, dropout=options.composition_dropout
     )
+
+
+def _lstm(options: ModelOptions, predicts: bool, engine: str) -> Encoder:
+    return SequenceLSTM(
+        options.hidden_size,
+        bidirectional=options.encoder == "bilstm",
+        pooling=options.pooling,
+    )
+
+
+def _bow(options: ModelOptions, predicts: bool, engine: str) -> Encoder:
+    return BagOfWords(options.hidden_size)
+
+
+ENCODERS: dict[str, Callable[[ModelOptions, bool, str], Encoder]] = {
+    "spinn": _spinn,
+    "gumbel": _gumbel,
+    "lstm": _lstm,
+    "bilstm": _lstm,
+    "bow": _bow,
+}
 
 
 def build_embedding(

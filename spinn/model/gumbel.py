@@ -1,9 +1,8 @@
 """The Gumbel Tree-LSTM: an encoder that builds its own trees, bottom-up (Choi et al. 2018).
 
-Where SPINN's tracker goes from left to right and chooses transitions, this encoder looks at a whole
-sentence and chooses which two neighbours to merge, again and again until one node is left. The
-choice is learned from the label alone, by straight-through Gumbel-softmax. Leaves and composition
-are those of SPINN, and the trees come out as the same transitions.
+SPINN's tracker goes from left to right and chooses transitions. This encoder looks at a whole
+sentence and merges two neighbours, until one node is left. The choice is learned from the label
+alone, by straight-through Gumbel-softmax. Trees are returned as transitions.
 """
 
 from __future__ import annotations
@@ -12,20 +11,22 @@ import torch
 from torch import Tensor, nn
 
 from spinn.model.cells import TreeLSTM
-from spinn.model.encoder import Encoding, Leaves
+from spinn.model.types import Encoder, Encoding, Leaves, Plan
 from spinn.ops.merges import merge
 from spinn.transitions import Transition
 
 
-class GumbelTreeLSTM(nn.Module):
+class GumbelTreeLSTM(Encoder):
     """The encoder of Choi, Yoo and Lee (2018).
 
     Parameters
     ----------
     hidden_size
         H, the width of a sentence vector.
-    pooling, dropout
-        As :class:`spinn.model.encoder.SPINN` has them.
+    pooling
+        As :class:`spinn.model.spinn.SPINN` has it.
+    dropout
+        Of the weights of the composition; see :class:`spinn.model.cells.TreeLSTM`.
 
     """
 
@@ -38,17 +39,12 @@ class GumbelTreeLSTM(nn.Module):
         # Close to zero, so that at first the noise chooses.
         self.query = nn.Parameter(nn.init.normal_(torch.empty(hidden_size), std=0.01))
 
-    def forward(self, leaves: Leaves, temperature: float | None = None) -> Encoding:
-        """Encode B sentences.
+    def encode(self, leaves: Leaves, plan: Plan) -> Encoding:
+        """Encode S sentences.
 
-        Parameters
-        ----------
-        leaves
-            The words, as rows ``(h, c)``.
-        temperature
-            Draw the merges with Gumbel noise, and pass gradients through a softmax of this
-            temperature. ``None`` takes the merges that score best, and draws nothing.
-
+        With a temperature in the plan, merges are drawn with Gumbel noise, and gradients pass
+        through a softmax of that temperature. Without one, the best merges are taken and nothing
+        is drawn.
         """
         lengths, states = leaves.lengths, leaves.states
         rows = leaves.rows.to(states.device)
@@ -56,18 +52,18 @@ class GumbelTreeLSTM(nn.Module):
         if len(rows) == 1:
             return Encoding(first_words, torch.full_like(rows, int(Transition.SHIFT)))
         trees = states, rows, lengths, self.composition.draw(), self.query
-        if temperature is None:
+        if plan.temperature is None:
             phrases, places = merge(*trees)
         else:
             noise = gumbel_noise(states, len(rows) - 1, len(lengths))
-            phrases, places = merge(*trees, noise, temperature)
+            phrases, places = merge(*trees, noise, plan.temperature)
         vectors = self._pool(first_words, phrases, places)
         if self.pooling == "max-all":
-            vectors = vectors.maximum(leaves.largest(self.output_size))
+            vectors = vectors.maximum(leaves.maximum(self.output_size))
         return Encoding(vectors, transitions_of(places, lengths))
 
     def _pool(self, words: Tensor, phrases: Tensor, places: Tensor) -> Tensor:
-        """Make sentence vectors ``[B, H]`` of first words ``[B, H]`` and phrases ``[D, B, H]``."""
+        """Return sentence vectors ``[B, H]`` of first words ``[B, H]`` and phrases ``[D, B, H]``."""
         count = (places >= 0).sum(dim=0)
         last = (count - 1).clamp(min=0)
         roots = phrases[last, torch.arange(len(last), device=last.device)]
@@ -84,7 +80,7 @@ def gumbel_noise(like: Tensor, depth: int, count: int) -> Tensor:
 
 
 def transitions_of(places: Tensor, lengths: Tensor) -> Tensor:
-    """Write trees that were built bottom-up as transitions, from left to right.
+    """Convert trees that were built bottom-up to transitions.
 
     Parameters
     ----------

@@ -1,31 +1,97 @@
-"""From word numbers to leaves: embedding, optional context, projection, norm, dropout.
+"""From words to leaves: embedding, optional context, projection, norm, dropout.
 
-Everything here runs over the words of a batch without padding, so that padding can neither cost
-time nor enter the statistics of batch normalisation.
+Everything runs over the words of a batch without padding, so that padding neither costs time nor
+enters the statistics of batch normalisation. Contexts are registered by name
+(:func:`register_leaf_context`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from spinn.model.alignment import WordAlignment
-from spinn.model.encoder import Leaves
 from spinn.model.norm import GlobalBatchNorm
+from spinn.model.types import Leaves, Sentences
+
+
+class LeafContext(nn.Module):
+    """A layer between word vectors and leaves, which sees the words around a word.
+
+    Attributes
+    ----------
+    output_size
+        Width of what it returns.
+    needs_pairs
+        Whether it reads the other sentence of each pair.
+
+    """
+
+    output_size: int
+    needs_pairs: bool = False
+
+    def forward(self, states: Tensor, sentences: Sentences) -> Tensor:
+        """Map packed words ``[N, E]`` to ``[N, output_size]``."""
+        raise NotImplementedError
+
+
+class LSTMContext(nn.LSTM):
+    """An LSTM over the words of a sentence, in one direction or both.
+
+    Parameters
+    ----------
+    size, width
+        Width of a word, and of each direction's state.
+    bidirectional
+        Whether there is a second direction.
+
+    """
+
+    needs_pairs = False
+
+    def __init__(self, size: int, width: int, *, bidirectional: bool = False) -> None:
+        super().__init__(size, width, bidirectional=bidirectional)
+        self.output_size = width * (2 if bidirectional else 1)
+
+    def forward(self, states: Tensor, sentences: Sentences) -> Tensor:  # type: ignore[override]
+        """Map packed words ``[N, E]`` to states ``[N, output_size]``."""
+        read: Tensor = super().forward(PackedSequence(states, sentences.batch_sizes))[0].data
+        return read
+
+
+def _both_directions(size: int, width: int) -> LSTMContext:
+    return LSTMContext(size, width, bidirectional=True)
+
+
+MakeContext = Callable[[int, int], "LeafContext | LSTMContext"]
+LEAF_CONTEXTS: dict[str, MakeContext] = {"lstm": LSTMContext, "bilstm": _both_directions}
+
+
+def register_leaf_context(name: str, make: MakeContext) -> None:
+    """Register a context under the name that ``--leaf-context`` takes.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    make
+        Called with the width of a word vector and the width of the model.
+
+    """
+    LEAF_CONTEXTS[name] = make
 
 
 class WordEmbedding(nn.Module):
-    """Word vectors, of which some are given and fixed and the others are trained.
+    """Word vectors, some of them fixed, the others trained.
 
     Parameters
     ----------
     vectors
         ``[V, E]``, the initial vectors.
     fixed
-        ``[V]``, true for the words whose vectors stay as they are.
+        ``[V]``, true for the words whose vectors are not trained.
 
     """
 
@@ -43,12 +109,12 @@ class WordEmbedding(nn.Module):
 
     @classmethod
     def shaped_like(cls, weights: Mapping[str, Tensor], prefix: str) -> WordEmbedding:
-        """Make an embedding that stored ``weights`` fit into."""
+        """Make an embedding of the shape of stored ``weights``."""
         rows, trained = weights[prefix + "trained_rows"], weights[prefix + "trained"]
         return cls(torch.zeros(len(rows), trained.shape[1]), rows < 0)
 
     def forward(self, words: Tensor) -> Tensor:
-        """Look up words ``[N]`` as ``[N, E]``."""
+        """Return the vectors ``[N, E]`` of words ``[N]``."""
         rows = self.trained_rows[words]
         if len(self.fixed_vectors) == 0:
             return nn.functional.embedding(rows, self.trained)
@@ -59,30 +125,22 @@ class WordEmbedding(nn.Module):
 
 
 class LeafLayer(nn.Module):
-    """Make the leaves of a batch of sentences out of their words.
+    """Make the leaves of a batch of sentences from their words.
 
     Parameters
     ----------
     embedding
         The word vectors.
     width
-        The width of a leaf, as the encoder wants it.
+        W, the width of a leaf.
     context
-        ``"none"``; ``"lstm"`` or ``"bilstm"``, an LSTM over the words below the projection, so
-        that each leaf knows its left (and right) neighbours; or ``"aligned"``, a
-        :class:`WordAlignment`, so that it knows what it meets in the other sentence of its pair.
+        ``"none"``, or the name of a registered context.
     context_width
-        The width of that layer, of each direction where there are two.
+        Width of that layer.
     norm
         ``"none"``, ``"batch"`` or ``"layer"``, after the projection.
     embedding_dropout, dropout
-        Probabilities of dropping a number, of the word vectors and of the leaves.
-    unit
-        What they are dropped from: each ``"token"`` by itself; or each ``"word"``, which then loses
-        the same numbers wherever it stands in the batch (after Gal and Ghahramani 2016) and counts
-        once in the statistics of a batch norm; of several processes, each does so for its share of
-        the batch. Words below a context meet different neighbours, so that their leaves are always
-        tokens.
+        Dropout of the word vectors and of the leaves.
 
     """
 
@@ -96,69 +154,63 @@ class LeafLayer(nn.Module):
         norm: str = "none",
         embedding_dropout: float = 0.0,
         dropout: float = 0.0,
-        unit: str = "token",
     ) -> None:
         super().__init__()
         self.embedding = embedding
         self.embedding_dropout = nn.Dropout(embedding_dropout)
-        self.context: nn.LSTM | WordAlignment | None = None
         size = embedding.size
-        if context == "aligned":
-            self.context, size = WordAlignment(size, context_width), context_width
-        elif context != "none":
-            directions = 2 if context == "bilstm" else 1
-            self.context = nn.LSTM(size, context_width, bidirectional=directions == 2)
-            size = context_width * directions
+        self.context: LeafContext | LSTMContext | None = None
+        if context != "none":
+            self.context = LEAF_CONTEXTS[context](size, context_width)
+            size = self.context.output_size
         self.projection = nn.Linear(size, width)
         self.norm = make_norm(norm, width)
         self.dropout = nn.Dropout(dropout)
-        self.unit = unit
 
     @property
-    def aligned(self) -> bool:
-        """Whether leaves know the other sentence of their pair."""
-        return isinstance(self.context, WordAlignment)
+    def needs_pairs(self) -> bool:
+        """Whether leaves depend on the other sentence of their pair."""
+        return self.context is not None and self.context.needs_pairs
 
     def alike(self, *, training: bool) -> bool:
-        """Tell whether equal words have equal leaves, whatever stands around them."""
+        """Return whether equal words have equal leaves, in any sentence."""
         if self.context is not None:
             return False
-        if not training or self.unit == "word":
+        if not training:
             return True
         drops = self.embedding_dropout.p > 0 or self.dropout.p > 0
         # A batch norm counts how often each word occurs.
         return not drops and not isinstance(self.norm, nn.BatchNorm1d)
 
     def of_words(self, words: Tensor) -> Tensor:
-        """Make the leaves ``[N, width]`` of words ``[N]`` that no context changes."""
+        """Return the leaves ``[N, W]`` of words ``[N]``, without context."""
         return self._finish(self.embedding_dropout(self.embedding(words)))
 
-    def forward(self, words: Tensor, lengths: Tensor, partners: Tensor | None = None) -> Leaves:
-        """Make leaves of words ``[L, B]`` with ``lengths`` ``[B]`` on the CPU, longest first.
+    def forward(self, sentences: Sentences, distinct: Tensor | None = None) -> Leaves:
+        """Make the leaves of sentences.
 
-        Aligned words want ``partners`` ``[B]``, the place of the other sentence of each pair.
+        Parameters
+        ----------
+        sentences
+            S sentences with words ``[L, S]``.
+        distinct
+            ``[N]``, the distinct words of the batch, where equal subtrees are shared; the leaves
+            are then of these words alone.
+
         """
-        present = lengths > torch.arange(len(words))[:, None]
-        tokens = words[present.to(words.device)]
         alike = self.alike(training=self.training)
-        if self.unit == "token":
-            states = self.embedding_dropout(self.embedding(tokens))
-        else:
-            distinct, place = tokens.unique(return_inverse=True)
-            if self.context is None:
-                return Leaves(self.of_words(distinct)[place], lengths, alike)
-            states = self.embedding_dropout(self.embedding(distinct))[place]
-        if isinstance(self.context, WordAlignment):
-            if partners is None:
-                raise ValueError("words are to be aligned, and the sentences have no partners")
-            states = self.context(states, lengths, partners)
-        elif self.context is not None:
-            sizes = Leaves(states, lengths).batch_sizes
-            states = self.context(PackedSequence(states, sizes))[0].data
-        return Leaves(self._finish(states), lengths, alike)
+        if distinct is not None:
+            return Leaves(self.of_words(distinct), sentences, alike=alike)
+        words = sentences.words
+        assert words is not None
+        present = sentences.lengths > torch.arange(len(words))[:, None]
+        states = self.embedding_dropout(self.embedding(words[present.to(words.device)]))
+        if self.context is not None:
+            states = self.context(states, sentences)
+        return Leaves(self._finish(states), sentences, alike=alike)
 
     def _finish(self, states: Tensor) -> Tensor:
-        leaves = self.dropout(self.norm(self.projection(states)))
+        leaves: Tensor = self.dropout(self.norm(self.projection(states)))
         # Under autocast the projection is bf16; memory cells are kept in the weights' precision.
         return leaves.to(self.projection.weight.dtype)
 

@@ -1,17 +1,19 @@
-"""A parser of its own: what chooses the trees, apart from what composes sentences along them.
+"""A parser apart from the composer: syntax and semantics are disjoint.
 
-It is a small SPINN with words of its own, of which only the transitions are of use. Since they are
-whole numbers, no gradient of the label's loss finds its way into the parser, and none of the
-transitions' loss leaves it: syntax and semantics are disjoint (Havrylov, Kruszewski and Joulin
-2019).
+A small SPINN with its own words chooses the transitions, and another encoder composes the sentence
+along them. Transitions are integers, so no gradient of the label's loss reaches the parser, and no
+gradient of the transitions' loss leaves it (Havrylov, Kruszewski and Joulin 2019).
 """
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from dataclasses import replace
 
-from spinn.model.encoder import SPINN, Choice, Encoding
+from torch import nn
+
 from spinn.model.leaves import LeafLayer
+from spinn.model.spinn import SPINN
+from spinn.model.types import Encoder, Encoding, Leaves, Plan
 
 
 class Parser(nn.Module):
@@ -20,7 +22,7 @@ class Parser(nn.Module):
     Parameters
     ----------
     leaves
-        Without dropout: the same weights are to give the same policy whenever it is asked.
+        Without dropout: equal weights must give equal policies.
     encoder
         With a tracker that predicts.
 
@@ -31,23 +33,47 @@ class Parser(nn.Module):
         self.leaves = leaves
         self.encoder = encoder
 
-    def forward(
-        self,
-        words: Tensor,
-        lengths: Tensor,
-        transitions: Tensor | None,
-        choice: Choice,
-        *,
-        copies: int = 1,
-        own_share: float = 0.0,
-    ) -> Encoding:
-        """Parse B sentences, longest first: words ``[L, B]``, lengths ``[B]`` on the CPU.
+    def forward(self, leaves: Leaves, plan: Plan) -> Encoding:
+        """Parse B sentences from their words; the sentence vectors of the result are of no use."""
+        own = self.leaves(leaves.sentences).repeat(leaves.copies)
+        return self.encoder.encode(own, plan)
 
-        The other parameters are those of :meth:`SPINN.forward`. The vectors of the result are no
-        sentence's meaning; its transitions, policy and tracker states are what is wanted.
-        """
-        leaves = self.leaves(words, lengths)
-        encoding: Encoding = self.encoder(
-            leaves, transitions, choice, copies=copies, own_share=own_share
-        )
-        return encoding
+
+class ParsedEncoder(Encoder):
+    """Encode sentences along the trees of a parser.
+
+    Parameters
+    ----------
+    parser
+        Chooses the transitions.
+    composer
+        Encodes along given transitions.
+
+    """
+
+    def __init__(self, parser: Parser, composer: Encoder) -> None:
+        super().__init__()
+        self.parser = parser
+        self.composer = composer
+        self.leaf_size, self.output_size = composer.leaf_size, composer.output_size
+        self.by_height = composer.by_height
+
+    @property
+    def policy(self) -> nn.Module | None:
+        """The parser."""
+        return self.parser
+
+    def encode(self, leaves: Leaves, plan: Plan) -> Encoding:
+        """Parse, then compose along the trees; given trees by height need no parser."""
+        if plan.heights is not None:
+            return self.composer.encode(leaves, plan)
+        parsed = self.parse(leaves, plan)
+        assert parsed.transitions is not None
+        composed = self.composer.encode(leaves, Plan.given(parsed.transitions))
+        return replace(parsed, sentences=composed.sentences)
+
+    def parse(self, leaves: Leaves, plan: Plan) -> Encoding:
+        """Parse alone."""
+        assert self.parser is not None
+        parsed: Encoding = self.parser(leaves, plan)
+        return parsed

@@ -1,7 +1,7 @@
 """The policy: a distribution over the two transitions at each step of each sentence.
 
-Illegal transitions are ruled out before the softmax, so sampling, the most probable choice, log
-probabilities and entropy all speak of one distribution, in training and in evaluation alike.
+Illegal transitions are masked before the softmax, so that samples, the most probable choice,
+log-probabilities and entropy belong to one distribution, in training and in evaluation.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spinn.transitions import Transition
 
-# The columns of scores and of legality are REDUCE, SHIFT; this takes a column to its transition.
+# Columns are REDUCE, SHIFT; column plus this is the transition.
 FIRST_COLUMN = int(Transition.REDUCE)
 
 
@@ -20,25 +20,25 @@ class TransitionPolicy:
 
     Parameters
     ----------
-    scores
-        ``[..., 2]``, unnormalised, for REDUCE and SHIFT.
+    logits
+        ``[..., 2]``, unnormalised log-probabilities, for REDUCE and SHIFT.
     legal
         ``[..., 2]``, true where the transition may be taken. Where neither may, the sentence is
         over: its transition is PAD, with probability 1.
 
     """
 
-    def __init__(self, scores: Tensor, legal: Tensor) -> None:
+    def __init__(self, logits: Tensor, legal: Tensor) -> None:
         self.legal = legal
         # In bf16 the probabilities of a step would not even sum to 1.
-        self.scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        self.logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     @property
-    def log_probabilities(self) -> Tensor:
-        """``[..., 2]``, computed when asked for: choosing a transition can do without."""
-        # Half the lowest number: differences of masked scores stay finite, and so do gradients.
-        lowest = torch.finfo(self.scores.dtype).min / 2
-        return self.scores.masked_fill(~self.legal, lowest).log_softmax(dim=-1)
+    def log_probs(self) -> Tensor:
+        """``[..., 2]``, the normalised log-probabilities; computed on access."""
+        # Half the lowest number: differences of masked logits stay finite, and so do gradients.
+        lowest = torch.finfo(self.logits.dtype).min / 2
+        return self.logits.masked_fill(~self.legal, lowest).log_softmax(dim=-1)
 
     @property
     def running(self) -> Tensor:
@@ -47,35 +47,35 @@ class TransitionPolicy:
 
     @property
     def free(self) -> Tensor:
-        """``[...]``, true where both transitions are legal, so that there is a choice."""
+        """``[...]``, true where both transitions are legal."""
         return self.legal.all(dim=-1)
 
     def allows(self, transitions: Tensor) -> Tensor:
-        """Tell for each of ``transitions`` ``[...]`` whether it is legal."""
+        """Return whether each of ``transitions`` ``[...]`` is legal."""
         return self.legal.gather(-1, self._column(transitions)).squeeze(-1)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """Draw transitions ``[...]``."""
-        scores = self.scores.detach()
-        reduce = (scores[..., 0] - scores[..., 1]).sigmoid()
+        logits = self.logits.detach()
+        reduce = (logits[..., 0] - logits[..., 1]).sigmoid()
         coin = torch.rand(
             reduce.shape, generator=generator, dtype=reduce.dtype, device=reduce.device
         )
         return self._choose(coin >= reduce)
 
     def argmax(self) -> Tensor:
-        """Choose the most probable transitions ``[...]``; REDUCE where both are as probable."""
-        scores = self.scores.detach()
-        return self._choose(scores[..., 1] > scores[..., 0])
+        """Return the most probable transitions ``[...]``; REDUCE on a tie."""
+        logits = self.logits.detach()
+        return self._choose(logits[..., 1] > logits[..., 0])
 
-    def log_probability(self, transitions: Tensor) -> Tensor:
-        """Give the log-probability of ``transitions`` ``[...]``; 0 where the sentence is over."""
-        chosen = self.log_probabilities.gather(-1, self._column(transitions)).squeeze(-1)
+    def log_prob(self, transitions: Tensor) -> Tensor:
+        """Return the log-probability of ``transitions`` ``[...]``; 0 where the sentence is over."""
+        chosen = self.log_probs.gather(-1, self._column(transitions)).squeeze(-1)
         return chosen.masked_fill(~self.running, 0.0)
 
     def entropy(self) -> Tensor:
-        """Give the entropy ``[...]`` in nats; 0 where there is no choice."""
-        entropy = -(self.log_probabilities.exp() * self.log_probabilities).sum(dim=-1)
+        """Return the entropy ``[...]`` in nats; 0 where only one transition is legal."""
+        entropy = -(self.log_probs.exp() * self.log_probs).sum(dim=-1)
         return entropy.masked_fill(~self.free, 0.0)
 
     @staticmethod

@@ -1,22 +1,22 @@
-"""The nodes of a batch of trees: composed in groups, written once, read by number.
+"""The table of nodes of a batch of trees: composed in groups, written once, read by row number.
 
 The encoder keeps leaves and composed nodes as rows of a table; its buffers and stacks are row
-numbers. A group of nodes, be it a height or a time step, is composed in one call of the cell.
+numbers. A group of nodes, a height or a time step, is composed in one call of the cell.
 
-:class:`PlainNodes` says what happens: it concatenates, calls the cell, and leaves the gradients to
+:class:`PlainNodes` is the definition: it concatenates, calls the cell, and leaves gradients to
 autograd. The two others compute the same with a backward of their own. A read or a composition
 costs what it touches, forwards and backwards, while autograd would carry gradients of all rows
 through every group. Under autocast the products run in its type; states keep that of the leaves.
 
-- :class:`Nodes` knows the tree-LSTM of Bowman et al. (2016, equations 5 to 7) and goes back through
-  it by hand. Inputs and gates of all groups lie side by side, so that the gradient of the weights
-  is one matrix product over all nodes, at the end.
-- :class:`spinn.ops.recorded.RecordedNodes` takes any cell: autograd records each group by itself.
+- :class:`Nodes` knows the tree-LSTM of Bowman et al. (2016, equations 5 to 7) and has a
+  hand-written backward. Inputs and gates of all groups are stored side by side, so that the
+  gradient of the weights is one matrix product over all nodes, at the end.
+- :class:`spinn.ops.recorded.RecordedNodes` takes any cell: autograd records each group separately.
 
-The groups hang together by a token, a scalar that runs through all of them: autograd reaches a
-group only after everything that could have read it. A backward pass must reach the first group, as
-one from a loss to all weights does; asking for the gradient of a tracker's weight alone would leave
-gradients behind for the next pass over the same graph.
+A token, a scalar that runs through all groups, orders the backward pass: autograd reaches a group
+only after everything that could have read it. A backward pass must reach the first group, as one
+from a loss to all weights does; the gradient of a tracker's weight alone would leave gradients
+behind for the next pass over the same graph.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ from spinn.ops.precision import ROWS, product_type, rounded_rows
 
 
 class Composition(Protocol):
-    """A cell with its weights, as far as it is needed here; see :mod:`spinn.model.cells`."""
+    """A cell with its weights; see :mod:`spinn.model.cells`."""
+
+    @property
+    def table(self) -> type[NodeTable]:
+        """The fast node table for this cell."""
 
     @property
     def hidden_size(self) -> int:
@@ -54,29 +58,51 @@ class TreeLSTMComposition(Composition, Protocol):
     def bias(self) -> Tensor: ...  # noqa: D102
 
 
-class AnyNodes(Protocol):
-    """The nodes of a batch; made of leaves ``[N, S]``, a cell, and the number M of compositions.
+class NodeTable(Protocol):
+    """The nodes of a batch.
 
-    Rows 0 to N - 1 are the leaves, rows N to N + M - 1 what is composed.
+    Rows 0 to N - 1 are the leaves, rows N to N + M - 1 the composed nodes.
 
     Attributes
     ----------
     empty
-        The number of a row of zeros, for what is looked at on an empty buffer or stack.
+        The number of a row of zeros, which is read where a buffer or stack is empty.
 
     """
 
     empty: int
 
+    def __init__(self, leaves: Tensor, cell: Any, compositions: int) -> None:
+        """Store leaves ``[N, S]``; reserve room for M compositions."""
+
     def compose(self, children: Tensor, tracker: Tensor | None = None) -> Tensor:
         """Compose rows ``[n, 2]``, with tracker states ``[n, K]``; return the new rows ``[n]``."""
 
     def read(self, rows: Tensor) -> Tensor:
-        """Fetch the hidden states ``[n, H]`` of rows ``[n]``; any row any number of times."""
+        """Return the hidden states ``[n, H]`` of rows ``[n]``."""
+
+
+def node_table(
+    leaves: Tensor, cell: Composition, compositions: int, *, plain: bool = False
+) -> NodeTable:
+    """Make the table of a batch with leaves ``[N, S]``.
+
+    Parameters
+    ----------
+    leaves, cell
+        The first rows, and what composes the others.
+    compositions
+        Number of nodes that will be composed.
+    plain
+        Whether to leave all gradients to autograd, instead of using the cell's fast table.
+
+    """
+    kind = PlainNodes if plain else cell.table
+    return kind(leaves, cell, compositions)
 
 
 class PlainNodes:
-    """The nodes, by plain autograd."""
+    """Nodes with gradients by autograd alone."""
 
     def __init__(self, leaves: Tensor, cell: Composition, compositions: int) -> None:
         self._cell = cell
@@ -84,7 +110,7 @@ class PlainNodes:
         self.empty = len(leaves) + compositions
 
     def compose(self, children: Tensor, tracker: Tensor | None = None) -> Tensor:
-        """Compose rows; see :class:`AnyNodes`."""
+        """Compose rows; see :class:`NodeTable`."""
         left, right = self._look_up(children[:, 0]), self._look_up(children[:, 1])
         made = len(self._rows)
         composed = self._cell(left, right, tracker)
@@ -92,7 +118,7 @@ class PlainNodes:
         return torch.arange(made - 1, len(self._rows) - 1, device=children.device)
 
     def read(self, rows: Tensor) -> Tensor:
-        """Fetch hidden states; see :class:`AnyNodes`."""
+        """Return hidden states; see :class:`NodeTable`."""
         return self._look_up(rows)[:, : self._cell.hidden_size]
 
     def _look_up(self, rows: Tensor) -> Tensor:
@@ -101,7 +127,7 @@ class PlainNodes:
 
 
 class Nodes:
-    """The nodes, composed by a tree-LSTM; leaves are rows ``(h, c)`` of width 2H."""
+    """Nodes composed by a tree-LSTM; leaves are rows ``(h, c)`` of width 2H."""
 
     def __init__(self, leaves: Tensor, cell: TreeLSTMComposition, compositions: int) -> None:
         self._work = Work(leaves, cell, compositions)
@@ -110,7 +136,7 @@ class Nodes:
             self._token = _Begin.apply(leaves, cell.weight, cell.bias, self._work)
 
     def compose(self, children: Tensor, tracker: Tensor | None = None) -> Tensor:
-        """Compose rows; see :class:`AnyNodes`."""
+        """Compose rows; see :class:`NodeTable`."""
         start = self._work.done
         with torch.autocast(children.device.type, enabled=False):
             self._token = _Compose.apply(self._token, children.flatten(), tracker, self._work)
@@ -118,15 +144,15 @@ class Nodes:
         return torch.arange(first + start, first + self._work.done, device=children.device)
 
     def read(self, rows: Tensor) -> Tensor:
-        """Fetch hidden states; see :class:`AnyNodes`."""
+        """Return hidden states; see :class:`NodeTable`."""
         return _Read.apply(self._token, rows, self._work)
 
 
 class Work:
-    """The arrays behind :class:`Nodes`. They live apart from its token: no cycle keeps them.
+    """The arrays behind :class:`Nodes`, apart from its token, so that no reference cycle forms.
 
-    An operation that composes nodes in its own order (:mod:`spinn.ops.merges`) fills the same ones.
-    Rows of ``hidden`` and ``memory`` (and of their gradients) are nodes; rows of all others are
+    :mod:`spinn.ops.merges`, which composes nodes in another order, fills the same arrays. Rows of
+    ``hidden`` and ``memory`` (and of their gradients) are nodes; rows of all others are
     compositions, in the order in which they are made.
     """
 
@@ -144,15 +170,15 @@ class Work:
         self.watched = leaves.new_empty(rows, weight.shape[1] - 2 * size, dtype=self.type)
         self.gates = leaves.new_empty(rows, 5 * size)
         self.squashed = leaves.new_empty(compositions, size)
-        # Of nodes, and of the gates before their activation; there while a backward pass runs.
+        # Of nodes, and of the gates before activation; allocated during a backward pass.
         self.hidden_gradient: Tensor | None = None
         self.memory_gradient: Tensor | None = None
         self.gate_gradient: Tensor | None = None
-        # How many compositions the backward pass goes through: the last ones may not matter to it.
+        # Compositions that the backward pass has reached; the last ones may not matter to the loss.
         self.reached = 0
 
     def gradients(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the gradients of hidden states, memory cells and gates, as far as they are."""
+        """Return the gradients of hidden states, memory cells and gates accumulated so far."""
         if self.hidden_gradient is None or self.memory_gradient is None:
             self.hidden_gradient = torch.zeros_like(self.hidden)
             self.memory_gradient = torch.zeros_like(self.memory)
@@ -161,13 +187,13 @@ class Work:
         return self.hidden_gradient, self.memory_gradient, self.gate_gradient
 
     def forget_gradients(self) -> None:
-        """Let the next backward pass start from nothing."""
+        """Reset the gradients for the next backward pass."""
         self.hidden_gradient = self.memory_gradient = self.gate_gradient = None
         self.reached = 0
 
 
 class _Begin(torch.autograd.Function):
-    """Write the leaves. At the end of the backward pass, sum up the gradients of the weights."""
+    """Store the leaves. At the end of the backward pass, compute the gradients of the weights."""
 
     @staticmethod
     def forward(ctx: Any, leaves: Tensor, weight: Tensor, bias: Tensor, work: Work) -> Tensor:
@@ -202,7 +228,8 @@ class _Compose(torch.autograd.Function):
     ) -> Tensor:
         start, end = compose_rows(work, children, tracker)
         ctx.save_for_backward(children)
-        ctx.work, ctx.start, ctx.end, ctx.tracker = work, start, end, tracker is not None
+        ctx.work, ctx.start, ctx.end = work, start, end
+        ctx.tracker = tracker is not None and tracker.shape[1] > 0
         return torch.zeros_like(token)
 
     @staticmethod
@@ -253,7 +280,7 @@ class _Read(torch.autograd.Function):
 
 
 def compose_rows(work: Work, children: Tensor, tracker: Tensor | None = None) -> tuple[int, int]:
-    """Compose children, rows ``[2n]`` in twos; return the first composition made and the next."""
+    """Compose children, rows ``[2n]`` in pairs; return the range of new compositions."""
     start = work.done
     end = work.done = start + len(children) // 2
     work.inputs[start:end].view(-1, work.size).copy_(work.hidden.index_select(0, children))
@@ -273,7 +300,7 @@ def compose_rows(work: Work, children: Tensor, tracker: Tensor | None = None) ->
 def gate_gradients(
     gates: Tensor, squashed: Tensor, memories: Tensor, above: Tensor, cell: Tensor, *, out: Tensor
 ) -> Tensor:
-    """Go back through compositions as far as their gates.
+    """Compute the gradients of the gates of compositions.
 
     Parameters
     ----------
@@ -281,10 +308,10 @@ def gate_gradients(
         ``[n, 5H]`` after activation, ``[n, H]`` (tanh of the memory cells), and ``[n, 2, H]``, the
         memory cells of the children.
     above, cell
-        The gradients ``[n, H]`` of hidden states and memory cells; what the hidden states pass on
-        is added to the second.
+        The gradients ``[n, H]`` of hidden states and memory cells; the hidden states' contribution
+        is added to the second in place.
     out
-        ``[n, 5H]``, takes the gradient of the gates before activation.
+        ``[n, 5H]``, receives the gradient of the gates before activation.
 
     Returns
     -------
@@ -309,7 +336,7 @@ def gate_gradients(
 def _fill_gates(work: Work, start: int, end: int) -> None:
     """Compute the gates of some compositions, activated: four sigmoids and the candidate's tanh."""
     gates = work.gates[start:end]
-    # Rows beyond the group are computed again, from their inputs, with the next one.
+    # Rows past the end of the group are recomputed with the next one.
     stop = start + rounded_rows(end - start, work.type)
     if work.type == gates.dtype:
         torch.addmm(work.bias, work.inputs[start:end], work.child_weight.T, out=gates)
@@ -323,10 +350,10 @@ def _fill_gates(work: Work, start: int, end: int) -> None:
 
 
 def _times_tanh_slope(gradient: Tensor, tanh: Tensor) -> Tensor:
-    """Multiply in place with the slope of tanh where it has this value, 1 - tanh²."""
+    """Multiply in place by the derivative of tanh, 1 - tanh²."""
     return gradient.addcmul_(gradient * tanh, tanh, value=-1)
 
 
 def _times_sigmoid_slope(gradient: Tensor, sigmoid: Tensor) -> None:
-    """Multiply in place with the slope of the sigmoid where it has this value."""
+    """Multiply in place by the derivative of the sigmoid."""
     gradient.mul_(torch.addcmul(sigmoid, sigmoid, sigmoid, value=-1))

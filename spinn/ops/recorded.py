@@ -1,10 +1,9 @@
-"""The nodes of a batch of trees, composed by any cell, each group recorded by itself.
+"""The table of nodes for any cell: autograd records each group separately.
 
-This is :class:`spinn.ops.nodes.Nodes` for cells that have no backward of their own. Autograd sees
-one group at a time, from its children to its states; between groups, gradients of states and
-weights are added up in place. So a group costs what it touches, here too, and a new cell needs
-nothing but its equations. The token that holds the groups together is that of
-:mod:`spinn.ops.nodes`.
+This is :class:`spinn.ops.nodes.Nodes` for cells without a hand-written backward. Autograd sees one
+group at a time, from its children to its states; between groups, gradients of states and weights
+are accumulated in place. A group costs what it touches, and a new cell needs only its equations.
+The token that orders the groups is that of :mod:`spinn.ops.nodes`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from spinn.ops.nodes import Composition
 
 
 class RecordedNodes:
-    """The nodes, composed by any cell."""
+    """Nodes composed by any cell."""
 
     def __init__(self, leaves: Tensor, cell: Composition, compositions: int) -> None:
         self._record = Record(leaves, cell, compositions)
@@ -28,19 +27,19 @@ class RecordedNodes:
         self._token = _BeginRecord.apply(leaves, self._record, *cell.weights)
 
     def compose(self, children: Tensor, tracker: Tensor | None = None) -> Tensor:
-        """Compose rows; see :class:`AnyNodes`."""
+        """Compose rows; see :class:`NodeTable`."""
         start = self._record.done
         self._token = _ComposeRecorded.apply(self._token, children, tracker, self._record)
         return torch.arange(start, self._record.done, device=children.device)
 
     def read(self, rows: Tensor) -> Tensor:
-        """Fetch hidden states; see :class:`AnyNodes`."""
+        """Return hidden states; see :class:`NodeTable`."""
         return _ReadRecorded.apply(self._token, rows, self._record)
 
 
 @dataclass(frozen=True)
 class _Group:
-    """What autograd recorded of a group: from children ``[2n, S]`` and tracker to states."""
+    """The graph of a group, from children ``[2n, S]`` and tracker states to new states."""
 
     children: Tensor
     tracker: Tensor | None
@@ -48,9 +47,9 @@ class _Group:
 
 
 class Record:
-    """The table behind :class:`RecordedNodes`, states ``[N + M + 1, S]``, the last of them zeros.
+    """The arrays behind :class:`RecordedNodes`: states ``[N + M + 1, S]``, the last row zeros.
 
-    Its cell is the one given, with weights of its own, where what autograd records of a group ends.
+    Its cell has detached copies of the weights, at which the graph of a group ends.
     """
 
     def __init__(self, leaves: Tensor, cell: Composition, compositions: int) -> None:
@@ -63,7 +62,7 @@ class Record:
         self._gradients: tuple[Tensor, list[Tensor]] | None = None
 
     def compose(self, children: Tensor, tracker: Tensor | None) -> tuple[int, int, _Group | None]:
-        """Compose rows ``[n, 2]``; return the first new row, the next one, and the record."""
+        """Compose rows ``[n, 2]``; return the range of new rows, and the graph of the group."""
         start, end = self.done, self.done + len(children)
         below = self.states.index_select(0, children.flatten())
         watched = None if tracker is None else tracker.detach()
@@ -77,19 +76,19 @@ class Record:
         return start, end, _Group(below, watched, made) if self.recording else None
 
     def gradients(self) -> tuple[Tensor, list[Tensor]]:
-        """Return the gradients of states and weights, as far as they are."""
+        """Return the gradients of states and weights accumulated so far."""
         if self._gradients is None:
             weights = [torch.zeros_like(weight) for weight in self.weights]
             self._gradients = torch.zeros_like(self.states), weights
         return self._gradients
 
     def forget_gradients(self) -> None:
-        """Let the next backward pass start from nothing."""
+        """Reset the gradients for the next backward pass."""
         self._gradients = None
 
 
 class _BeginRecord(torch.autograd.Function):
-    """Write the leaves. At the end of the backward pass, hand out the gradients of the weights."""
+    """Store the leaves. At the end of the backward pass, return the gradients of the weights."""
 
     @staticmethod
     def forward(ctx: Any, leaves: Tensor, record: Record, *weights: Tensor) -> Tensor:
@@ -126,7 +125,7 @@ class _ComposeRecorded(torch.autograd.Function):
             group.states,
             [group.children, *record.weights, *watched],
             states[ctx.start : ctx.end],
-            retain_graph=True,  # it goes with the group; a second pass may come before
+            retain_graph=True,  # freed with the group; there may be a second backward pass
         )
         states.index_add_(0, ctx.rows, below)
         for whole, part in zip(weights, found, strict=False):

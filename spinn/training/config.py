@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import spinn.extensions  # noqa: F401 - registers what options may name
 from spinn.data.batching import DEFAULT_POOL_BATCHES, Curriculum
 from spinn.data.corpus import CorpusOptions, named
 from spinn.errors import ConfigurationError, DataError

@@ -145,7 +145,7 @@ class Trainer:
             token_budget=options.token_budget,
             pool_batches=options.pool_batches,
             seed=options.seed,
-            by_height=self.model.goes_by_height,
+            by_height=self.model.by_height,
             share=self.model.shares(training=True),
             rank=distributed.rank(),
             world_size=distributed.world_size(),
@@ -219,8 +219,8 @@ class Trainer:
         if not self._settled and self.configuration.follows_own_trees(progress.epoch):
             self._settle()
         self.model.train()
-        if self._settled and self.model.parser is not None:
-            self.model.parser.eval()  # also what its batch norms know stays as it is
+        if self._settled and self.model.encoder.parser is not None:
+            self.model.encoder.parser.eval()  # also what its batch norms know stays as it is
         for batch in self._bar(self._epoch_batches()):
             rate = self.schedule.apply(self.optimizer, progress.step)
             self._count(self._step(batch))
@@ -289,11 +289,11 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         # The losses of several processes add up; what comes of them is averaged.
         (result.loss * distributed.world_size()).backward()
-        if self._settled and self.model.parser is not None:
-            self.model.parser.zero_grad()  # no step of the optimiser, be it one of decay alone
+        if self._settled and self.model.encoder.parser is not None:
+            self.model.encoder.parser.zero_grad()  # no step of the optimiser, be it one of decay alone
         norm = self._clip(self._weights())
-        if self.model.parser is not None:
-            norm = norm + self._clip(list(self.model.parser.parameters()))
+        if self.model.encoder.parser is not None:
+            norm = norm + self._clip(list(self.model.encoder.parser.parameters()))
         loss, figures = self._figures(result, len(batch))
         self._move(loss, norm)
         if result.trees is not None:
@@ -307,8 +307,8 @@ class Trainer:
 
         They move the policy alone, on the rate of the step that the first update was part of.
         """
-        assert self.model.policy is not None
-        weights = list(self.model.policy.parameters())
+        assert self.model.encoder.policy is not None
+        weights = list(self.model.encoder.policy.parameters())
         figures = {"clipped": 0.0}
         for _ in range(self.configuration.policy.policy_updates - 1):
             with arithmetic(self.device, self.configuration.training.precision):
@@ -337,9 +337,9 @@ class Trainer:
     def _weights(self) -> list[torch.nn.Parameter]:
         """List the weights whose gradients are limited together; a parser's are so apart."""
         weights = [*self.model.parameters(), *self.objective.parameters()]
-        if self.model.parser is None:
+        if self.model.encoder.parser is None:
             return weights
-        apart = {id(weight) for weight in self.model.parser.parameters()}
+        apart = {id(weight) for weight in self.model.encoder.parser.parameters()}
         return [weight for weight in weights if id(weight) not in apart]
 
     def _figures(self, result: StepResult, pairs: int) -> tuple[float, dict[str, float]]:

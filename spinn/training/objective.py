@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spinn.data.batching import Batch
-from spinn.model.encoder import Choice, Encoding, Leaves
 from spinn.model.norm import count_rows
-from spinn.model.pair import PairModel, PairOutput, SortedSentences
+from spinn.model.pair import PairModel, PairOutput
 from spinn.model.policy import TransitionPolicy
+from spinn.model.types import Encoding, Leaves, Plan
 from spinn.ops.allreduce import all_sum, world_size
 from spinn.runtime import evaluation_mode
 from spinn.training.config import Configuration
@@ -94,27 +94,20 @@ class Objective(nn.Module):
             return self._reinforce(model, batch, epoch)
         if self.configuration.teacher is not None and not settled:
             return self._follow_teacher(model, batch, epoch)
-        output = model(
-            batch.words,
-            batch.lengths,
-            batch.transitions,
-            temperature=self._temperature(epoch),
-            schedule=batch.schedule,
-        )
+        plan = Plan(temperature=self._temperature(epoch))
+        if batch.transitions is not None:
+            plan = Plan.given(batch.transitions, batch.heights)
+        output = model(batch.words, batch.lengths, plan)
         output = _counted(output, batch)
         return self._result(output, batch.labels, self._label_loss(output, batch.labels))
 
     def _follow_teacher(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
         """Add the cross-entropy of the teacher's transitions, a mean over all steps."""
         options = self.configuration.trees
-        output = model(
-            batch.words,
-            batch.lengths,
-            batch.transitions,
-            own_share=self._between(0.0, options.scheduled_sampling, epoch),
-        )
-        output = _counted(output, batch)
         assert batch.transitions is not None
+        own_share = self._between(0.0, options.scheduled_sampling, epoch)
+        plan = Plan.mixed(batch.transitions, own_share)
+        output = _counted(model(batch.words, batch.lengths, plan), batch)
         given = batch.transitions[:, : self.sides * len(batch)]
         transition_loss = teacher_loss(output.encoding, given)
         weight, end = options.transition_weight, options.transition_weight_end
@@ -127,13 +120,13 @@ class Objective(nn.Module):
         """Add REINFORCE's loss of sampled transitions, and the entropy bonus."""
         options = self.configuration.policy
         assert self.baseline is not None
-        sentences = SortedSentences.of(batch.words, batch.lengths, None)
-        leaves = model.leaves_of(sentences)
-        output = model.classify(sentences, leaves, Choice.SAMPLED, copies=options.samples)
+        leaves, plan = model.read(batch.words, batch.lengths, Plan.sampled())
+        copies = leaves.repeat(options.samples)
+        output = model.classify(copies, plan)
         sampled, output = output.encoding, _counted(output, batch)
         labels = batch.labels.repeat_interleave(options.samples)
         rewards = self._rewards(output, labels).view(len(batch), options.samples)
-        reference = self._greedy_rewards(model, batch, sentences, leaves)
+        reference = self._greedy_rewards(model, batch, leaves)
         encoding = output.encoding
         assert encoding.policy is not None
         assert encoding.transitions is not None
@@ -156,17 +149,17 @@ class Objective(nn.Module):
         result = self._result(output, labels, loss, options.samples, **figures)
         if options.policy_updates == 1:
             return result
-        trees = SampledTrees.of(sampled, sentences, leaves, advantage, weight, self.sides)
+        trees = SampledTrees.of(sampled, copies, advantage, weight, self.sides)
         return replace(result, trees=trees)
 
     def _greedy_rewards(
-        self, model: PairModel, batch: Batch, sentences: SortedSentences, leaves: Leaves
+        self, model: PairModel, batch: Batch, leaves: Leaves
     ) -> Tensor | None:
         """Give the rewards ``[P]`` of the policy's best trees, where the baseline wants them."""
         if not isinstance(self.baseline, Greedy):
             return None
         with evaluation_mode(model):  # so that the reference leaves no trace in batch statistics
-            greedy = _counted(model.classify(sentences, leaves, Choice.GREEDY), batch)
+            greedy = _counted(model.classify(leaves, Plan()), batch)
             return self._rewards(greedy, batch.labels)
 
     def improve(self, model: PairModel, trees: SampledTrees) -> tuple[Tensor, Tensor]:
@@ -244,8 +237,6 @@ class TrainingStep(nn.Module):
         nothing else; steps that follow a teacher leave out a baseline that learns.
         """
         idle = [*self.model.encoder.parameters(), *self.objective.parameters()]
-        if self.model.parser is not None:
-            idle += self.model.parser.parameters()
         return loss + 0.0 * sum(weight.sum() for weight in idle)
 
 
@@ -279,4 +270,4 @@ def teacher_loss(encoding: Encoding, given: Tensor) -> Tensor:
     left = (encoding.transitions != given).long().cumsum(dim=0)
     followed = torch.cat([torch.zeros_like(left[:1]), left[:-1]]) == 0
     counted = encoding.policy.running & followed
-    return -part_of_mean(encoding.policy.log_probability(given)[counted])
+    return -part_of_mean(encoding.policy.log_prob(given)[counted])

@@ -23,8 +23,8 @@ def make_optimizer(configuration: Configuration, model: PairModel, extra: nn.Mod
     options = configuration.training
     policy_rate = configuration.policy.policy_learning_rate
     separate: list[nn.Parameter] = []
-    if policy_rate is not None and model.policy is not None:
-        separate = list(model.policy.parameters())
+    if policy_rate is not None and model.encoder.policy is not None:
+        separate = list(model.encoder.policy.parameters())
     apart = {id(parameter) for parameter in separate}
     rest = [p for p in (*model.parameters(), *extra.parameters()) if id(p) not in apart]
     groups = [{"params": rest, "peak": options.learning_rate}]

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from spinn.model.encoder import Choice, Encoding, Leaves
-from spinn.model.pair import PairModel, SortedSentences
+from spinn.model.pair import PairModel
 from spinn.model.policy import TransitionPolicy
+from spinn.model.types import Encoding, Leaves, Plan
 from spinn.training.distributed import part_of_mean
 from spinn.training.reinforce import by_pair
 
@@ -34,29 +34,27 @@ class SampledTrees:
 
     Attributes
     ----------
-    sentences
-        Sorted, with the transitions ``[T, S * K]`` of the K samples of each, side by side.
     leaves
-        The words as the sampling policy met them, dropout included, without gradient: only the
-        model's own change is to move a ratio. (A parser makes its own.)
-    order
-        Which of the S * K trees count, in the order of the batch.
-    transitions, log_probabilities
-        ``[T, 2P * K]``, those that count, and what they were sampled with.
+        K copies of each sentence, as the sampling policy read them, dropout included, without
+        gradient: only the change of the policy may move a ratio. (A parser makes its own leaves.)
+    taken
+        ``[T, SP * K]``, the transitions of all copies, in the order of the leaves.
+    transitions, log_probs
+        ``[T, SP * K]``, those of the batch, in its order, and their log-probabilities when
+        sampled. A process without a pair of its own has none.
     advantage
-        ``[P, K]`` or ``[T, P, K, 2]``, as the baseline measured it.
+        ``[P, K]`` or ``[T, P, K, S]``, from the baseline.
     entropy_weight
         Of the bonus.
     sides
-        How many sentences an advantage judges together: 2, or 1.
+        Sentences that an advantage judges together: 2, or 1.
 
     """
 
-    sentences: SortedSentences
     leaves: Leaves
-    order: Tensor
+    taken: Tensor
     transitions: Tensor
-    log_probabilities: Tensor
+    log_probs: Tensor
     advantage: Tensor
     entropy_weight: float
     sides: int
@@ -65,30 +63,23 @@ class SampledTrees:
     def of(
         cls,
         sampled: Encoding,
-        sentences: SortedSentences,
         leaves: Leaves,
         advantage: Tensor,
         entropy_weight: float,
         sides: int,
     ) -> SampledTrees:
-        """Keep what was ``sampled`` for ``sentences``, in the order of the batch.
-
-        A process that has no pair of its own has sampled for one that only stands in; the
-        advantage of none says so.
-        """
+        """Keep what was ``sampled`` for ``leaves``, in the order of the batch."""
         assert sampled.policy is not None
         assert sampled.transitions is not None
-        pairs, samples = advantage.shape[-2:] if advantage.dim() == 2 else advantage.shape[1:3]
-        order = sentences.places(samples)
-        taken, back = sampled.transitions, order.argsort()
-        log_probabilities = sampled.policy.log_probability(taken).detach()
+        pairs = advantage.shape[0] if advantage.dim() == 2 else advantage.shape[1]
+        taken = sampled.transitions
+        log_probs = sampled.policy.log_prob(taken).detach()
         counted = slice(None if pairs else 0)
         return cls(
-            replace(sentences, transitions=taken[:, back]),
             replace(leaves, states=leaves.states.detach()),
-            order[counted],
+            taken[:, leaves.places.argsort()],
             taken[:, counted],
-            log_probabilities[:, counted],
+            log_probs[:, counted],
             advantage,
             entropy_weight,
             sides,
@@ -100,11 +91,11 @@ class SampledTrees:
         return self.advantage.shape[1] if self.advantage.dim() == 2 else self.advantage.shape[2]
 
     def judged_by(self, model: PairModel) -> TransitionPolicy:
-        """Return the distributions ``[T, 2P * K]`` that the model now has along these trees."""
-        encoding = model.parse(self.sentences, self.leaves, Choice.GIVEN, copies=self.samples)
-        policy = encoding.reorder(self.order).policy
+        """Return the model's present distributions ``[T, SP * K]`` along these trees."""
+        policy = model.parse(self.leaves, Plan.given(self.taken)).policy
         assert policy is not None
-        return policy
+        counted = slice(self.transitions.shape[1])
+        return TransitionPolicy(policy.logits[:, counted], policy.legal[:, counted])
 
 
 def surrogate_loss(
@@ -132,7 +123,7 @@ def surrogate_loss(
 
     """
     advantage = trees.advantage
-    moved = policy.log_probability(trees.transitions) - trees.log_probabilities
+    moved = policy.log_prob(trees.transitions) - trees.log_probs
     moved = by_pair(moved, trees.samples, trees.sides)
     judged = by_pair(policy.running, trees.samples, trees.sides)
     if advantage.dim() == 2:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from spinn.model.encoder import Encoding
 from spinn.model.policy import TransitionPolicy
+from spinn.model.types import Encoding
 from spinn.training.distributed import mean, part_of_mean
 
 
@@ -156,7 +156,7 @@ def policy_loss(
 
     """
     samples = advantage.shape[1] if advantage.dim() == 2 else advantage.shape[2]
-    steps = by_pair(policy.log_probability(transitions), samples, sides)
+    steps = by_pair(policy.log_prob(transitions), samples, sides)
     if advantage.dim() == 2:
         advantage = advantage[None, :, :, None]
     return -part_of_mean((advantage * steps).sum(dim=(0, 3)))

@@ -1,12 +1,12 @@
-"""The order in which the trees of a batch are composed: by height, all sentences together.
+"""The order in which the trees of a batch are composed by height, all sentences together.
 
-Without a tracker a node depends on its children alone, so all nodes of one height can be composed
-in one step: as many steps as the deepest tree is high, not as many as the longest sentence has
-transitions. The schedule is integer work. It is done when a batch is built, from its transitions,
-in array operations over the whole batch; the model only follows it.
+Without a tracker a node depends on its children alone, so all nodes of one height are composed in
+one call: as many calls as the highest tree has levels, not as many as the longest sentence has
+transitions. This is integer work in array operations over the whole batch, done when the batch is
+built.
 
-Equal subtrees have equal vectors. Where nothing random happens below the compositions, a schedule
-can hence list each distinct subtree of the batch once and let all its parents share it.
+Equal subtrees have equal vectors. Where nothing below the compositions is random, each distinct
+subtree of the batch is listed once, and all its parents share it.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """Which nodes are composed when. Leaves are nodes 0 to N - 1, the others follow by height.
+class Heights:
+    """Which nodes are composed when. Leaves are nodes 0 to N - 1; the others follow by height.
 
     Attributes
     ----------
     children
         ``[M, 2]``, the left and the right child of each composed node, int64.
-    levels
-        How many of them have height 1, 2, …; they add up to M.
+    sizes
+        Number of nodes of height 1, 2, …; they add up to M.
     roots
         ``[B]``, the node of each whole sentence.
     phrases
-        ``[L - 1, B]``, all composed nodes of each sentence; the rest of a column repeats the root.
+        ``[L - 1, B]``, all composed nodes of each sentence, padded with the root.
     leaves
-        ``[L, B]``, the leaf of each word of each sentence; the rest of a column repeats the root.
+        ``[L, B]``, the leaf of each word of each sentence, padded with the root.
     words
         ``[N]``, the words of the leaves where leaves are shared; otherwise ``None``, and the
         leaves are all words of the batch in the order of a packed sequence.
@@ -46,7 +46,7 @@ class Schedule:
     """
 
     children: Tensor
-    levels: tuple[int, ...]
+    sizes: tuple[int, ...]
     roots: Tensor
     phrases: Tensor
     leaves: Tensor
@@ -57,8 +57,8 @@ class Schedule:
         """Whether a node may have several parents."""
         return self.words is not None
 
-    def to(self, device: torch.device) -> Schedule:
-        """Move it to a device."""
+    def to(self, device: torch.device) -> Heights:
+        """Move the heights to a device."""
         return replace(
             self,
             children=self.children.to(device),
@@ -68,13 +68,22 @@ class Schedule:
             words=None if self.words is None else self.words.to(device),
         )
 
+    def reorder(self, order: Tensor) -> Heights:
+        """Return the heights of the sentences in another order ``[B]``; nodes keep their number."""
+        return replace(
+            self,
+            roots=self.roots[order],
+            phrases=self.phrases[:, order],
+            leaves=self.leaves[:, order],
+        )
 
-def build_schedule(
+
+def heights_of(
     transitions: TransitionArray,
     lengths: Numbers,
-    words: NDArray[np.int32] | None = None,
-) -> Schedule:
-    """Schedule the trees of a batch.
+    words: NDArray[np.int32] | NDArray[np.int64] | None = None,
+) -> Heights:
+    """Order the compositions of a batch by height.
 
     Parameters
     ----------
@@ -115,7 +124,7 @@ def build_schedule(
     roots = node[np.cumsum(2 * lengths - 1) - 1]
     phrases = _columns(node[is_reduce], lengths - 1, roots)
     all_leaves = _columns(node[leaves], lengths, roots)
-    return Schedule(
+    return Heights(
         torch.from_numpy(np.concatenate(children)),
         tuple(len(level) for level in children[1:]),
         torch.from_numpy(roots),
@@ -126,19 +135,18 @@ def build_schedule(
 
 
 def _columns(nodes: Numbers, counts: Numbers, padding: Numbers) -> Numbers:
-    """Stand the nodes of B sentences, so many of each, side by side: ``[max(counts), B]``."""
+    """Lay out nodes of B sentences, sentence after sentence, as padded ``[max(counts), B]``."""
     rows = np.tile(padding[:, None], int(counts.max()))
     rows[np.arange(rows.shape[1]) < counts[:, None]] = nodes
     return rows.T
 
 
 def _relatives(is_reduce: NDArray[np.bool_]) -> tuple[Numbers, Numbers, Numbers]:
-    """Find the steps that made the children of each REDUCE, and each step's parent.
+    """Return the steps that made the left and right child of each REDUCE, and each step's parent.
 
-    A REDUCE takes what the step before it left on the stack as its right child. After it the stack
-    is as high as it was when the left child came to lie on top, and was higher at all steps in
-    between: the left child was made by the last earlier step that left the stack at that height.
-    Where sentences follow each other, each leaves one item behind, so this holds across the batch.
+    The right child of a REDUCE is made by the step before it. The left child is made by the last
+    earlier step after which the stack was as deep as it is after the REDUCE. Each sentence leaves
+    one item on the stack, so this holds across sentences that follow each other.
     """
     # Numbers of 16 bits are sorted in linear time.
     narrow = np.int16 if len(is_reduce) < 2**15 else np.int64
@@ -155,10 +163,10 @@ def _relatives(is_reduce: NDArray[np.bool_]) -> tuple[Numbers, Numbers, Numbers]
 
 
 def _levels(leaves: Numbers, left: Numbers, right: Numbers, parent: Numbers) -> list[Numbers]:
-    """List the REDUCE steps of height 1, 2, … and so on.
+    """Return the REDUCE steps of height 1, 2, ….
 
-    Each step is looked at once, when its own level is known, and takes its parent to the next level
-    if the other child is not still to come.
+    Each step is visited once, when its height is known; its parent is on the next level if the
+    height of the other child is known too.
     """
     levels: list[Numbers] = []
     height = np.full(len(parent), -1, dtype=np.int64)
@@ -169,7 +177,7 @@ def _levels(leaves: Numbers, left: Numbers, right: Numbers, parent: Numbers) -> 
         known = above >= 0
         level, above = level[known], above[known]
         other = height[left[above] + right[above] - level]
-        # Of two children of one height, the right one speaks for both.
+        # Count a pair of children of one height once, at the right child.
         ready = (other >= 0) & ((other < len(levels)) | (level == right[above]))
         level = above[ready]
         if len(level) == 0:
@@ -178,10 +186,9 @@ def _levels(leaves: Numbers, left: Numbers, right: Numbers, parent: Numbers) -> 
 
 
 def _packed_places(lengths: Numbers) -> Numbers:
-    """Give the row of each word, sentence after sentence, in a packed sequence.
+    """Return the row of each word, sentence after sentence, in a packed sequence.
 
-    There the longest sentence comes first (of equals, the first of the batch), and the first words
-    of all sentences come before the second words.
+    Sentences are sorted by length (stable), longest first; first words precede second words.
     """
     rank = np.empty(len(lengths), dtype=np.int64)
     rank[np.argsort(-lengths, kind="stable")] = np.arange(len(lengths))

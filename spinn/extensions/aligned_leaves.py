@@ -1,9 +1,8 @@
-"""What the words of a sentence meet in the other one: a layer below the leaves.
+"""Leaves aligned with the other sentence of the pair: ``--leaf-context aligned``.
 
 Each word is compared with a mixture of the other sentence's words, weighted by how well they match
-(Parikh et al. 2016). The encoder above then composes comparisons where it would compose words, so
-that a sentence vector depends on both sentences, as in the models of Zhao, Huang and Ma (2016) and
-Chen et al. (2017) that align words or phrases of trees.
+(Parikh et al. 2016). The encoder then composes comparisons instead of words, so that a sentence
+vector depends on both sentences, as in Zhao, Huang and Ma (2016) and Chen et al. (2017).
 """
 
 from __future__ import annotations
@@ -12,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from spinn.model.encoder import Leaves
+from spinn.model.leaves import LeafContext, register_leaf_context
+from spinn.model.types import Sentences
 
 
-class WordAlignment(nn.Module):
-    """Compare each word with what it meets in the other sentence.
+class WordAlignment(LeafContext):
+    """Compare each word with the words of the other sentence that match it.
 
     Parameters
     ----------
@@ -27,24 +27,25 @@ class WordAlignment(nn.Module):
 
     """
 
+    needs_pairs = True
+
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
         half = max(width // 2, 1)
+        self.output_size = width
         self.projection = nn.Linear(size, half)
         self.matching = nn.Linear(half, half)
         self.comparison = nn.Linear(4 * half, width)
 
-    def forward(self, states: Tensor, lengths: Tensor, partners: Tensor) -> Tensor:
-        """Compare the words of S sentences, longest first.
+    def forward(self, states: Tensor, sentences: Sentences) -> Tensor:
+        """Compare the words of S sentences.
 
         Parameters
         ----------
         states
-            ``[N, E]``, all words, packed as :class:`Leaves` are.
-        lengths
-            ``[S]`` on the CPU.
-        partners
-            ``[S]``, the place of each sentence's partner.
+            ``[N, E]``, all words, as a packed sequence.
+        sentences
+            The sentences, with the places of their partners.
 
         Returns
         -------
@@ -53,18 +54,21 @@ class WordAlignment(nn.Module):
         equations 1 and 2, scaled as by Vaswani et al. 2017, equation 1).
 
         """
-        sizes = Leaves(states, lengths).batch_sizes
+        sizes, partners = sentences.batch_sizes, sentences.partners
         words = self.projection(states)
-        there = torch.arange(len(sizes)) < lengths[:, None]  # [S, L]
-        there = there.to(states.device)
+        present = torch.arange(len(sizes)) < sentences.lengths[:, None]  # [S, L]
+        present = present.to(states.device)
         keys = _padded(torch.relu(self.matching(words)), sizes)
         scores = keys @ keys[partners].transpose(1, 2) / keys.shape[2] ** 0.5
-        weights = scores.masked_fill(~there[partners][:, None], -torch.inf).softmax(dim=2)
-        met = (weights @ _padded(words, sizes)[partners]).transpose(0, 1)[there.T]
+        weights = scores.masked_fill(~present[partners][:, None], -torch.inf).softmax(dim=2)
+        met = (weights @ _padded(words, sizes)[partners]).transpose(0, 1)[present.T]
         features = torch.cat([words, met, words - met, words * met], dim=1)
         return torch.relu(self.comparison(features))
 
 
 def _padded(states: Tensor, sizes: Tensor) -> Tensor:
-    """Lay packed words ``[N, W]`` out as ``[S, L, W]``."""
+    """Return packed words ``[N, W]`` as ``[S, L, W]``."""
     return pad_packed_sequence(PackedSequence(states, sizes), batch_first=True)[0]
+
+
+register_leaf_context("aligned", WordAlignment)
