@@ -8,26 +8,26 @@ are handed in; the programs put clocks and meters around them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch import Tensor
+from torch.nn.utils.rnn import pad_packed_sequence
 
 from benchmarks.rivals import ListSPINN, PaddedLSTM
 from spinn.data.batching import Batch, Batcher
 from spinn.data.dataset import PairDataset
 from spinn.errors import ConfigurationError
-from spinn.evaluation.evaluate import arithmetic
-from spinn.model.baselines import SequenceLSTM
+from spinn.evaluation.evaluate import arithmetic, plan_of
 from spinn.model.build import build_encoder, build_model
-from spinn.model.encoder import SPINN, Choice, Encoding, Leaves
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
-from spinn.schedule import Schedule, build_schedule
+from spinn.model.tracker import Blind
+from spinn.model.types import Encoder, Encoding, Leaves, Plan
+from spinn.ops.heights import heights_of
 from spinn.training.config import Configuration, resolve
 from spinn.training.objective import Objective, teacher_loss
 from spinn.training.optimizers import make_optimizer
@@ -119,15 +119,11 @@ def contestants(
     return found
 
 
-def twin_of(encoder: nn.Module, algorithm: str) -> nn.Module:
+def twin_of(encoder: Any, algorithm: str) -> Encoder:
     """Return an encoder with the same weights that computes by this algorithm."""
     if algorithm == "list":
-        assert isinstance(encoder, SPINN)
-        return ListSPINN.like(encoder)
-    if algorithm == "padded":
-        assert isinstance(encoder, SequenceLSTM)
-        return PaddedLSTM.like(encoder)
-    return encoder
+        return ListSPINN(encoder.composition, getattr(encoder, "tracker", Blind()))
+    return PaddedLSTM(encoder.lstm) if algorithm == "padded" else encoder
 
 
 def _engine(algorithm: str) -> str:
@@ -170,8 +166,8 @@ class ModelWork:
         )
         model.encoder = twin_of(model.encoder, contestant.algorithm)
         self.model: PairModel = model.to(device)
-        self._objective = Objective(self.configuration).to(device)
-        self._optimizer = make_optimizer(self.configuration, self.model, self._objective)
+        self.objective = Objective(self.configuration).to(device)
+        self._optimizer = make_optimizer(self.configuration, self.model, self.objective)
 
     def batches(self, dataset: PairDataset, batch_size: int, *, training: bool) -> Iterator[Batch]:
         """Cut a set into batches as training or evaluation does, and move them."""
@@ -181,7 +177,7 @@ class ModelWork:
             (self.configuration.teacher or source) if training else source,
             batch_size=batch_size,
             shuffle=training,
-            by_height=self.model.goes_by_height,
+            by_height=self.model.by_height,
             share=self.model.shares(training=training),
         )
         for batch in batcher.batches():
@@ -193,7 +189,7 @@ class ModelWork:
         self.model.train()
         for batch in batches:
             with arithmetic(self._device, self._precision):
-                loss = self._objective(self.model, batch, 0.0).loss
+                loss = self.objective(self.model, batch, 0.0).loss
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0, foreach=True)
@@ -201,17 +197,11 @@ class ModelWork:
 
     def infer(self, batches: Iterable[Batch]) -> list[Tensor]:
         """Classify each batch; return scores ``[P, labels]``."""
-        source = self.configuration.source
-        chosen = source is not None and source.chosen_by_model
-        choice = Choice.GREEDY if chosen else Choice.GIVEN
         self.model.eval()
         scores = []
         with torch.no_grad(), arithmetic(self._device, self._precision):
             for batch in batches:
-                output = self.model(
-                    batch.words, batch.lengths, batch.transitions, choice, schedule=batch.schedule
-                )
-                scores.append(output.scores)
+                scores.append(self.model(batch.words, batch.lengths, plan_of(batch)).scores)
         return scores
 
 
@@ -230,22 +220,18 @@ class EncoderInput:
 
     Attributes
     ----------
-    states, padded
-        The leaves, packed ``[N, width]`` and, for those who read them so, padded ``[L, B, width]``.
-    lengths
-        ``[B]`` on the CPU, longest first.
-    transitions
-        ``[T, B]``.
-    schedule
-        Of the same trees, for those who go by height.
+    leaves
+        The words, longest sentence first.
+    padded
+        ``[L, B, width]``, for an encoder that reads them so.
+    given
+        The plan that follows their trees ``[T, B]``, with heights where it composes by height.
 
     """
 
-    states: Tensor
+    leaves: Leaves
     padded: Tensor | None
-    lengths: Tensor
-    transitions: Tensor
-    schedule: Schedule | None
+    given: Plan
 
 
 class EncoderWork:
@@ -278,13 +264,14 @@ class EncoderWork:
         sorted_lengths = torch.from_numpy(lengths)
         padded = None
         if self.layout.padded:
-            sizes = Leaves(states, sorted_lengths).batch_sizes
-            padded = pad_packed_sequence(PackedSequence(states, sizes))[0].to(self._device)
-        schedule = None
+            packed = Leaves.of_lengths(states, sorted_lengths).packed
+            padded = pad_packed_sequence(packed)[0].to(self._device)
+        heights = None
         if self.layout.by_height:
-            schedule = build_schedule(transitions, lengths).to(self._device)
+            heights = heights_of(transitions, lengths).to(self._device)
         given = torch.from_numpy(transitions.astype(np.int64)).to(self._device)
-        return EncoderInput(states.to(self._device), padded, sorted_lengths, given, schedule)
+        leaves = Leaves.of_lengths(states.to(self._device), sorted_lengths)
+        return EncoderInput(leaves, padded, Plan.given(given, heights))
 
     def prepare_set(self, dataset: PairDataset, batch_size: int) -> list[EncoderInput]:
         """Lay out a set, in batches of pairs of like length."""
@@ -300,53 +287,38 @@ class EncoderWork:
         """Encode each batch and find the gradients of weights and leaves."""
         torch.manual_seed(1)
         sampled = self._source is not None and self._source.sampled
-        choice = Choice.SAMPLED if sampled else Choice.GIVEN
         for given in inputs:
-            states, padded = _fresh(given.states), _fresh(given.padded)
+            fresh = replace(
+                given,
+                leaves=replace(given.leaves, states=given.leaves.states.detach().requires_grad_()),
+                padded=None if given.padded is None else given.padded.detach().requires_grad_(),
+            )
             with arithmetic(self._device, self._precision):
-                encoding = self._encode(given, states, padded, choice)
+                encoding = self._encode(fresh, Plan.sampled() if sampled else given.given)
             self._loss(encoding, given).backward()
             self.encoder.zero_grad(set_to_none=True)
 
     def infer(self, inputs: Iterable[EncoderInput]) -> list[Tensor]:
         """Encode each batch; return sentences ``[B, H]``."""
         chosen = self._source is not None and self._source.chosen_by_model
-        choice = Choice.GREEDY if chosen else Choice.GIVEN
         with torch.no_grad(), arithmetic(self._device, self._precision):
             return [
-                self._encode(given, given.states, given.padded, choice).sentences
-                for given in inputs
+                self._encode(given, Plan() if chosen else given.given).sentences for given in inputs
             ]
 
-    def _encode(
-        self, given: EncoderInput, states: Tensor | None, padded: Tensor | None, choice: Choice
-    ) -> Encoding:
-        encoder = self.encoder
-        if isinstance(encoder, PaddedLSTM):
-            assert padded is not None
-            return Encoding(encoder.encode(padded, given.lengths))
-        assert states is not None
-        if isinstance(encoder, SPINN) and given.schedule is not None:
-            return Encoding(encoder.compose(states, given.schedule))
-        leaves = Leaves(states, given.lengths)
-        if isinstance(encoder, SPINN):
-            trees = given.transitions if choice is Choice.GIVEN else None
-            encoding: Encoding = encoder(leaves, trees, choice)
-        else:
-            encoding = encoder(leaves)
-        return encoding
+    def _encode(self, given: EncoderInput, plan: Plan) -> Encoding:
+        if given.padded is not None:
+            assert isinstance(self.encoder, PaddedLSTM)
+            return Encoding(self.encoder.encode_padded(given.padded, given.leaves.lengths))
+        return self.encoder.encode(given.leaves, plan)
 
     def _loss(self, encoding: Encoding, given: EncoderInput) -> Tensor:
-        """Make a loss that reaches all weights, as the form's own loss does."""
+        """Return a loss that reaches all weights, as the form's own loss does."""
         loss = encoding.sentences.float().sum()
         if self._source is None or encoding.policy is None:
             return loss
         if self._source.sampled:
             assert encoding.transitions is not None
-            return loss - encoding.policy.log_probability(encoding.transitions).sum()
-        return loss + teacher_loss(encoding, given.transitions)
-
-
-def _fresh(leaves: Tensor | None) -> Tensor | None:
-    """Return the same numbers as a new variable."""
-    return None if leaves is None else leaves.detach().requires_grad_()
+            return loss - encoding.policy.log_prob(encoding.transitions).sum()
+        assert given.given.choose.transitions is not None
+        return loss + teacher_loss(encoding, given.given.choose.transitions)

@@ -152,9 +152,7 @@ class Objective(nn.Module):
         trees = SampledTrees.of(sampled, copies, advantage, weight, self.sides)
         return replace(result, trees=trees)
 
-    def _greedy_rewards(
-        self, model: PairModel, batch: Batch, leaves: Leaves
-    ) -> Tensor | None:
+    def _greedy_rewards(self, model: PairModel, batch: Batch, leaves: Leaves) -> Tensor | None:
         """Give the rewards ``[P]`` of the policy's best trees, where the baseline wants them."""
         if not isinstance(self.baseline, Greedy):
             return None
