@@ -170,8 +170,8 @@ class ModelWork:
         )
         model.encoder = twin_of(model.encoder, contestant.algorithm)
         self.model: PairModel = model.to(device)
-        self._objective = Objective(self.configuration).to(device)
-        self._optimizer = make_optimizer(self.configuration, self.model, self._objective)
+        self.objective = Objective(self.configuration).to(device)
+        self._optimizer = make_optimizer(self.configuration, self.model, self.objective)
 
     def batches(self, dataset: PairDataset, batch_size: int, *, training: bool) -> Iterator[Batch]:
         """Cut a set into batches as training or evaluation does, and move them."""
@@ -193,7 +193,7 @@ class ModelWork:
         self.model.train()
         for batch in batches:
             with arithmetic(self._device, self._precision):
-                loss = self._objective(self.model, batch, 0.0).loss
+                loss = self.objective(self.model, batch, 0.0).loss
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0, foreach=True)

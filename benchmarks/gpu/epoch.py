@@ -1,0 +1,76 @@
+"""The seconds of an epoch over as many pairs as SNLI has, scaled from a part of one.
+
+Whole training steps, with batches cut and moved, on real sentences; no evaluation. A few batches
+warm up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import islice
+
+import torch
+
+from benchmarks.common import synchronise
+from benchmarks.contest import Contestant, ModelWork, Widths
+from benchmarks.gpu.program import Part, run_part
+from spinn.data.batching import Batch
+
+SNLI_PAIRS = 549_367  # of the training set, with a gold label
+FORMS = ("SPINN-PI-NT", "SPINN-PI", "SPINN", "RL-SPINN", "LSTM")
+BATCHES = 16
+WARMUPS = 3
+SIZES = (128, 512)
+
+
+def main(part: Part) -> None:
+    """Time every form in bf16 and fp32."""
+    dataset = part.corpus.sets["train"]
+    vectors = torch.randn(
+        len(part.corpus.vocabulary), 300, generator=torch.Generator().manual_seed(1)
+    )
+    part.keep(snli_pairs=SNLI_PAIRS, scaled_from_batches=2 if part.quick else BATCHES, rows=[])
+    for precision in ("bf16", "fp32"):
+        for form in FORMS:
+            contestant = Contestant(form, "packed" if form == "LSTM" else "spinn", precision)
+            work = ModelWork(contestant, Widths(), vectors, len(part.corpus.labels), part.device)
+            for size in (16,) if part.quick else SIZES:
+                if not part.time_left(5):
+                    return
+                warmups, timed = (1, 2) if part.quick else (WARMUPS, BATCHES)
+                batches = work.batches(dataset, size, training=True)
+                work.train(islice(batches, warmups))
+                synchronise(part.device)
+                begun = time.perf_counter()
+                read = _train(work, batches, timed)
+                synchronise(part.device)
+                seconds = time.perf_counter() - begun
+                part.add(
+                    "rows",
+                    {
+                        "form": form,
+                        "precision": precision,
+                        "batch_size": size,
+                        "pairs": read,
+                        "pairs_per_second": round(read / seconds, 1),
+                        "seconds_per_epoch": round(seconds * SNLI_PAIRS / read, 1),
+                    },
+                )
+
+
+def _train(work: ModelWork, batches: Iterator[Batch], count: int) -> int:
+    """Take steps on the next batches; return how many pairs they had."""
+    sizes = []
+
+    def counted() -> Iterator[Batch]:
+        for batch in islice(batches, count):
+            sizes.append(len(batch))
+            yield batch
+
+    work.train(counted())
+    return sum(sizes)
+
+
+if __name__ == "__main__":
+    run_part(main)

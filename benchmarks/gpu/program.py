@@ -1,0 +1,93 @@
+"""What the parts share: their flags, their corpus, a clock that ends them, and their record."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spinn.data.corpus import Corpus
+from spinn.files import write_whole
+from spinn.runtime import choose_device, set_threads
+
+
+@dataclass
+class Part:
+    """A part while it runs.
+
+    Attributes
+    ----------
+    device
+        Where it runs.
+    corpus
+        The prepared corpus; ``train`` holds parsed pairs.
+    quick
+        Whether to do only enough to see that everything works.
+    ends
+        When its time is over, by ``time.monotonic``.
+    output
+        The file for its record, written anew after each finding.
+    arguments
+        All flags.
+
+    """
+
+    device: torch.device
+    corpus: Corpus
+    quick: bool
+    ends: float
+    output: Path
+    arguments: argparse.Namespace
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def time_left(self, wanted: float = 0.0) -> bool:
+        """Return whether this many seconds are left; note in the record when they are not."""
+        left = self.ends - time.monotonic() > wanted
+        if not left:
+            self.record["cut_short"] = True
+        return left
+
+    def keep(self, **findings: Any) -> None:
+        """Add findings to the record and write it."""
+        self.record |= findings
+        write_whole(self.output, json.dumps(self.record, indent=1) + "\n")
+
+    def add(self, name: str, row: dict[str, Any]) -> None:
+        """Add a row to a list of the record and write it."""
+        self.keep(**{name: [*self.record.get(name, []), row]})
+
+
+def run_part(
+    main: Callable[[Part], None], add_flags: Callable[[argparse.ArgumentParser], None] | None = None
+) -> None:
+    """Run a part with the flags of the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--quick", action="store_true")
+    if add_flags is not None:
+        add_flags(parser)
+    arguments = parser.parse_args()
+    ends = time.monotonic() + arguments.seconds
+    set_threads(arguments.threads)
+    # Comparisons are in full single precision.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    part = Part(
+        choose_device(arguments.device),
+        Corpus.load(arguments.corpus),
+        arguments.quick,
+        ends,
+        arguments.output,
+        arguments,
+    )
+    main(part)
+    part.keep()
