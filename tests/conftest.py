@@ -1,25 +1,52 @@
-"""What all tests share: one thread, a repeatable Hypothesis profile, the real data if present."""
+"""What all tests share: one thread, a device, a repeatable Hypothesis profile, the real data."""
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
+from substitute import stand_in
 
+from spinn.errors import ConfigurationError
 from spinn.runtime import set_threads
 
 # Also warms up tanh, exp and log, whose first large call in a process may be slightly wrong.
 set_threads(1)
+# Products of fewer bits would be all that some tests on a GPU find.
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
-settings.register_profile(
-    "repeatable",
-    deadline=None,
-    max_examples=50,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("repeatable")
+stand_in()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let ``--device`` name the device of tests of tensors, models and runs."""
+    parser.addoption("--device", default="cpu", metavar="NAME", help="cpu, cuda or cuda:N")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell :mod:`machine` the device, here and in all processes that tests start."""
+    os.environ["SPINN_TEST_DEVICE"] = config.getoption("--device")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for products that repeat
+    if "machine" in sys.modules:
+        raise RuntimeError("a conftest.py imports what knows the device before it is known")
+    try:
+        machine = importlib.import_module("machine")
+    except ConfigurationError as error:
+        raise pytest.UsageError(str(error)) from None
+    settings.register_profile(
+        "repeatable",
+        deadline=None,
+        max_examples=machine.examples(50),
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("repeatable")
+
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

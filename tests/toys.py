@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import DEVICE
+from substitute import stand_in
 
 from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus, load_corpus
@@ -14,6 +16,8 @@ from spinn.model.build import build_embedding, build_model
 from spinn.model.pair import PairModel
 from spinn.training.config import Configuration, resolve
 from spinn.trees import TreeSource
+
+stand_in()  # processes that tests start do not read conftest.py
 
 # The hypothesis gives the label away, so that a few steps learn something.
 TELLTALES = {"entailment": "surely", "neutral": "maybe", "contradiction": "never"}
@@ -30,7 +34,7 @@ SMALL: dict[str, Any] = {
     "learning_rate": 0.01,
     "log_steps": 3,
     "threads": 1,
-    "device": "cpu",
+    "device": str(DEVICE),
     "cache": False,
     "tensorboard": False,
 }
@@ -106,22 +110,23 @@ def small_configuration(folder: Path, **options: Any) -> Configuration:
 
 
 def small_model(configuration: Configuration, corpus: Corpus) -> PairModel:
-    """Build the configured model, with weights from torch's global generator."""
+    """Build the configured model on the tests' device, with weights from torch's generator."""
     embedding = build_embedding(configuration.model, len(corpus.vocabulary))
-    return build_model(
+    model = build_model(
         configuration.model,
         embedding,
         len(corpus.labels),
         predicts=configuration.predicts,
         sides=corpus.sides,
     )
+    return model.to(DEVICE)
 
 
 def one_batch(configuration: Configuration, source: TreeSource | None, size: int = 12) -> Batch:
-    """Cut one batch from the training set, with the transitions of ``source``."""
+    """Cut one batch from the training set, with ``source``'s transitions, on the tests' device."""
     corpus = load_corpus(configuration.data)
     batcher = Batcher(corpus.sets["train"], source, batch_size=size, seed=3)
-    return next(iter(batcher.batches()))
+    return next(iter(batcher.batches())).to(DEVICE)
 
 
 def silent(line: str) -> None:

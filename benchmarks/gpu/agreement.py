@@ -64,7 +64,7 @@ SMALL: dict[str, Any] = {
     "schedule": "constant",
 }
 STEPS, BATCH_SIZE = {"fp32": 200, "bf16": 100}, 32
-GPU_WORKERS = 6  # small steps leave a GPU idle
+GPU_WORKERS = 10  # small steps leave a GPU idle
 FIRST = 50  # steps that are compared one by one
 TOLERANCES = {"fp32": {"step": 2e-3, "mean": 0.02}, "bf16": {"mean": 0.05}}  # nats
 DRAWN_TOLERANCE = 0.06  # of means, where trees are drawn

@@ -19,8 +19,8 @@ from spinn.data.batching import Batch
 
 SNLI_PAIRS = 549_367  # of the training set, with a gold label
 FORMS = ("SPINN-PI-NT", "SPINN-PI", "SPINN", "RL-SPINN", "LSTM")
-BATCHES = 40
-WARMUPS = 4
+BATCHES = 16
+WARMUPS = 3
 SIZES = (128, 512)
 
 

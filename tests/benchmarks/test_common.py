@@ -109,6 +109,7 @@ def test_real_sentences_come_with_trees_and_are_described_without_folders() -> N
 
 
 def test_pairs_without_a_parse_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("spacy")
     row = {"gold_label": "neutral", "sentence1": "a dog", "sentence2": "a cat"}
     path = tmp_path / "unparsed.jsonl"
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")

@@ -47,6 +47,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_study_from_flags_and_its_table_again(corpus, tmp_path, capsys):
+    pytest.importorskip("torchtext")
     output = tmp_path / "out"
     arguments = ["ablate", "--vary", "trees=left,gold", "--seeds", "3", "--data", str(corpus)]
     arguments += ["--output", str(output), *SMALL]
@@ -119,6 +120,7 @@ def test_experiments_refuse(capsys, arguments, cause):
 
 
 def test_an_experiment_is_a_study(corpus, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("torchtext")
     monkeypatch.setattr(claims, "FOLDER", tmp_path)
     (tmp_path / "toy.toml").write_text(
         'seeds = [3]\n[experiment]\ntitle = "T"\ntask = "t"\n'
@@ -147,6 +149,7 @@ def test_preset_and_file_exclude_each_other(tmp_path, capsys):
 
 
 def test_interrupting_says_how_to_go_on(corpus, tmp_path):
+    pytest.importorskip("torchtext")
     study = tmp_path / "study.toml"
     study.write_text(f'seeds = [1]\n[base]\ndata = "{corpus}"\n[[row]]\nname = "a"\n')
     output = tmp_path / "out"

@@ -113,6 +113,7 @@ def test_train_leaves_a_whole_run(corpus, tmp_path, capsys, flags):
 
 
 def test_induced_vectors_take_the_place_of_drawn_ones(corpus, tmp_path):
+    pytest.importorskip("torchtext")
     vectors = tmp_path / "vectors.txt"
     vectors.write_text("a 1 2 3\ndogs 9 0 1\nsmall 5 6 7\n")
     flags = [flag for flag in SMALL if flag not in ("--embedding-size", "6")]
@@ -131,6 +132,7 @@ def test_induced_vectors_take_the_place_of_drawn_ones(corpus, tmp_path):
 
 def test_a_further_test_set_changes_no_weight(corpus, tmp_path):
     """Its words have vectors, but no say in what is drawn, induced or learned."""
+    pytest.importorskip("torchtext")
     vectors = tmp_path / "vectors.txt"
     vectors.write_text("zebra 2 7 1\na 1 2 3\ndogs 9 0 1\nyak 5 5 5\nsmall 5 6 7\n")
     write_rows(tmp_path / "more.jsonl", [row("neutral", "( zebra yak )", "cat")])
@@ -212,6 +214,7 @@ def test_evaluate_gives_the_figures_of_the_run_where_trees_are_drawn(corpus, tmp
 
 
 def test_predict_gives_the_answers_of_evaluate_where_trees_are_drawn(corpus, tmp_path, capsys):
+    pytest.importorskip("spacy")
     run, output = tmp_path / "random", tmp_path / "lines.jsonl"
     assert train(corpus, run, "--trees", "random-shift", "--seed", "7") == 0
     long = "( a ( b ( c ( d ( e ( f ( g ( h ( i j ) ) ) ) ) ) ) ) )"
@@ -235,6 +238,7 @@ def test_evaluate_follows_other_trees(run, corpus, capsys):
 
 
 def test_a_tracker_needs_no_parses_when_it_is_evaluated(run, tmp_path, capsys):
+    pytest.importorskip("spacy")
     file = tmp_path / "raw.tsv"
     file.write_text("label\tpremise\thypothesis\nneutral\tA dog runs.\tIt isn't asleep.\n")
     assert main(["evaluate", str(run), "--files", str(file)]) == 0
@@ -242,6 +246,7 @@ def test_a_tracker_needs_no_parses_when_it_is_evaluated(run, tmp_path, capsys):
 
 
 def test_predict_draws_both_trees(run, capsys):
+    pytest.importorskip("spacy")
     assert main(["predict", str(run), "A dog runs.", "It's ( asleep )."]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith(LABELS)
@@ -251,6 +256,7 @@ def test_predict_draws_both_trees(run, capsys):
 
 
 def test_a_gumbel_tree_lstm_is_used_like_a_tracker(corpus, tmp_path, capsys):
+    pytest.importorskip("spacy")
     path = str(tmp_path / "gumbel")
     assert train(corpus, tmp_path / "gumbel", "--encoder", "gumbel") == 0
     file = tmp_path / "raw.tsv"
@@ -267,6 +273,7 @@ def test_a_gumbel_tree_lstm_is_used_like_a_tracker(corpus, tmp_path, capsys):
 
 
 def test_predict_reads_standard_input(run, capsys, monkeypatch):
+    pytest.importorskip("spacy")
     monkeypatch.setattr(sys, "stdin", io.StringIO("A dog runs.\tIt moves.\n\n( a dog )\tcat\n"))
     assert main(["predict", str(run), "--json"]) == 0
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
@@ -337,6 +344,8 @@ BAD_ROWS = {
 
 @pytest.mark.parametrize("name", BAD_ROWS)
 def test_rows_that_cannot_be_used_are_named(corpus, tmp_path, capsys, name):
+    if name == "no parse":
+        pytest.importorskip("spacy")
     bad, cause = BAD_ROWS[name]
     path = write_rows(tmp_path / "train.jsonl", [*ROWS, bad])
     files = ["--train", str(path), "--dev", str(corpus / "dev.jsonl")]
@@ -412,6 +421,7 @@ def test_further_test_sets_are_scored_and_can_be_evaluated_by_name(corpus, tmp_p
 
 
 def test_evaluate_refuses_what_the_model_cannot_do(corpus, tmp_path, capsys):
+    pytest.importorskip("spacy")
     assert train(corpus, tmp_path / "nt") == 0
     evaluate = ["evaluate", str(tmp_path / "nt"), "--data", str(corpus)]
     assert "--tracker --predict" in refused(capsys, [*evaluate, "--trees", "predicted"])
@@ -424,6 +434,7 @@ def test_evaluate_refuses_what_the_model_cannot_do(corpus, tmp_path, capsys):
 
 
 def test_predict_refuses_another_number_of_sentences(run, single, capsys, monkeypatch):
+    pytest.importorskip("spacy")
     for sentences in (["a"], ["a", "b", "c"]):
         assert "give a premise and a hypothesis" in refused(
             capsys, ["predict", str(run), *sentences]
@@ -562,6 +573,7 @@ def test_numbers_out_of_range_are_refused(
 def test_standard_input_that_is_no_text_is_refused(
     run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("spacy")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"A d\xf6g.\tA cat.\n"), "utf-8"))
     assert main(["predict", str(run)]) == 2
     assert "standard input: it is no text" in capsys.readouterr().err
@@ -580,6 +592,7 @@ def test_files_of_the_other_kind_are_refused(run, single, corpus, listops, tmp_p
 
 
 def test_interrupting_saves_and_says_how_to_go_on(corpus, tmp_path):
+    pytest.importorskip("torchtext")
     command = [sys.executable, "train.py", "--data", str(corpus), "--output", str(tmp_path / "run")]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
@@ -615,6 +628,7 @@ def test_generate_sample_writes_a_corpus_that_reads_back(tmp_path, capsys):
 def test_a_corpus_is_parsed_by_a_tracker_and_read_back(
     corpus: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("spacy")
     plain = tmp_path / "raw.jsonl.gz"
     raw = [
         {"gold_label": label, "sentence1": "The dogs (all) run.", "sentence2": "Cats"}
@@ -683,6 +697,7 @@ def test_a_curriculum_says_what_each_epoch_reads(
 def test_a_model_of_spelt_brackets_reads_them_ever_after(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], way: str
 ) -> None:
+    pytest.importorskip("spacy")
     for split in ("train", "dev", "test"):
         (tmp_path / split).write_text("=\ta\t( not ( not a ) )\n<\ta\t( a ( or b ) )\n" * 4)
     files = [f"--{split}={tmp_path / split}" for split in ("train", "dev", "test")]
@@ -712,6 +727,7 @@ def test_a_model_of_spelt_brackets_reads_them_ever_after(
 def test_probabilities_are_averaged_over_forms_wherever_a_model_is_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("spacy")
     pairs = ["=\ta\t( not ( not a ) )", "<\t( a ( and b ) )\ta", ">\ta\t( a ( and b ) )"]
     (tmp_path / "rows").write_text("\n".join(pairs * 4) + "\n")
     files = [f"--{split}={tmp_path / 'rows'}" for split in ("train", "dev", "test")]

@@ -70,6 +70,8 @@ def options(tmp_path: Path) -> CorpusOptions:
 
 
 def load(options: CorpusOptions) -> tuple[Corpus, list[str]]:
+    if options.vectors is not None and Path(options.vectors).is_file():
+        pytest.importorskip("torchtext")
     lines: list[str] = []
     return load_corpus(options, lines.append), lines
 
@@ -181,6 +183,7 @@ def test_several_files_of_a_split_are_joined(options, tmp_path):
 
 
 def test_labels_of_tables_are_those_of_the_training_set(tmp_path):
+    pytest.importorskip("spacy")
     train = write(tmp_path / "train.tsv", "same\tA dog.\tA dog.\nother\tA dog.\tA cat.\n")
     dev = write(tmp_path / "dev.tsv", "same\tA cat.\tA cat.\n")
     options = CorpusOptions(train=[str(train)], dev=[str(dev)], data_directory=str(tmp_path))
@@ -196,6 +199,7 @@ def test_labels_of_tables_are_those_of_the_training_set(tmp_path):
 
 def test_a_table_may_be_a_test_of_what_was_learned_from_snli(options, tmp_path):
     """Whatever labels it has of those, and in whatever order."""
+    pytest.importorskip("spacy")
     table = write(tmp_path / "mine.tsv", "neutral\tA dog.\tA cat.\nentailment\tA dog.\tA dog.\n")
     corpus, _ = load(replace(options, also=[f"mine={table}"]))
     assert corpus.labels == INFERENCE_LABELS
@@ -329,6 +333,8 @@ LISTOPS = "8\t( ( ( [MAX 2 ) 8 ) ] )\n3\t( ( [SM 3 ) ] )\n"
 @pytest.mark.parametrize("last", ["train", "dev", "test"])
 @pytest.mark.parametrize("single", [False, True])
 def test_single_sentences_among_pairs_are_refused(tmp_path, last, single):
+    if single:
+        pytest.importorskip("spacy")
     # Pairs in a table may have digits for labels: those alone do not tell the files apart.
     pairs = write(tmp_path / "pairs.tsv", "8\tA dog\tIt\n3\tA cat\tIt\n")
     sentences = write(tmp_path / "sentences.tsv", LISTOPS)
@@ -409,6 +415,7 @@ def test_a_sentence_of_a_thousand_words_is_read_whole(tmp_path):
 
 
 def test_the_first_pair_without_a_parse_is_named(options, tmp_path):
+    pytest.importorskip("spacy")
     more = write(
         tmp_path / "corpus/train_more.jsonl",
         DEV + "\n" + row("neutral", "( A dog )", "( A cat )", parsed=False) * 2,
@@ -426,6 +433,7 @@ def test_the_first_pair_without_a_parse_is_named(options, tmp_path):
 
 
 def test_one_sentence_without_a_parse_is_enough(tmp_path):
+    pytest.importorskip("spacy")
     fields = json.loads(DEV)
     fields["sentence2_binary_parse"] = ""
     path = write(tmp_path / "train.jsonl", TRAIN + json.dumps(fields) + "\n")

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spinn.data import jsonlines
 from spinn.data.examples import Example, Sentence
 from spinn.data.readers import (
     READERS,
@@ -85,6 +86,7 @@ def test_unlabelled_rows_are_skipped_and_counted_and_lines_stay_those_of_the_fil
 
 @pytest.mark.parametrize("parse", [None, "", "  "])
 def test_sentence_without_a_tree_is_tokenised(tmp_path, parse):
+    pytest.importorskip("spacy")
     row = without(sentence1="He isn't  here.", sentence1_binary_parse=parse)
     counts = ReadCounts()
     (example,) = read(write(tmp_path / "f", row), counts=counts)
@@ -94,6 +96,7 @@ def test_sentence_without_a_tree_is_tokenised(tmp_path, parse):
 
 
 def test_row_with_three_fields_is_enough(tmp_path):
+    pytest.importorskip("spacy")
     row = without("pairID", "sentence1_binary_parse", "sentence2_binary_parse")
     (example,) = read(write(tmp_path / "f", row), use_parses=True)
     assert example.premise == (["A", "dog", "runs", "."], None)
@@ -185,6 +188,7 @@ def drop_single(tokens: list[str]) -> list[str]:
 
 
 def test_tsv_takes_any_label_and_a_header(tmp_path):
+    pytest.importorskip("spacy")
     rows = ["yes\tIt rains (a lot).\tIt's wet.", "no\tIt rains.\tIt is dry."]
     plain = read(write(tmp_path / "plain", *rows))
     headed = read(write(tmp_path / "headed", "gold_label\tsentence1\tsentence2", *rows))
@@ -231,6 +235,7 @@ def test_format_is_told_by_the_first_line(tmp_path, line, format):
 
 
 def test_labels_given_replace_those_of_the_format(tmp_path):
+    pytest.importorskip("spacy")
     path = write(tmp_path / "f", without(gold_label="maybe"))
     assert read(path, labels=["maybe"])[0].label == "maybe"
     tsv = write(tmp_path / "t", "no\tA dog.\tA cat.", "oui\tA dog.\tA cat.")
@@ -285,6 +290,8 @@ def test_a_digit_and_one_expression_make_listops(tmp_path, line, format):
     ],
 )
 def test_the_number_of_sentences_can_be_asked_for(tmp_path, content, sides, cause):
+    if "tsv" in cause:
+        pytest.importorskip("spacy")
     path = write(tmp_path / "f", content)
     assert len(read(path, sides=3 - sides)) == len(read(path)) == 1
     with pytest.raises(DataError, match=cause) as caught:
@@ -377,6 +384,52 @@ def test_bad_json_row_is_named_by_line(tmp_path, row, cause):
     assert caught.value.remedy
 
 
+JSON = json.dumps(PAIR)
+ROWS: dict[str, str | bytes] = {
+    "plain": JSON,
+    "blanks around": f" {JSON}\t\r",
+    "characters": json.dumps(PAIR | {"pairID": "ö\N{GRINNING FACE}", "note": "\\ud83d"}),
+    "characters unescaped": json.dumps(PAIR | {"pairID": "ö"}, ensure_ascii=False),
+    "numbers": json.dumps(PAIR | {"note": [-0.5e3, 10**30, 1e-400]}),
+    "a field twice": JSON[:-1] + ', "gold_label": "neutral"}',
+    "too much": JSON + "}",
+    "too little": JSON[:-1],
+    "a comma": JSON[:-1] + ",}",
+    "other quotes": JSON.replace('"', "'"),
+    "a form feed": JSON.replace(" ", "\f"),
+    "a tab in text": JSON.replace("dog", "\t"),
+    "UTF-16": JSON.encode("utf-16-le"),
+    "Latin-1": json.dumps(PAIR | {"note": "é"}, ensure_ascii=False).encode("latin1"),
+    "a byte order mark": b"\xef\xbb\xbf" + JSON.encode(),
+    "half a character": json.dumps(PAIR | {"note": "\ud83d"}),
+    "its other half": json.dumps(PAIR | {"note": "\ude00"}),
+    "half of one unescaped": json.dumps(PAIR | {"note": "_"})
+    .encode()
+    .replace(b"_", b"\xed\xa0\xbd"),
+    **{number: f'{JSON[:-1]}, "n": {number}}}' for number in ("NaN", "-Infinity", "01", ".5")},
+    "too large": JSON[:-1] + ', "n": 1e999}',
+    "too large and whole": JSON[:-1] + f', "n": {10**400}}}',
+    "too deep": JSON[:-1] + ', "n": ' + 5000 * "[" + 5000 * "]" + "}",
+    "a list": "[1]",
+    "text": '"text"',
+    "nothing": "null",
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_json_is_read_and_refused_alike_with_and_without_orjson(tmp_path, monkeypatch, name):
+    pytest.importorskip("orjson")
+    path, found = write(tmp_path / "rows.jsonl", PAIR, ROWS[name]), []
+    for loads in (jsonlines.loads, jsonlines.plain_loads):
+        monkeypatch.setattr(jsonlines, "loads", loads)
+        try:
+            found.append([repr(example) for example in read(path, "snli")])
+        except DataError as error:
+            cause = error.cause.partition(" (")[0]  # in brackets stands what the library says
+            found.append([str(error.path), str(error.line), cause, str(error.remedy)])
+    assert found[0] == found[1]
+
+
 def test_missing_file_and_folder(tmp_path):
     for open_it in (read, detect_format):
         with pytest.raises(DataError, match=r"nowhere: there is no such file\. Check the path"):
@@ -391,6 +444,7 @@ def test_unknown_format_is_refused_before_reading(tmp_path):
 
 
 def test_the_error_of_a_missing_parse_names_line_and_remedy(tmp_path):
+    pytest.importorskip("spacy")
     path = write(tmp_path / "f", PAIR, without("sentence2_binary_parse"))
     _, unparsed = read(path)
     assert unparsed.hypothesis.transitions is None
@@ -466,6 +520,7 @@ def test_real_files_load_whole(name, format, counts):
 
 
 def test_real_rows_without_trees_are_tokenised():
+    pytest.importorskip("spacy")
     counts = ReadCounts()
     reading = read_examples(real("snli/snli_1.0_train_unparsed.jsonl.gz"), counts=counts)
     examples = [example for example, _ in zip(reading, range(2000), strict=False)]

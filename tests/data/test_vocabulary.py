@@ -10,8 +10,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import substitute
 import torch
-from torchtext.vocab import Vectors
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spinn.data.vocabulary import (
     PADDING,
@@ -32,8 +34,14 @@ def write(path: Path, text: str | bytes) -> Path:
     return path
 
 
+def read_table(path: Path, cache: Path) -> VectorTable:
+    """Read vectors, or skip the test where torchtext, which reads them, is missing."""
+    pytest.importorskip("torchtext")
+    return VectorTable(path, cache)
+
+
 def table_of(tmp_path: Path, text: str | bytes, name: str = "vectors.txt") -> VectorTable:
-    return VectorTable(write(tmp_path / name, text), tmp_path / "cache")
+    return read_table(write(tmp_path / name, text), tmp_path / "cache")
 
 
 def error_of(tmp_path: Path, text: str | bytes, name: str = "vectors.txt") -> DataError:
@@ -60,6 +68,7 @@ def test_case_counts_if_asked():
 
 
 def test_words_must_be_frequent_enough():
+    pytest.importorskip("torchtext")
     training = Counter({"the": 9, "dog": 2, "rare": 1, "a": 9})
     words = choose_words(training, ["unseen", "dog"], None, minimum=2)
     assert words == ["<unk>", "<pad>", "a", "the", "dog"]
@@ -82,9 +91,18 @@ def test_words_of_other_sets_stand_behind_those_of_training(tmp_path):
 
 
 def test_the_choice_does_not_depend_on_the_order_of_the_text():
+    pytest.importorskip("torchtext")
     pairs = [("b", 3), ("a", 3), ("c", 4)]
     chosen = choose_words(Counter(dict(pairs)), [], None, 1)
     assert chosen == choose_words(Counter(dict(pairs[::-1])), [], None, 1)
+
+
+@given(st.dictionaries(st.text("aàbBz-", min_size=1, max_size=3), st.integers(1, 4)))
+def test_what_stands_in_for_torchtext_in_other_tests_chooses_alike(counts):
+    pytest.importorskip("torchtext")
+    for minimum in (1, 2):
+        expected = choose_words(Counter(counts), ["z"], None, minimum)
+        assert substitute.choose_words(Counter(counts), ["z"], None, minimum) == expected
 
 
 # Vectors that can be read.
@@ -105,7 +123,7 @@ def test_vectors_of_words(tmp_path, name):
 def test_vectors_are_read_where_no_copy_can_be_kept(tmp_path):
     (tmp_path / "cache").touch()
     path = write(tmp_path / "vectors.txt", GLOVE)
-    assert VectorTable(path, tmp_path / "cache").of(["the"]).vectors.tolist() == [[0.5, -1, 2]]
+    assert read_table(path, tmp_path / "cache").of(["the"]).vectors.tolist() == [[0.5, -1, 2]]
 
 
 def test_vectors_are_read_where_the_disk_of_the_copy_is_full(tmp_path, monkeypatch):
@@ -118,22 +136,23 @@ def test_vectors_are_read_where_the_disk_of_the_copy_is_full(tmp_path, monkeypat
 
     monkeypatch.setattr(torch, "save", fail_there)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path.parent))
-    assert VectorTable(path, tmp_path / "cache").of(["the"]).vectors.tolist() == [[0.5, -1, 2]]
+    assert read_table(path, tmp_path / "cache").of(["the"]).vectors.tolist() == [[0.5, -1, 2]]
 
 
 def test_two_processes_may_read_new_vectors_at_once(tmp_path, monkeypatch):
     """The slower one, here interrupted by the quicker while it reads, finds its copy made."""
+    vectors = pytest.importorskip("torchtext.vocab").Vectors
     path = write(tmp_path / "vectors.txt", GLOVE)
-    read = Vectors.cache
+    read = vectors.cache
     waiting = [tmp_path / "cache"]
 
     def read_after_the_other(*arguments, **named):
         if waiting:
-            VectorTable(path, waiting.pop())
+            read_table(path, waiting.pop())
         return read(*arguments, **named)
 
-    monkeypatch.setattr(Vectors, "cache", read_after_the_other)
-    table = VectorTable(path, tmp_path / "cache")
+    monkeypatch.setattr(vectors, "cache", read_after_the_other)
+    table = read_table(path, tmp_path / "cache")
     assert not waiting
     assert table.of(["the"]).vectors.tolist() == [[0.5, -1, 2]]
     assert len(os.listdir(tmp_path / "cache")) == 1
@@ -164,13 +183,13 @@ def test_a_second_reading_takes_the_copy_and_a_changed_file_does_not(tmp_path):
     copies = list((tmp_path / "cache").rglob("*.pt"))
     assert len(copies) == 1
     stamp = copies[0].stat().st_mtime_ns
-    again = VectorTable(tmp_path / "vectors.txt", tmp_path / "cache")
+    again = read_table(tmp_path / "vectors.txt", tmp_path / "cache")
     assert again.of(["dog"]).vectors.tolist() == [[1, 2, 3]]
     assert [path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.pt")] == [stamp]
 
     path = write(tmp_path / "vectors.txt", GLOVE.replace("dog 1 2 3", "dog 7 8 9"))
     os.utime(path, ns=(1, 1))
-    changed = VectorTable(path, tmp_path / "cache")
+    changed = read_table(path, tmp_path / "cache")
     assert changed.of(["dog"]).vectors.tolist() == [[7, 8, 9]]
 
 
@@ -178,7 +197,7 @@ def test_files_of_one_name_in_two_folders_do_not_share_a_copy(tmp_path):
     for folder, number in (("a", "1"), ("b", "2.5")):
         (tmp_path / folder).mkdir()
         path = write(tmp_path / folder / "vectors.txt", f"dog {number} 0 0\n")
-        table = VectorTable(path, tmp_path / "cache")
+        table = read_table(path, tmp_path / "cache")
         assert table.of(["dog"]).vectors[0, 0] == float(number)
 
 
@@ -197,13 +216,13 @@ def test_certificates_are_still_checked_afterwards(tmp_path):
 
 def test_nothing_is_printed(tmp_path, capsys):
     table_of(tmp_path, GLOVE)
-    VectorTable(tmp_path / "vectors.txt", tmp_path / "cache")
+    read_table(tmp_path / "vectors.txt", tmp_path / "cache")
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
 
 
 def test_real_vectors(real_data, tmp_path):
-    table = VectorTable(real_data / "glove/glove.6B.50d.9k.txt.gz", tmp_path)
+    table = read_table(real_data / "glove/glove.6B.50d.9k.txt.gz", tmp_path)
     found = table.of(["the", "dog", "sidewalk"])
     assert found.vectors.shape == (3, 50)
     assert found.known.tolist() == [True, True, False]
@@ -252,14 +271,14 @@ def test_gzip_that_is_cut_short(tmp_path):
     path = tmp_path / "vectors.txt.gz"
     path.write_bytes(gzip.compress((GLOVE * 1000).encode())[:-20])
     with pytest.raises(DataError, match="cannot be read"):
-        VectorTable(path, tmp_path / "cache")
+        read_table(path, tmp_path / "cache")
 
 
 def test_gz_by_name_only(tmp_path):
     path = tmp_path / "vectors.txt.gz"
     path.write_text(GLOVE)
     with pytest.raises(DataError, match="cannot be read"):
-        VectorTable(path, tmp_path / "cache")
+        read_table(path, tmp_path / "cache")
 
 
 def test_prose_instead_of_vectors(tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from machine import DEVICE
 from torch.nn import functional
 
 from spinn.data.batching import Batcher
@@ -59,7 +60,7 @@ def make_model(*, predicts: bool = False, sides: int = 2, **options: Any) -> Pai
     with torch.no_grad():
         for weight in model.encoder.parameters():
             weight *= 4  # so that trees matter and a tracker has opinions
-    return model
+    return model.to(DEVICE)
 
 
 TRACKER = {"tracker": True, "tracker_size": 4}
@@ -90,7 +91,7 @@ def one_by_one(
     probabilities, trees = [], []
     model.eval()
     for row in range(len(dataset)):
-        batch = batcher.cut(np.array([row]), np.random.default_rng(0))
+        batch = batcher.cut(np.array([row]), np.random.default_rng(0)).to(DEVICE)
         with torch.no_grad():
             choice = Choice.GREEDY if greedy else Choice.GIVEN
             output = model(batch.words, batch.lengths, batch.transitions, choice)

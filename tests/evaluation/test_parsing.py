@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import nltk
 import numpy as np
 import pytest
 from hypothesis import given
@@ -29,6 +28,13 @@ from spinn.transitions import (
     random_uniform,
     right_branching,
 )
+
+try:
+    import nltk
+except ModuleNotFoundError:  # these tests are then skipped
+    nltk = None
+
+needs_nltk = pytest.mark.skipif(nltk is None, reason="nltk is not installed")
 
 S, R, PAD = Transition.SHIFT, Transition.REDUCE, Transition.PAD
 
@@ -255,6 +261,7 @@ def sentences(draw: st.DrawFn) -> tuple[str, str]:
     return split(0, len(words)), split(0, len(words))
 
 
+@needs_nltk
 @given(
     st.lists(sentences(), min_size=1, max_size=5),
     st.booleans(),

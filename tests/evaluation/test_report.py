@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import nltk
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,6 +18,13 @@ from spinn.evaluation.evaluate import Evaluation
 from spinn.evaluation.parsing import Conventions, ParseScore
 from spinn.evaluation.report import FileEvaluation, write_brackets
 from spinn.transitions import TransitionArray, left_branching, random_uniform
+
+try:
+    import nltk
+except ModuleNotFoundError:  # these tests are then skipped
+    nltk = None
+
+needs_nltk = pytest.mark.skipif(nltk is None, reason="nltk is not installed")
 
 WORDS = ["the", "dog", "runs", "(", ")", ",", "."]
 
@@ -55,6 +61,7 @@ def evalb_f1(folder: Path) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
+@needs_nltk
 @given(
     st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=4),
     st.integers(0, 2**32),

@@ -34,7 +34,7 @@ TRACKER = {"tracker": True, "tracker_size": 4, "trees": "sampled"}
 
 def study(folder: Path, rows: dict[str, dict[str, Any]], seeds: tuple[int, ...] = (1,)) -> Grid:
     further = [f"more={folder / 'test.jsonl'}", f"most={folder / 'train.jsonl'}"]
-    base = SMALL | {"data": str(folder), "also": further}
+    base = SMALL | {"device": "cpu", "data": str(folder), "also": further}
     written = list(rows.items())
     return expand(Description(base=base, rows=written, seeds=seeds), "toy")
 
@@ -205,6 +205,7 @@ def test_runs_of_another_configuration_are_refused(made, toy_folder):
 
 
 def test_a_failure_is_told_and_does_not_stop_the_rest(toy_folder, tmp_path):
+    pytest.importorskip("torchtext")
     rows: dict[str, dict[str, Any]] = {
         "nowhere": {"data": str(tmp_path / "nowhere")},
         "bag": {"encoder": "bow"},
@@ -225,6 +226,7 @@ def test_a_failure_is_told_and_does_not_stop_the_rest(toy_folder, tmp_path):
 
 
 def test_ctrl_c_saves_what_runs_and_a_second_call_goes_on(toy_folder, tmp_path):
+    pytest.importorskip("torchtext")
     rows: dict[str, dict[str, Any]] = {
         "long": {"encoder": "bow", "epochs": 4000, "checkpoint_steps": 1},
         "waits": {"encoder": "lstm"},
@@ -269,6 +271,7 @@ def test_a_worker_gets_its_gpu(toy_folder, tmp_path):
 
 
 def test_workers_share_the_threads_unless_told_how_many(toy_folder, tmp_path, monkeypatch):
+    pytest.importorskip("torchtext")
     monkeypatch.setattr(runner, "available_cores", lambda: 7)
     rows: dict[str, dict[str, Any]] = {"shared": {"threads": 0}, "told": {"threads": 2}}
     experiments = study(toy_folder, rows).experiments(tmp_path)
@@ -281,6 +284,7 @@ def test_a_run_that_is_left_alone_gets_no_more_threads_than_with_the_others(
     toy_folder, tmp_path, monkeypatch
 ):
     """More threads would change the last bits of its sums."""
+    pytest.importorskip("torchtext")
     monkeypatch.setattr(runner, "available_cores", lambda: 4)
     rows: dict[str, dict[str, Any]] = {
         "one": {"threads": 0},
@@ -294,6 +298,7 @@ def test_a_run_that_is_left_alone_gets_no_more_threads_than_with_the_others(
 
 
 def test_the_reason_of_a_failure_is_the_runs_own_where_two_share_its_log(toy_folder, tmp_path):
+    pytest.importorskip("torchtext")
     (one,) = study(toy_folder, {"bag": {"encoder": "bow"}}).experiments(tmp_path)
     one.path.mkdir()
     with claimed(one.path), (one.path / "log.txt").open("a") as log:

@@ -7,6 +7,7 @@ import math
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from machine import DEVICE, examples, gradcheck
 from torch import Tensor, nn
 
 from spinn.model.alignment import WordAlignment
@@ -24,18 +25,19 @@ def make_layer(seed: int) -> WordAlignment:
     generator = torch.Generator().manual_seed(seed)
     for weight in layer.parameters():
         nn.init.normal_(weight, generator=generator)
-    return layer
+    return layer.to(DEVICE)
 
 
 def drawn_sentences(lengths: list[int], seed: int) -> list[Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(n, SIZE, generator=generator, dtype=torch.float64) for n in lengths]
+    drawn = [torch.randn(n, SIZE, generator=generator, dtype=torch.float64) for n in lengths]
+    return [sentence.to(DEVICE) for sentence in drawn]
 
 
 def aligned(layer: WordAlignment, sentences: list[Tensor]) -> list[Tensor]:
     """Run the layer over a batch, premises first, and take the result apart in its order."""
     lengths = torch.tensor([len(sentence) for sentence in sentences])
-    numbers = torch.zeros(int(lengths.max()), len(lengths), dtype=torch.long)
+    numbers = torch.zeros(int(lengths.max()), len(lengths), dtype=torch.long, device=DEVICE)
     ordered = SortedSentences.of(numbers, lengths, None)
     order = ordered.back.argsort().tolist()
     packed = [
@@ -70,7 +72,7 @@ def plainly(layer: WordAlignment, own: Tensor, other: Tensor) -> Tensor:
 
 
 @given(lengths=pairs_of_lengths, seed=st.integers(0, 1000))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_each_word_is_compared_with_what_matches_it_in_the_other_sentence(lengths, seed):
     layer, sentences = make_layer(seed), drawn_sentences(lengths, seed)
     count = len(sentences) // 2
@@ -84,16 +86,17 @@ def test_each_word_is_compared_with_what_matches_it_in_the_other_sentence(length
 
 def test_gradients_reach_both_sentences():
     layer = make_layer(0)
-    lengths, partners = torch.tensor([3, 2, 2, 1]), torch.tensor([3, 2, 1, 0])
+    lengths = torch.tensor([3, 2, 2, 1])
+    partners = torch.tensor([3, 2, 1, 0], device=DEVICE)
     states = torch.cat(drawn_sentences([8], 1)).requires_grad_()
-    assert torch.autograd.gradcheck(lambda rows: layer(rows, lengths, partners), states)
+    assert gradcheck(lambda rows: layer(rows, lengths, partners), states)
 
 
 @given(lengths=pairs_of_lengths)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_partners_are_those_of_the_batch(lengths):
     sizes = torch.tensor(lengths)
-    numbers = torch.arange(len(lengths)).repeat(int(sizes.max()), 1)
+    numbers = torch.arange(len(lengths), device=DEVICE).repeat(int(sizes.max()), 1)
     ordered = SortedSentences.of(numbers, sizes, None)
     here, there = ordered.words[0], ordered.words[0][ordered.partners]
     assert torch.equal(there, (here + len(lengths) // 2) % len(lengths))
@@ -106,5 +109,6 @@ def test_words_are_compared_at_half_the_width():
 
 
 def test_a_width_of_one_is_possible():
-    layer = WordAlignment(2, 1)
-    assert layer(torch.ones(2, 2), torch.tensor([1, 1]), torch.tensor([1, 0])).shape == (2, 1)
+    layer = WordAlignment(2, 1).to(DEVICE)
+    words, partners = torch.ones(2, 2, device=DEVICE), torch.tensor([1, 0], device=DEVICE)
+    assert layer(words, torch.tensor([1, 1]), partners).shape == (2, 1)

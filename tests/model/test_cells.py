@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from machine import DEVICE, examples, gradcheck
 from torch import Tensor, nn
 
 from spinn.model.cells import GatedRecursiveCell, Tracker, TreeLSTM
@@ -25,14 +26,14 @@ def affine(weight: Tensor, bias: Tensor, inputs: Row) -> Row:
 
 
 def drawn(seed: int, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).double()
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).double().to(DEVICE)
 
 
 def with_drawn_weights(module: nn.Module, seed: int) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     for weight in module.double().parameters():
         nn.init.normal_(weight, generator=generator)
-    return module
+    return module.to(DEVICE)
 
 
 def compose_by_hand(cell: TreeLSTM, left: Row, right: Row, tracker: Row) -> Row:
@@ -73,7 +74,7 @@ def recur_by_hand(cell: GatedRecursiveCell, left: Row, right: Row, tracker: Row)
     count=st.integers(1, 4),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_compositions_are_their_equations(kind, by_hand, size, tracker_size, count, seed):
     cell = with_drawn_weights(kind(size, tracker_size), seed)
     left, right = drawn(seed + 1, count, cell.state_size), drawn(seed + 2, count, cell.state_size)
@@ -83,11 +84,11 @@ def test_compositions_are_their_equations(kind, by_hand, size, tracker_size, cou
         by_hand(cell, *rows) for rows in zip(left.tolist(), right.tolist(), watched, strict=True)
     ]
     composed = cell(left, right, tracker)
-    torch.testing.assert_close(composed, torch.tensor(expected, dtype=torch.float64))
+    torch.testing.assert_close(composed.cpu(), torch.tensor(expected, dtype=torch.float64))
 
 
 def test_a_gate_lets_a_child_through_as_it_is():
-    cell = GatedRecursiveCell(4).double()
+    cell = GatedRecursiveCell(4).double().to(DEVICE)
     with torch.no_grad():
         cell.outer.weight.zero_()
         cell.outer.bias.copy_(torch.tensor([-100.0, 100.0, -100.0, 0.0]).repeat_interleave(4))
@@ -104,7 +105,7 @@ def test_left_and_right_are_not_alike(kind):
 
 
 def test_hidden_state_stays_within_one_and_memory_adds_up():
-    cell = TreeLSTM(2).double()
+    cell = TreeLSTM(2).double().to(DEVICE)
     nn.init.constant_(cell.gates.weight, 0.0)
     nn.init.constant_(cell.gates.bias, 100.0)  # all gates open, candidate 1
     left, right = drawn(1, 1, 4), drawn(2, 1, 4)
@@ -120,7 +121,7 @@ def test_gradients_of_the_compositions(kind, tracker_size):
     inputs = [drawn(seed, 3, cell.state_size).requires_grad_() for seed in (1, 2)]
     if tracker_size:
         inputs.append(drawn(3, 3, tracker_size).requires_grad_())
-    assert torch.autograd.gradcheck(cell, inputs)
+    assert gradcheck(cell, inputs)
 
 
 def test_dropped_weights_are_the_same_for_a_whole_pass_and_none_in_evaluation():
@@ -177,7 +178,7 @@ def test_tracker_is_an_lstm_over_views():
         ]
         for part in range(2):
             expected = torch.tensor([row[part] for row in rows], dtype=torch.float64)
-            torch.testing.assert_close(state[part], expected)
+            torch.testing.assert_close(state[part].cpu(), expected)
 
 
 def test_tracker_starts_from_zero_in_the_type_of_the_leaves():
@@ -189,5 +190,5 @@ def test_tracker_starts_from_zero_in_the_type_of_the_leaves():
 
 def test_tracker_scores_transitions_only_if_it_predicts():
     assert Tracker(2, 3, predicts=False).score is None
-    score = Tracker(2, 3, predicts=True).score
-    assert score(torch.zeros(4, 3)).shape == (4, 2)
+    score = Tracker(2, 3, predicts=True).to(DEVICE).score
+    assert score(torch.zeros(4, 3, device=DEVICE)).shape == (4, 2)

@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
+from machine import DEVICE
 from torch import Tensor, nn
 
 from spinn.model.classifier import PairClassifier
 
+tensor = partial(torch.tensor, device=DEVICE)
+
 
 def drawn(seed: int, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(DEVICE)
+
+
+def make_classifier(*shape: int, **options: Any) -> PairClassifier:
+    return PairClassifier(*shape, **options).to(DEVICE)
 
 
 def test_features_are_both_vectors_their_difference_and_their_product():
-    classifier = PairClassifier(2, 8, layers=0)
+    classifier = make_classifier(2, 8, layers=0)
     final = classifier.layers[-1]
     nn.init.eye_(final.weight)
     nn.init.zeros_(final.bias)
-    scores = classifier(torch.tensor([[2.0, 3.0]]), torch.tensor([[5.0, -1.0]]))
+    scores = classifier(tensor([[2.0, 3.0]]), tensor([[5.0, -1.0]]))
     assert scores.tolist() == [[2, 3, 5, -1, -3, 4, 10, -3]]
 
 
 def test_the_feature_of_a_single_sentence_is_its_vector():
-    classifier = PairClassifier(2, 2, layers=0, sides=1)
+    classifier = make_classifier(2, 2, layers=0, sides=1)
     final = classifier.layers[-1]
     nn.init.eye_(final.weight)
     nn.init.zeros_(final.bias)
-    assert classifier(torch.tensor([[2.0, 3.0]])).tolist() == [[2, 3]]
+    assert classifier(tensor([[2.0, 3.0]])).tolist() == [[2, 3]]
 
 
 def test_hidden_layers_are_rectified():
-    classifier = PairClassifier(1, 2, layers=2, width=3).eval()
+    classifier = make_classifier(1, 2, layers=2, width=3).eval()
     first, second, final = (layer for layer in classifier.layers if isinstance(layer, nn.Linear))
     u, v = drawn(0, 5, 1), drawn(1, 5, 1)
     features = torch.cat([u, v, u - v, u * v], dim=1)
@@ -45,7 +54,7 @@ def test_hidden_layers_are_rectified():
 def test_depth_and_width_are_as_asked_for(layers):
     linear = [
         layer
-        for layer in PairClassifier(5, 3, layers=layers, width=7).layers
+        for layer in make_classifier(5, 3, layers=layers, width=7).layers
         if isinstance(layer, nn.Linear)
     ]
     sizes = [20] + [7] * layers + [3]
@@ -54,7 +63,7 @@ def test_depth_and_width_are_as_asked_for(layers):
 
 @pytest.mark.parametrize("norm", ["none", "batch", "layer"])
 def test_pairs_are_scored_alone_in_evaluation(norm):
-    classifier = PairClassifier(4, 3, width=6, norm=norm, dropout=0.5).double()
+    classifier = make_classifier(4, 3, width=6, norm=norm, dropout=0.5).double()
     classifier.train()(drawn(2, 9, 4).double(), drawn(3, 9, 4).double())  # moves statistics
     classifier.eval()
     u, v = drawn(0, 5, 4).double(), drawn(1, 5, 4).double()
@@ -65,7 +74,7 @@ def test_pairs_are_scored_alone_in_evaluation(norm):
 @pytest.mark.parametrize("norm", ["batch", "layer"])
 def test_features_and_hidden_layers_are_normalised(norm):
     kind = nn.BatchNorm1d if norm == "batch" else nn.LayerNorm
-    classifier = PairClassifier(4, 3, layers=2, width=6, norm=norm)
+    classifier = make_classifier(4, 3, layers=2, width=6, norm=norm)
     found = [layer for layer in classifier.layers if isinstance(layer, kind)]
     assert [layer.weight.shape[0] for layer in found] == [16, 6, 6]
     # The first of them makes the scores blind to the scale of the features.
@@ -76,7 +85,7 @@ def test_features_and_hidden_layers_are_normalised(norm):
 
 
 def test_dropout_is_of_training_only():
-    classifier = PairClassifier(4, 3, width=64, dropout=0.5)
+    classifier = make_classifier(4, 3, width=64, dropout=0.5)
     u, v = drawn(0, 5, 4), drawn(1, 5, 4)
     torch.manual_seed(0)
     assert not torch.equal(classifier.train()(u, v), classifier(u, v))
@@ -84,6 +93,6 @@ def test_dropout_is_of_training_only():
 
 
 def test_order_of_the_sentences_matters():
-    classifier = PairClassifier(4, 3)
+    classifier = make_classifier(4, 3)
     u, v = drawn(0, 5, 4), drawn(1, 5, 4)
     assert not torch.allclose(classifier(u, v), classifier(v, u))

@@ -11,6 +11,7 @@ import reference
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from machine import DEVICE, examples
 from torch import Tensor
 
 from spinn.model.encoder import SPINN, Choice, Encoding, Leaves
@@ -66,13 +67,13 @@ def make_encoder(seed: int, tracker: int = TRACKER, predicts: bool = True, **opt
     generator = torch.Generator().manual_seed(seed)
     for weights in encoder.parameters():
         torch.nn.init.normal_(weights, std=0.7, generator=generator)
-    return encoder
+    return encoder.to(DEVICE)
 
 
 def make_leaves(lengths: list[int], seed: int, width: int = 2 * HIDDEN) -> Leaves:
     generator = torch.Generator().manual_seed(seed + 1)
     states = torch.randn(sum(lengths), width, dtype=torch.float64, generator=generator)
-    return Leaves(states.requires_grad_(), torch.tensor(lengths))
+    return Leaves(states.to(DEVICE).requires_grad_(), torch.tensor(lengths))
 
 
 def lengths_of(batch: list[Tree]) -> list[int]:
@@ -82,7 +83,8 @@ def lengths_of(batch: list[Tree]) -> list[int]:
 def padded(batch: list[Tree]) -> Tensor:
     """Stand trees side by side, ``[T, B]``."""
     steps = len(batch[0])
-    return torch.tensor([tree + [PAD] * (steps - len(tree)) for tree in batch]).T
+    columns = [tree + [PAD] * (steps - len(tree)) for tree in batch]
+    return torch.tensor(columns, device=DEVICE).T
 
 
 def words_of(leaves: Leaves, sentence: int) -> list[Tensor]:
@@ -139,7 +141,7 @@ def assert_same(actual: Tensor | list[Tensor], expected: Tensor | list[Tensor]) 
 @example(batch=[[S, S, R]], copies=2, seed=1, pooling="root")
 @example(batch=[[S, S, S, R, R], [S, S, R, S, R], [S], [S]], copies=1, seed=2, pooling="max")
 @example(batch=[[S, S, S, R, R, S, S, R, R], [S, S, R], [S]], copies=3, seed=3, pooling="root")
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_outputs_and_gradients_are_those_of_the_reference(
     form, engine, cell, batch, copies, seed, pooling
 ):
@@ -167,7 +169,7 @@ def test_outputs_and_gradients_are_those_of_the_reference(
 
 @pytest.mark.parametrize("cell", CELLS)
 @given(batch=batches, seed=seeds, tracker=st.sampled_from([0, TRACKER]))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_engines_agree_where_weights_of_the_composition_are_dropped(cell, batch, seed, tracker):
     lengths, found = lengths_of(batch), []
     for engine in ("auto", "reference"):
@@ -202,7 +204,7 @@ def assert_tracked_the_same(
 def loss_weights(count: int, seed: int) -> tuple[Tensor, Tensor]:
     """Give every output ``[count, H]`` and every sentence's transitions a weight of its own."""
     generator = torch.Generator().manual_seed(seed + 2)
-    drawn = torch.randn(count, HIDDEN + 1, dtype=torch.float64, generator=generator)
+    drawn = torch.randn(count, HIDDEN + 1, dtype=torch.float64, generator=generator).to(DEVICE)
     return drawn[:, :HIDDEN], drawn[:, HIDDEN]
 
 
@@ -216,7 +218,7 @@ def batched_loss(encoding: Encoding, seed: int) -> Tensor:
 
 
 def plain_loss(plain: list[reference.PlainEncoding], seed: int) -> Tensor:
-    loss = torch.zeros((), dtype=torch.float64)
+    loss = torch.zeros((), dtype=torch.float64, device=DEVICE)
     for one, outputs, advantage in zip(plain, *loss_weights(len(plain), seed), strict=True):
         loss = loss + (one.sentence * outputs).sum()
         loss = loss - advantage * sum(one.log_probabilities)
@@ -265,7 +267,7 @@ def set_scores(encoder: SPINN, reduce: float, shift: float) -> None:
 @pytest.mark.parametrize("choice", [Choice.GREEDY, Choice.SAMPLED])
 @pytest.mark.parametrize("extreme", EXTREMES.values(), ids=EXTREMES)
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6), seed=seeds)
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_chosen_transitions_are_trees_whatever_the_scores(extreme, choice, lengths, seed):
     lengths.sort(reverse=True)
     encoder = make_encoder(seed).float()
@@ -307,7 +309,7 @@ def test_samples_differ_between_copies_and_repeat_with_the_seed():
 
 
 @given(batch=batches, seed=seeds)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_own_share_goes_from_the_given_trees_to_the_trackers(batch, seed):
     encoder = make_encoder(seed)
     lengths = lengths_of(batch)

@@ -7,6 +7,7 @@ import reference
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from machine import DEVICE, examples, gradcheck, random_state
 from torch import Tensor
 
 from spinn.model.encoder import Encoding, Leaves
@@ -36,13 +37,13 @@ def make_encoder(seed: int, pooling: str = "root") -> GumbelTreeLSTM:
     generator = torch.Generator().manual_seed(seed)
     for weights in encoder.parameters():
         torch.nn.init.normal_(weights, std=0.9, generator=generator)
-    return encoder
+    return encoder.to(DEVICE)
 
 
 def make_leaves(lengths: list[int], seed: int) -> Leaves:
     generator = torch.Generator().manual_seed(seed + 1)
     states = torch.randn(sum(lengths), 2 * HIDDEN, dtype=torch.float64, generator=generator)
-    return Leaves(states.requires_grad_(), torch.tensor(lengths))
+    return Leaves(states.to(DEVICE).requires_grad_(), torch.tensor(lengths))
 
 
 def words_of(leaves: Leaves, sentence: int) -> list[Tensor]:
@@ -88,7 +89,7 @@ def gradients(loss: Tensor, encoder: GumbelTreeLSTM, leaves: Leaves) -> list[Ten
 @example(lengths=[1, 1], seed=0, temperature=1.0)
 @example(lengths=[9, 9, 9, 2, 1], seed=1, temperature=0.3)
 @example(lengths=[24], seed=2, temperature=1.0)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_sentences_trees_and_gradients_are_those_of_the_plain_encoder(
     pooling, lengths, seed, temperature
 ):
@@ -106,7 +107,7 @@ def test_sentences_trees_and_gradients_are_those_of_the_plain_encoder(
 
 
 @given(lengths=ragged, seed=seeds)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_in_single_precision_they_agree_to_four_digits(lengths, seed):
     encoder, leaves = make_encoder(seed).float(), make_leaves(lengths, seed)
     leaves = Leaves(leaves.states.detach().float().requires_grad_(), leaves.lengths)
@@ -136,7 +137,7 @@ def test_along_the_chosen_trees_gradients_are_those_of_finite_differences(poolin
         encoding = torch.func.functional_call(encoder, replaced, (Leaves(states, lengths),))
         return encoding.sentences
 
-    assert torch.autograd.gradcheck(sentences, (states, *encoder.parameters()))
+    assert gradcheck(sentences, (states, *encoder.parameters()))
 
 
 # Choices.
@@ -144,9 +145,9 @@ def test_along_the_chosen_trees_gradients_are_those_of_finite_differences(poolin
 
 def test_without_a_temperature_nothing_is_drawn_and_the_query_learns_nothing():
     encoder, leaves = make_encoder(3), make_leaves([7, 7, 4], 3)
-    before = torch.get_rng_state()
+    before = random_state()
     first, second = encoder.train()(leaves), encoder.eval()(leaves)
-    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(random_state(), before)
     assert torch.equal(first.sentences, second.sentences)
     assert torch.equal(first.transitions, second.transitions)
     assert not gradients(first.sentences.sum(), encoder, leaves)[1].any()
@@ -180,7 +181,7 @@ def test_merges_are_drawn_with_the_probabilities_of_the_softmax_of_scores():
 
 def test_noise_is_of_the_gumbel_distribution():
     torch.manual_seed(0)
-    noise = gumbel_noise(torch.zeros(1), 40, 100)
+    noise = gumbel_noise(torch.zeros(1, device=DEVICE), 40, 100)
     assert noise.shape == (40, 100, 40)
     assert noise.dtype == torch.float32
     assert noise.isfinite().all()
@@ -193,7 +194,8 @@ def test_noise_is_of_the_gumbel_distribution():
 
 def test_merges_from_either_end_are_the_branching_trees():
     left, right = torch.zeros(4, 1, dtype=torch.long), torch.arange(3, -1, -1)[:, None]
-    taken = transitions_of(torch.cat([left, right], dim=1), torch.tensor([5, 5]))
+    places = torch.cat([left, right], dim=1).to(DEVICE)
+    taken = transitions_of(places, torch.tensor([5, 5]))
     assert taken[:, 0].tolist() == left_branching(5).tolist()
     assert taken[:, 1].tolist() == right_branching(5).tolist()
 
@@ -205,7 +207,7 @@ def test_merges_in_any_order_are_trees_over_the_sentences(lengths, seed):
     left = torch.tensor(lengths) - 1 - torch.arange(depth)[:, None]  # candidates in each layer
     drawn = torch.rand(left.shape, generator=generator)
     places = torch.where(left > 0, (drawn * left).long(), -1)
-    taken = transitions_of(places, torch.tensor(lengths))
+    taken = transitions_of(places.to(DEVICE), torch.tensor(lengths)).cpu()
     assert taken.shape == (2 * depth + 1, len(lengths))
     for column, length in enumerate(lengths):
         check(taken[: 2 * length - 1, column].numpy(), length)
@@ -225,7 +227,7 @@ def test_under_autocast_products_are_bf16_and_vectors_stay_float32():
     found = []
     for enabled in (False, True):
         torch.manual_seed(0)
-        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=enabled):
             sentences = encoder(leaves, 1.0).sentences
         assert sentences.dtype == torch.float32
         slopes = gradients(sentences.sum(), encoder, leaves)

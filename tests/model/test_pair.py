@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from machine import DEVICE, examples
 from torch import Tensor, nn
 
 from spinn.model.build import ModelOptions, build_embedding, build_model
@@ -78,7 +79,7 @@ def make_model(case: Case, seed: int = 0) -> PairModel:
         if isinstance(module, nn.BatchNorm1d):
             nn.init.normal_(module.running_mean, generator=generator)
             nn.init.uniform_(module.running_var, 0.5, 2.0, generator=generator)
-    return model
+    return model.to(DEVICE)
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ class Pairs:
         words = random.integers(2, WORDS, (sizes.max(), len(sizes)))
         words[np.arange(sizes.max())[:, None] >= sizes] = PADDING
         trees = random_uniform(sizes, random)
-        return cls(torch.tensor(words), torch.tensor(sizes), torch.tensor(trees).long())
+        steps = torch.tensor(trees).long()
+        return cls(torch.tensor(words).to(DEVICE), torch.tensor(sizes), steps.to(DEVICE))
 
     def take(self, pairs: list[int]) -> Pairs:
         """Make a batch of some of the pairs, with no more padding than that needs."""
@@ -129,7 +131,7 @@ two_to_ten = st.integers(1, 5).flatmap(
 
 @by_case
 @given(lengths=two_to_ten, seed=st.integers(0, 1000))
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_a_pair_is_scored_the_same_alone_and_in_any_company(case, lengths, seed):
     model = make_model(case)
     batch = Pairs.drawn(lengths, seed)
@@ -198,7 +200,7 @@ def test_batch_norm_statistics_are_those_of_the_words():
 
 @pytest.mark.parametrize("name", ["parser", "parser, tracker"])
 @given(lengths=two_to_ten, seed=st.integers(0, 1000))
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_a_parsers_trees_are_composed_like_any_others(name, lengths, seed):
     model = make_model(CASES[name])
     batch = Pairs.drawn(lengths, seed)
@@ -216,7 +218,7 @@ def test_a_parsers_trees_are_composed_like_any_others(name, lengths, seed):
 
 
 @given(lengths=two_to_ten, seed=st.integers(0, 1000), copies=st.integers(1, 3))
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_a_parsers_trees_share_what_is_equal_and_come_to_the_same(lengths, seed, copies):
     still = options(parser="own", parser_size=3, embedding_dropout=0.0, leaf_dropout=0.0)
     batch, found = Pairs.drawn(lengths, seed), []
@@ -230,7 +232,7 @@ def test_a_parsers_trees_share_what_is_equal_and_come_to_the_same(lengths, seed,
         torch.manual_seed(seed)
         scores = model.classify(sentences, leaves, Choice.SAMPLED, copies=copies).scores
         weights = [*model.leaves.parameters(), *model.encoder.parameters()]
-        loss = (scores * torch.linspace(-1, 1, scores.numel()).view_as(scores)).sum()
+        loss = (scores * torch.linspace(-1, 1, scores.numel(), device=DEVICE).view_as(scores)).sum()
         gradients = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
         found.append([scores.detach(), *gradients])
     for one, other in zip(*found, strict=True):
@@ -289,7 +291,7 @@ def test_single_sentences_are_encoded_as_in_pairs_and_classified_alone(case):
     model = make_model(case)
     embedding = build_embedding(case.options, WORDS)
     single = build_model(case.options, embedding, LABELS, predicts=case.predicts, sides=1)
-    single = single.double().eval()
+    single = single.double().eval().to(DEVICE)
     single.leaves, single.encoder, single.parser = model.leaves, model.encoder, model.parser
     assert (single.sides, model.sides) == (1, 2)
     batch = Pairs.drawn([5, 2, 1, 3, 8, 1], 0)
@@ -304,13 +306,14 @@ def test_a_sentence_of_a_thousand_words_goes_through_both_engines():
     model = make_model(case)
     embedding = build_embedding(case.options, WORDS)
     single = build_model(case.options, embedding, LABELS, predicts=False, sides=1).double().eval()
+    single = single.to(DEVICE)
     single.leaves, single.encoder = model.leaves, model.encoder
     batch = Pairs.drawn([words], 0)
     trees = left_branching(words)[:, None]
-    schedule = build_schedule(trees, batch.lengths.numpy())
+    schedule = build_schedule(trees, batch.lengths.numpy()).to(DEVICE)
     assert len(schedule.levels) == words - 1
     with torch.no_grad():
-        given = torch.from_numpy(trees).long()
+        given = torch.from_numpy(trees).long().to(DEVICE)
         by_height = single(batch.words, batch.lengths, given, schedule=schedule)
         by_step = single(batch.words, batch.lengths, given)
     assert_same(by_height.scores, by_step.scores)
@@ -321,7 +324,7 @@ def test_encoding_comes_back_in_the_order_of_the_batch():
     batch = Pairs.drawn([1, 6, 3, 2, 7, 1], 3)
     encoding = batch.run(model, Choice.GREEDY).encoding
     for column, length in enumerate(batch.lengths.tolist()):
-        check(encoding.transitions[: 2 * length - 1, column].numpy(), length)
+        check(encoding.transitions[: 2 * length - 1, column].tolist(), length)
         assert encoding.policy.running[:, column].sum() == 2 * length - 1
         assert (encoding.tracker[:, column] != 0).any(dim=1).sum() == 2 * length - 1
 
@@ -366,13 +369,13 @@ def test_missing_transitions_are_an_error():
 
 def test_sorting_is_undone_by_back():
     lengths = torch.tensor([2, 5, 2, 1, 5])
-    words = torch.arange(25).view(5, 5)
-    steps = torch.arange(45).view(9, 5)
+    words = torch.arange(25, device=DEVICE).view(5, 5)
+    steps = torch.arange(45, device=DEVICE).view(9, 5)
     sentences = SortedSentences.of(words, lengths, steps)
     assert sentences.lengths.tolist() == [5, 5, 2, 2, 1]
     assert torch.equal(sentences.words[:, sentences.back], words)
     assert torch.equal(sentences.transitions[:, sentences.back], steps)
-    assert torch.equal(sentences.lengths[sentences.back], lengths)
+    assert torch.equal(sentences.lengths[sentences.back.cpu()], lengths)
 
 
 # By height.
@@ -384,20 +387,21 @@ def gradients(model: PairModel, output: PairOutput) -> list[Tensor]:
     """Differentiate a sum in which every score has its own weight; 0 for weights not in it."""
     weights = list(model.parameters())
     scores = output.scores.flatten()
-    loss = (scores * torch.arange(1.0, 1 + len(scores))).sum()
+    loss = (scores * torch.arange(1.0, 1 + len(scores), device=DEVICE)).sum()
     found = torch.autograd.grad(loss, weights, materialize_grads=True, allow_unused=True)
     return list(found)
 
 
 @pytest.mark.parametrize("case", SCHEDULED.values(), ids=SCHEDULED)
 @given(lengths=two_to_ten, seed=st.integers(0, 1000), share=st.booleans())
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_by_height_and_by_step_agree(case, lengths, seed, share):
     """Scores, transitions and the gradients of all weights, with and without sharing."""
     model = make_model(case)
     batch = Pairs.drawn(lengths, seed)
-    words = batch.words.numpy() if share and model.shares(training=False) else None
-    schedule = build_schedule(batch.transitions.numpy(), batch.lengths.numpy(), words)
+    words = batch.words.cpu().numpy() if share and model.shares(training=False) else None
+    trees = batch.transitions.cpu().numpy()
+    schedule = build_schedule(trees, batch.lengths.numpy(), words).to(DEVICE)
     by_step = batch.run(model, Choice.GIVEN)
     by_height = model(batch.words, batch.lengths, batch.transitions, schedule=schedule)
     assert_same(by_height.scores, by_step.scores)

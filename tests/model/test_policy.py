@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from machine import DEVICE, generator
 from torch import Tensor
 
 from spinn.model.policy import TransitionPolicy
@@ -15,14 +17,15 @@ from spinn.transitions import Transition
 
 S, R, PAD = int(Transition.SHIFT), int(Transition.REDUCE), int(Transition.PAD)
 BOTH, ONLY_REDUCE, ONLY_SHIFT, OVER = (True, True), (True, False), (False, True), (False, False)
-ALL = torch.tensor([BOTH, ONLY_REDUCE, ONLY_SHIFT, OVER])
+tensor = partial(torch.tensor, device=DEVICE)
+ALL = tensor([BOTH, ONLY_REDUCE, ONLY_SHIFT, OVER])
 
 scores = st.floats(-1e30, 1e30)
 
 
 def policy_of(reduce: float, shift: float, legal: Tensor = ALL) -> TransitionPolicy:
     """Give every step the same scores, in float64."""
-    scores = torch.tensor([reduce, shift], dtype=torch.float64)
+    scores = tensor([reduce, shift], dtype=torch.float64)
     return TransitionPolicy(scores.expand(len(legal), 2), legal)
 
 
@@ -31,13 +34,12 @@ def policy_of(reduce: float, shift: float, legal: Tensor = ALL) -> TransitionPol
 
 @given(reduce=scores, shift=scores, seed=st.integers(0, 1000))
 def test_only_what_is_legal_is_chosen(reduce, shift, seed):
-    step = TransitionPolicy(torch.tensor([reduce, shift]).expand(4, 2), ALL)
-    generator = torch.Generator().manual_seed(seed)
-    for chosen in (step.argmax(), step.sample(generator)):
+    step = TransitionPolicy(tensor([reduce, shift]).expand(4, 2), ALL)
+    for chosen in (step.argmax(), step.sample(generator(seed))):
         assert chosen[0] in (R, S)
         assert chosen[1:].tolist() == [R, S, PAD]
         assert step.allows(chosen)[:3].all()
-    assert step.log_probability(torch.tensor([R, R, S, PAD]))[1:].tolist() == [0, 0, 0]
+    assert step.log_probability(tensor([R, R, S, PAD]))[1:].tolist() == [0, 0, 0]
     assert step.entropy()[1:].tolist() == [0, 0, 0]
 
 
@@ -45,12 +47,12 @@ def test_running_free_and_allows_tell_what_is_legal():
     step = policy_of(0.3, -0.2)
     assert step.running.tolist() == [True, True, True, False]
     assert step.free.tolist() == [True, False, False, False]
-    assert step.allows(torch.full((4,), R)).tolist() == [True, True, False, False]
-    assert step.allows(torch.full((4,), S)).tolist() == [True, False, True, False]
+    assert step.allows(torch.full((4,), R, device=DEVICE)).tolist() == [True, True, False, False]
+    assert step.allows(torch.full((4,), S, device=DEVICE)).tolist() == [True, False, True, False]
 
 
 def test_illegal_transitions_have_no_probability():
-    step = policy_of(3.0, -3.0, torch.tensor([ONLY_SHIFT, ONLY_REDUCE]))
+    step = policy_of(3.0, -3.0, tensor([ONLY_SHIFT, ONLY_REDUCE]))
     assert step.log_probabilities.exp().tolist() == [[0, 1], [1, 0]]
 
 
@@ -58,32 +60,32 @@ def test_illegal_transitions_have_no_probability():
 
 
 def test_argmax_takes_the_higher_score():
-    legal = torch.tensor([BOTH, BOTH])
-    step = TransitionPolicy(torch.tensor([[0.5, 0.4], [-2.0, -1.0]]), legal)
+    legal = tensor([BOTH, BOTH])
+    step = TransitionPolicy(tensor([[0.5, 0.4], [-2.0, -1.0]]), legal)
     assert step.argmax().tolist() == [R, S]
 
 
 @pytest.mark.parametrize(("reduce", "shift"), [(0.0, 0.0), (1.0, -0.5), (-2.0, 1.0)])
 def test_samples_are_as_frequent_as_they_are_probable(reduce, shift):
     count = 20_000
-    step = policy_of(reduce, shift, torch.tensor([BOTH]).expand(count, 2))
-    drawn = step.sample(torch.Generator().manual_seed(1))
+    step = policy_of(reduce, shift, tensor([BOTH]).expand(count, 2))
+    drawn = step.sample(generator(1))
     expected = math.exp(reduce) / (math.exp(reduce) + math.exp(shift))
     deviation = math.sqrt(expected * (1 - expected) / count)
     assert abs((drawn == R).double().mean().item() - expected) < 4 * deviation
 
 
 def test_samples_repeat_with_the_generator():
-    step = policy_of(0.2, 0.1, torch.tensor([BOTH]).expand(64, 2))
-    first, same, other = (step.sample(torch.Generator().manual_seed(seed)) for seed in (3, 3, 4))
+    step = policy_of(0.2, 0.1, tensor([BOTH]).expand(64, 2))
+    first, same, other = (step.sample(generator(seed)) for seed in (3, 3, 4))
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
 
 
 def test_any_leading_shape():
     draw = torch.Generator().manual_seed(0)
-    legal = torch.rand(5, 3, 2, generator=draw) < 0.7
-    values = torch.randn(5, 3, 2, generator=draw)
+    legal = (torch.rand(5, 3, 2, generator=draw) < 0.7).to(DEVICE)
+    values = torch.randn(5, 3, 2, generator=draw).to(DEVICE)
     grid = TransitionPolicy(values, legal)
     flat = TransitionPolicy(values.view(15, 2), legal.view(15, 2))
     chosen = grid.argmax()
@@ -97,49 +99,49 @@ def test_any_leading_shape():
 
 @given(reduce=st.floats(-20, 20), shift=st.floats(-20, 20))
 def test_log_probabilities_and_entropy_are_those_of_the_softmax(reduce, shift):
-    step = policy_of(reduce, shift, torch.tensor([BOTH]))
+    step = policy_of(reduce, shift, tensor([BOTH]))
     log_reduce = -math.log1p(math.exp(shift - reduce))
     log_shift = -math.log1p(math.exp(reduce - shift))
     entropy = -(math.exp(log_reduce) * log_reduce + math.exp(log_shift) * log_shift)
     close = {"abs": 1e-12, "rel": 1e-9}
-    assert step.log_probability(torch.tensor([R])).item() == pytest.approx(log_reduce, **close)
-    assert step.log_probability(torch.tensor([S])).item() == pytest.approx(log_shift, **close)
+    assert step.log_probability(tensor([R])).item() == pytest.approx(log_reduce, **close)
+    assert step.log_probability(tensor([S])).item() == pytest.approx(log_shift, **close)
     assert step.entropy().item() == pytest.approx(entropy, **close)
 
 
 def test_entropy_by_hand():
-    step = policy_of(0.0, math.log(3.0), torch.tensor([BOTH]))  # a quarter and three quarters
+    step = policy_of(0.0, math.log(3.0), tensor([BOTH]))  # a quarter and three quarters
     expected = 0.25 * math.log(4) + 0.75 * math.log(4 / 3)
     assert step.entropy().item() == pytest.approx(expected)
     assert policy_of(7.0, 7.0).entropy()[0].item() == pytest.approx(math.log(2))
 
 
 def test_padding_counts_for_nothing():
-    step = policy_of(0.4, 0.1, torch.tensor([OVER, BOTH]))
-    assert step.log_probability(torch.tensor([PAD, R]))[0] == 0
-    assert step.log_probability(torch.tensor([S, R]))[0] == 0
+    step = policy_of(0.4, 0.1, tensor([OVER, BOTH]))
+    assert step.log_probability(tensor([PAD, R]))[0] == 0
+    assert step.log_probability(tensor([S, R]))[0] == 0
     assert step.entropy()[0] == 0
     # The teacher's padding behind a shorter tree must not be read out of range either.
-    assert step.log_probability(torch.tensor([PAD, PAD])).isfinite().all()
+    assert step.log_probability(tensor([PAD, PAD])).isfinite().all()
 
 
 # Gradients.
 
 
 def test_gradient_of_a_log_probability_is_chosen_minus_probable():
-    values = torch.tensor([[0.3, -0.9]] * 2).double().requires_grad_()
-    step = TransitionPolicy(values, torch.tensor([BOTH, BOTH]))
-    (found,) = torch.autograd.grad(step.log_probability(torch.tensor([R, S])).sum(), values)
-    chosen = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).double()
+    values = tensor([[0.3, -0.9]] * 2).double().requires_grad_()
+    step = TransitionPolicy(values, tensor([BOTH, BOTH]))
+    (found,) = torch.autograd.grad(step.log_probability(tensor([R, S])).sum(), values)
+    chosen = tensor([[1.0, 0.0], [0.0, 1.0]]).double()
     torch.testing.assert_close(found, chosen - values.softmax(dim=1))
 
 
 @pytest.mark.parametrize("size", [0.0, 1.0, 1e4, 1e38])
 @pytest.mark.parametrize("type", [torch.float32, torch.bfloat16])
 def test_gradients_are_finite_and_do_not_reach_masked_scores(size, type):
-    values = torch.tensor([[size, -size]] * 4, dtype=type, requires_grad=True)
+    values = tensor([[size, -size]] * 4, dtype=type, requires_grad=True)
     step = TransitionPolicy(values, ALL)
-    loss = step.log_probability(torch.tensor([R, R, S, PAD])).sum() + step.entropy().sum()
+    loss = step.log_probability(tensor([R, R, S, PAD])).sum() + step.entropy().sum()
     loss.backward()
     assert loss.isfinite()
     assert values.grad.isfinite().all()

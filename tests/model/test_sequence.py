@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from machine import DEVICE, examples
 from torch import Tensor
 
 from spinn.model.baselines import BagOfWords, SequenceLSTM
@@ -18,7 +19,8 @@ def make_leaves(lengths: list[int]) -> tuple[Leaves, list[Tensor]]:
     """Make leaves, and the same words as sentences ``[N, width]``."""
     generator = torch.Generator().manual_seed(0)
     sentences = [
-        torch.randn(length, WIDTH, dtype=torch.float64, generator=generator) for length in lengths
+        torch.randn(length, WIDTH, dtype=torch.float64, generator=generator).to(DEVICE)
+        for length in lengths
     ]
     rows = [
         sentence[time]
@@ -44,19 +46,19 @@ def test_bag_of_words_adds_up_the_leaves(lengths):
 
 
 @given(lengths=ragged)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_lstm_gives_the_last_state_of_each_sentence(lengths):
     leaves, sentences = make_leaves(lengths)
-    encoder = SequenceLSTM(WIDTH).double()
+    encoder = SequenceLSTM(WIDTH).double().to(DEVICE)
     expected = torch.stack([encoder.lstm(sentence)[0][-1] for sentence in sentences])
     torch.testing.assert_close(encoder(leaves).sentences, expected)
 
 
 @given(lengths=ragged)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_bilstm_gives_the_last_state_forwards_and_the_last_backwards(lengths):
     leaves, sentences = make_leaves(lengths)
-    encoder = SequenceLSTM(WIDTH, bidirectional=True).double()
+    encoder = SequenceLSTM(WIDTH, bidirectional=True).double().to(DEVICE)
     half = WIDTH // 2
     outputs = [encoder.lstm(sentence)[0] for sentence in sentences]
     expected = torch.stack([torch.cat([out[-1, :half], out[0, half:]]) for out in outputs])
@@ -65,12 +67,13 @@ def test_bilstm_gives_the_last_state_forwards_and_the_last_backwards(lengths):
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @given(lengths=ragged)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_max_pooling_takes_the_largest_number_of_all_states(bidirectional, lengths):
     """Also where all are negative, so that padding would win if it were looked at."""
     leaves, sentences = make_leaves(lengths)
     leaves.states.requires_grad_()
-    encoder = SequenceLSTM(WIDTH, bidirectional=bidirectional, pooling="max").double()
+    encoder = SequenceLSTM(WIDTH, bidirectional=bidirectional, pooling="max")
+    encoder = encoder.double().to(DEVICE)
     with torch.no_grad():
         for name, bias in encoder.lstm.named_parameters():
             if "bias" in name:
@@ -90,14 +93,14 @@ def test_max_pooling_takes_the_largest_number_of_all_states(bidirectional, lengt
     ids=["bow", "lstm", "bilstm"],
 )
 def test_output_is_as_wide_as_announced(make, size):
-    encoder = make(size)
-    leaves = Leaves(torch.randn(3, encoder.leaf_size), torch.tensor([2, 1]))
+    encoder = make(size).to(DEVICE)
+    leaves = Leaves(torch.randn(3, encoder.leaf_size).to(DEVICE), torch.tensor([2, 1]))
     assert encoder(leaves).sentences.shape == (2, encoder.output_size)
 
 
 def test_bag_of_words_passes_every_word_its_gradient():
     leaves, _ = make_leaves([3, 1])
     leaves.states.requires_grad_()
-    weights = torch.tensor([[1.0], [2.0]]).double()
+    weights = torch.tensor([[1.0], [2.0]], device=DEVICE).double()
     (BagOfWords(WIDTH)(leaves).sentences * weights).sum().backward()
     assert leaves.states.grad[:, 0].tolist() == [1, 2, 1, 1]

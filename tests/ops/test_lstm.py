@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from machine import DEVICE, examples, gradcheck
 from torch import Tensor, nn
 
 from spinn.ops.lstm import LSTMSteps, State
@@ -35,11 +36,13 @@ class Setting:
         generator = torch.Generator().manual_seed(seed)
 
         def drawn(*shape: int) -> Tensor:
-            return torch.randn(*shape, dtype=dtype, generator=generator).requires_grad_()
+            values = torch.randn(*shape, dtype=dtype, generator=generator)
+            return values.to(DEVICE).requires_grad_()
 
         self.cell = nn.LSTMCell(inputs, size).to(dtype)
         for weight in self.cell.parameters():
             nn.init.normal_(weight, std=1.5 / size**0.5, generator=generator)
+        self.cell.to(DEVICE)
         self.inputs = [drawn(count, inputs) for count in sizes]
         self.state = drawn(sizes[0], size), drawn(sizes[0], size)
 
@@ -59,7 +62,7 @@ class Setting:
         return torch.cat([*found, state[1]])
 
     def gradients(self, found: Tensor) -> tuple[Tensor, ...]:
-        factors = torch.linspace(-1, 1, found.numel(), dtype=found.dtype)
+        factors = torch.linspace(-1, 1, found.numel(), dtype=found.dtype, device=DEVICE)
         return torch.autograd.grad((found.flatten() * factors).sum(), self.weights)
 
 
@@ -75,7 +78,7 @@ def test_states_and_gradients_are_those_of_torch(sizes, seed):
 
 
 @given(sizes=runs, seed=seeds)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_in_single_precision_they_agree_to_five_digits(sizes, seed):
     setting = Setting(sizes, seed, inputs=24, size=16, dtype=torch.float32)
     actual, expected = setting.run(setting.fast()), setting.run(setting.cell)
@@ -85,7 +88,7 @@ def test_in_single_precision_they_agree_to_five_digits(sizes, seed):
 
 
 @given(sizes=runs, seed=seeds)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_in_bf16_they_agree_within_its_rounding(sizes, seed):
     """Products of bf16 carry 8 bits: states within 0.05, gradients within 5% of their norm."""
     setting = Setting(sizes, seed, inputs=24, size=16, dtype=torch.float32)
@@ -93,7 +96,7 @@ def test_in_bf16_they_agree_within_its_rounding(sizes, seed):
         for weight in setting.cell.parameters():
             weight.mul_(0.3)
     expected = setting.run(setting.cell)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(DEVICE.type, dtype=torch.bfloat16):
         actual = setting.run(setting.fast())
     assert actual.dtype == torch.float32
     torch.testing.assert_close(actual, expected, rtol=0, atol=0.05)
@@ -108,7 +111,7 @@ def test_the_gradients_pass_gradcheck():
     def found(*weights: Tensor) -> Tensor:
         return setting.run(setting.fast())
 
-    assert torch.autograd.gradcheck(found, tuple(setting.weights))
+    assert gradcheck(found, tuple(setting.weights))
 
 
 def test_steps_that_nobody_looks_at_leave_no_trace():

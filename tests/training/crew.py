@@ -27,6 +27,7 @@ from spinn.model.policy import TransitionPolicy
 from spinn.runtime import set_threads
 from spinn.training import distributed, run
 from spinn.training.checkpoint import RunDirectory
+from spinn.training.config import Configuration
 from spinn.training.objective import Objective, StepResult
 
 PATIENCE = 60.0  # seconds; the machine may be busy
@@ -88,9 +89,14 @@ def _live(
 # What they do.
 
 
+def on_cpu(folder: Path, **options: Any) -> Configuration:
+    """Configure a small run that stays on the CPU, wherever other tests are."""
+    return small_configuration(folder, device="cpu", **options)
+
+
 def train(folder: Path, path: Path, options: dict[str, Any]) -> None:
     with distributed.joined():
-        run.train(small_configuration(folder, **options), path, silent)
+        run.train(on_cpu(folder, **options), path, silent)
 
 
 def _threads() -> list[str]:
@@ -102,7 +108,7 @@ def _threads() -> list[str]:
 def train_in_turn(folder: Path, runs: list[tuple[Path, dict[str, Any]]]) -> None:
     with distributed.joined():
         for path, options in runs:
-            run.train(small_configuration(folder, **options), path, silent)
+            run.train(on_cpu(folder, **options), path, silent)
     assert not any("gloo" in name for name in _threads())  # they might abort the process later
 
 

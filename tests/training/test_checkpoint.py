@@ -405,6 +405,7 @@ def test_loading_draws_nothing_that_matters(trained):
 
 
 def test_fixed_word_vectors_travel_with_the_model(toy_folder, tmp_path):
+    pytest.importorskip("torchtext", reason="it reads vector files")
     vectors = tmp_path / "vectors.txt"
     lines = [f"word{number} {number}.5 -1.0 2.0\n" for number in range(6)]
     vectors.write_text("".join(lines))

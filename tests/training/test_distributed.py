@@ -23,6 +23,7 @@ from crew import (
     fail_somewhere,
     forbid_writing,
     note_saves,
+    on_cpu,
     poison_last,
     resume,
     stop_last,
@@ -32,7 +33,7 @@ from crew import (
 )
 from safetensors.torch import load_file
 from torch import Tensor
-from toys import FORMS, silent, small_configuration, write_corpus, write_expressions
+from toys import FORMS, silent, write_corpus, write_expressions
 
 from spinn.commands.main import main
 from spinn.data.batching import Batcher
@@ -109,7 +110,7 @@ def assert_same_to_rounding(one: Path, other: Path, *, atol: float = 1e-6) -> No
 def flags(folder: Path, path: Path, **options: Any) -> list[str]:
     """Write a small configuration as a person would give it on the command line."""
     file = path.with_suffix(".json")
-    configuration = small_configuration(folder, **options)
+    configuration = on_cpu(folder, **options)
     file.write_text(json.dumps(configuration.as_dict()))
     return ["train", "--config", str(file), "--output", str(path)]
 
@@ -134,7 +135,7 @@ def test_processes_train_the_model_that_one_would(toy_folder, uneven, tmp_path, 
     all_well(count, train_in_turn, folder, runs)
     for path, options in runs:
         alone = tmp_path / "alone" / path.name
-        run.train(small_configuration(folder, **options), alone, silent)
+        run.train(on_cpu(folder, **options), alone, silent)
         assert_same_to_rounding(alone, path)
         results, expected = (json.loads((p / "results.json").read_text()) for p in (path, alone))
         assert results["test"]["loss"] == pytest.approx(expected["test"]["loss"], abs=1e-5)
@@ -171,7 +172,7 @@ def test_sentences_of_one_word_leave_no_process_waiting(tmp_path):
     all_well(3, train_in_turn, folder, runs)
     for path, options in runs[:2]:
         alone = tmp_path / "alone" / path.name
-        run.train(small_configuration(folder, **options), alone, silent)
+        run.train(on_cpu(folder, **options), alone, silent)
         assert_same_to_rounding(alone, path)
 
 
@@ -216,9 +217,9 @@ def test_processes_update_a_policy_as_one_would(uneven, tmp_path, monkeypatch):
     monkeypatch.setattr(TransitionPolicy, "sample", TransitionPolicy.argmax)
     for path, options in runs:
         alone, once = tmp_path / "alone" / path.name, tmp_path / "once" / path.name
-        run.train(small_configuration(uneven, **options), alone, silent)
+        run.train(on_cpu(uneven, **options), alone, silent)
         assert_same_to_rounding(alone, path, atol=1e-5)
-        run.train(small_configuration(uneven, **{**options, "policy_updates": 1}), once, silent)
+        run.train(on_cpu(uneven, **{**options, "policy_updates": 1}), once, silent)
         score = next(name for name in stored(path) if name.endswith("tracker.score.bias"))
         assert not torch.allclose(stored(once)[score], stored(path)[score], atol=1e-3)
 
@@ -236,7 +237,7 @@ def interrupted(folder: Path, path: Path, count: int, **options: Any) -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_run_of_three_processes_is_resumed_by_others(uneven, tmp_path, count):
     options = SAME["teacher"]
-    run.train(small_configuration(uneven, **options), tmp_path / "alone", silent)
+    run.train(on_cpu(uneven, **options), tmp_path / "alone", silent)
     path = tmp_path / "run"
     interrupted(uneven, path, 3, **options)
     assert RunDirectory.open(path).training_state()["progress"]["step"] == 8
@@ -326,7 +327,7 @@ def test_a_loss_that_is_no_number_in_one_process_stops_all(uneven, tmp_path):
     assert said.count("The loss is nan") == 1
     assert "at epoch 2, batch 2 (training pairs " in said
     named = said.split("training pairs ")[1].split(")")[0].split(", ")
-    train_set = load_corpus(small_configuration(uneven).data).sets["train"]
+    train_set = load_corpus(on_cpu(uneven).data).sets["train"]
     batch = Batcher(train_set, None, batch_size=8, seed=1).order(1)[1]
     assert [int(row) for row in named] == batch.tolist()  # of all processes
     assert RunDirectory.open(path).training_state()["progress"]["step"] == 6

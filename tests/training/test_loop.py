@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from machine import DEVICE, EXACT, alike
 from safetensors.torch import load_file
 from torch import Tensor
 from toys import FORMS, SMALL, silent, small_configuration, write_corpus, write_expressions
@@ -117,14 +118,24 @@ def results(path: Path) -> dict[str, Any]:
 
 
 def same_weights(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+    return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
 
 
 def assert_same_run(one: Path, other: Path) -> None:
+    """Compare two runs: to the bit on the CPU, and within rounding on a GPU."""
     for which in ("last", "best"):
         assert same_weights(stored(one, which), stored(other, which)), which
-    assert figures(one) == figures(other)
-    assert results(one) == results(other)
+    lines, other_lines = figures(one), figures(other)
+    found, expected = results(one), results(other)
+    if EXACT:
+        assert lines == other_lines
+        assert found == expected
+        return
+    for line, other_line in zip(lines, other_lines, strict=True):
+        assert line.pop("kind") == other_line.pop("kind")
+        assert line == pytest.approx(other_line, rel=1e-4, abs=1e-5)
+    for split in ("dev", "test"):
+        assert found[split]["loss"] == pytest.approx(expected[split]["loss"], rel=1e-4)
 
 
 @contextmanager
@@ -247,7 +258,7 @@ def test_resuming_a_finished_run_only_tests_it_again(tmp_path, whole):
 
 
 def test_a_run_from_a_machine_without_a_gpu_goes_on_with_one(toy_folder, tmp_path, monkeypatch):
-    path, configuration = tmp_path / "run", small_configuration(toy_folder)
+    path, configuration = tmp_path / "run", small_configuration(toy_folder, device="cpu")
     with at_step(monkeypatch, 2, stop), pytest.raises(Interruption):
         run.train(configuration, path, silent)
     corpus = load_corpus(configuration.data)
@@ -379,10 +390,15 @@ def test_the_seed_decides_all_numbers(toy_folder, tmp_path, whole, name):
 
 def test_a_run_that_is_there_is_refused_and_left_as_it_was(toy_folder, whole):
     path = whole("random trees")
-    before = {file: file.stat().st_mtime_ns for file in path.rglob("*")}
+
+    def times() -> dict[Path, int]:
+        files = (file for file in path.rglob("*") if file.name != ".lock")
+        return {file: file.stat().st_mtime_ns for file in files}
+
+    before = times()
     with pytest.raises(SpinnError, match="there is a run here already"):
         run.train(small_configuration(toy_folder), path, silent)
-    assert {file: file.stat().st_mtime_ns for file in path.rglob("*")} == before
+    assert times() == before
 
 
 def test_only_the_named_checkpoints_are_kept(toy_folder, tmp_path):
@@ -421,8 +437,8 @@ def test_the_best_model_is_the_one_that_is_tested(toy_folder, tmp_path, monkeypa
     assert len(set(losses)) == len(losses)
     assert json.loads((path / "results.json").read_text()) == returned
     corpus = load_corpus(configuration.data)
-    loaded = load_trained(path)
-    again = evaluate(loaded.model, corpus.sets["test"], corpus.labels, configuration.source)
+    model = load_trained(path).model.to(DEVICE)
+    again = evaluate(model, corpus.sets["test"], corpus.labels, configuration.source)
     assert returned["test"]["loss"] == pytest.approx(again.report.loss, rel=1e-5)
 
 
@@ -529,11 +545,11 @@ def test_a_toy_is_learned(toy_folder, tmp_path, form):
 def test_a_parser_that_shares_aligned_words_parses_pairs(toy_folder, tmp_path):
     options = {**FORMS["SPINN"], "leaf_context": "aligned"}
     run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
-    trained = load_trained(tmp_path / "run")
+    model = load_trained(tmp_path / "run").model.to(DEVICE)
     pairs = load_corpus(small_configuration(toy_folder).data).sets["dev"]
-    together = parse(trained.model, pairs)
+    together = parse(model, pairs)
     half = len(pairs) // 2
-    alone = parse(trained.model, pairs.take(np.arange(half)))
+    alone = parse(model, pairs.take(np.arange(half)))
     assert all(map(np.array_equal, alone, together))
 
 
@@ -649,9 +665,9 @@ def test_a_parser_that_is_kept_gives_the_trees_of_all_later_epochs(
     for weights in later:
         for name, weight in weights.items():
             if name.startswith(("parser.", "encoder.")):
-                assert torch.equal(weight, first[name]) == name.startswith("parser."), name
+                assert alike(weight, first[name]) == name.startswith("parser."), name
     data = load_corpus(configuration.data).sets["train"]
-    trees = parse(load_trained(path).model, data)
+    trees = parse(load_trained(path).model.to(DEVICE), data)
     assert len(given) == len(data)
     assert all(given[row].tolist() == trees[2 * row].tolist() for row in given)
     assert {"entropy" in line for line in figures(path) if line["epoch"] > 1} == {False}
@@ -721,6 +737,7 @@ def test_a_full_disk_stops_the_run_and_leaves_it_to_be_resumed(
 
 
 def test_trees_that_the_data_do_not_have_are_refused_before_training(tmp_path):
+    pytest.importorskip("spacy", reason="it tokenises sentences without a tree")
     folder = write_corpus(tmp_path / "corpus")
     lines = (folder / "train.jsonl").read_text().splitlines()
     row = json.loads(lines[4])
@@ -744,6 +761,7 @@ def test_a_new_run_gets_a_folder_that_is_not_there_yet(tmp_path, monkeypatch):
 
 
 def test_a_sentence_too_long_to_be_read_needs_no_parse(tmp_path):
+    pytest.importorskip("spacy", reason="it tokenises sentences without a tree")
     folder = write_corpus(tmp_path / "corpus")
     long = {"gold_label": "neutral", "sentence1": "word " * 90, "sentence2": "maybe ."}
     with (folder / "train.jsonl").open("a") as stream:
@@ -765,6 +783,7 @@ def test_a_sentence_too_long_to_be_read_needs_no_parse(tmp_path):
 def test_options_that_do_nothing_with_the_vectors_of_a_prepared_corpus(
     toy_folder, tmp_path, name, vectors, options, have
 ):
+    pytest.importorskip("torchtext", reason="it reads vector files")
     given = {"data": str(toy_folder), "cache": False}
     if vectors:
         (tmp_path / "vectors.txt").write_text("word1 1 2 3\nword2 4 5 6\n")

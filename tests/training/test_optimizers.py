@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from machine import DEVICE
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
@@ -29,14 +30,14 @@ def make(**options: Any) -> tuple[Configuration, PairModel, Objective, Optimizer
     torch.manual_seed(0)
     embedding = build_embedding(configuration.model, 7)
     model = build_model(configuration.model, embedding, 3, predicts=configuration.predicts)
-    objective = Objective(configuration)
+    model, objective = model.to(DEVICE), Objective(configuration).to(DEVICE)
     return configuration, model, objective, make_optimizer(configuration, model, objective)
 
 
 def set_gradients(model: nn.Module, value: float | None = None) -> None:
     random = torch.Generator().manual_seed(1)
     for weight in model.parameters():
-        given = torch.randn(weight.shape, generator=random)
+        given = torch.randn(weight.shape, generator=random).to(DEVICE)
         weight.grad = given if value is None else torch.full_like(weight, value)
 
 
@@ -92,7 +93,7 @@ def test_learning_rate_flag_reaches_the_optimiser(name):
     flags = f"--learning-rate 0.0123 --optimizer {name} --weight-decay 0.04".split()
     configuration = configuration_of(parser.parse_args(flags))
     embedding = build_embedding(configuration.model, 7)
-    model = build_model(configuration.model, embedding, 3, predicts=False)
+    model = build_model(configuration.model, embedding, 3, predicts=False).to(DEVICE)
     optimizer = make_optimizer(configuration, model, Objective(configuration))
     (group,) = optimizer.param_groups
     assert (group["lr"], group["peak"], group["weight_decay"]) == (0.0123, 0.0123, 0.04)

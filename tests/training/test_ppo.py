@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from machine import DEVICE, alike, examples
 from safetensors.torch import load_file
 from test_reinforce import Pair, forced, gradient, toy_model
 from torch import Tensor
@@ -31,6 +33,7 @@ from spinn.training.reinforce import policy_loss
 from spinn.transitions import Transition
 
 NO_CLIP = 1e9
+tensor = partial(torch.tensor, device=DEVICE)
 NOWHERE = SortedSentences(*(torch.zeros(0, 0),) * 4)
 REDUCE, SHIFT, PAD = (int(t) for t in (Transition.REDUCE, Transition.SHIFT, Transition.PAD))
 
@@ -48,7 +51,7 @@ def trees(transitions: Tensor, before: Tensor, advantage: Tensor, sides: int = 2
 
 def reduced_with(probabilities: list[list[float]]) -> TransitionPolicy:
     """Make a policy ``[T, B]`` that reduces with these probabilities."""
-    chosen = torch.tensor(probabilities, dtype=torch.float64)
+    chosen = tensor(probabilities, dtype=torch.float64)
     scores = torch.stack([chosen.log(), (1 - chosen).log()], dim=-1).requires_grad_()
     return TransitionPolicy(scores, torch.ones_like(scores, dtype=torch.bool))
 
@@ -56,7 +59,7 @@ def reduced_with(probabilities: list[list[float]]) -> TransitionPolicy:
 # Three pairs of sentences of two steps, all reduced. Their trees had the probability 0.5 ** 4.
 OLD = [[0.5] * 6] * 2
 NEW = [[0.6, 0.5, 0.4, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5, 0.6, 0.3]]
-REDUCED = torch.full((2, 6), REDUCE)
+REDUCED = torch.full((2, 6), REDUCE, device=DEVICE)
 
 
 def test_whole_trees_have_one_ratio_to_a_pair():
@@ -68,7 +71,7 @@ def test_whole_trees_have_one_ratio_to_a_pair():
         ([-1, -1, 1], (-1.2 - 1.2 + 0.48) / 3, 0),
         ([0, 0, 0], 0, 0),
     ):
-        rewards = torch.tensor(advantage, dtype=torch.float64)[:, None]
+        rewards = tensor(advantage, dtype=torch.float64)[:, None]
         loss, share = surrogate_loss(reduced_with(NEW), trees(REDUCED, before, rewards), 0.1)
         assert loss.item() == pytest.approx(-expected)
         assert share.item() == pytest.approx(clipped)
@@ -77,7 +80,7 @@ def test_whole_trees_have_one_ratio_to_a_pair():
 def test_each_step_has_its_ratio_where_each_has_its_advantage():
     """Ratios 1.2 and 0.8 at the first step, 1.2 and 0.6 at the second, otherwise 1."""
     before = reduced_with(OLD).log_probability(REDUCED)
-    advantage = torch.ones(2, 3, 1, 2, dtype=torch.float64)
+    advantage = torch.ones(2, 3, 1, 2, dtype=torch.float64, device=DEVICE)
     advantage[1] = -1
     loss, share = surrogate_loss(reduced_with(NEW), trees(REDUCED, before, advantage), 0.1)
     gains = [1.1 + 1 - 1 - 1, 1 + 1 - 1 - 1.2, 0.8 + 1 - 1 - 0.9]
@@ -89,7 +92,7 @@ def test_beyond_the_clip_nothing_pulls_a_tree_further_and_all_pulls_it_back():
     before = reduced_with(OLD).log_probability(REDUCED)
     for sign in (1.0, -1.0):
         policy = reduced_with(NEW)
-        rewards = torch.full((3, 1), sign, dtype=torch.float64)
+        rewards = torch.full((3, 1), sign, dtype=torch.float64, device=DEVICE)
         loss, _ = surrogate_loss(policy, trees(REDUCED, before, rewards), 0.1)
         (found,) = torch.autograd.grad(loss, policy.scores)
         pulled = found.abs().sum(dim=(0, 2)).view(2, 3).sum(0) > 0
@@ -104,7 +107,7 @@ def test_beyond_the_clip_nothing_pulls_a_tree_further_and_all_pulls_it_back():
     by_step=st.booleans(),
     clip=st.floats(0.0, 3.0),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_surrogate_starts_as_reinforce_and_never_promises_more(seed, samples, sides, by_step, clip):
     random = torch.Generator().manual_seed(seed)
     steps, pairs = 4, 2
@@ -112,17 +115,19 @@ def test_surrogate_starts_as_reinforce_and_never_promises_more(seed, samples, si
     legal = torch.ones_like(scores, dtype=torch.bool)
     legal[2:, ::3] = False  # some sentences are over after two steps
     legal[1, ::2, 0] = False
-    old = TransitionPolicy(scores.requires_grad_(), legal)
-    transitions = old.sample(random)
+    transitions = TransitionPolicy(scores, legal).sample(random).to(DEVICE)
+    scores, legal = scores.to(DEVICE).requires_grad_(), legal.to(DEVICE)
+    old = TransitionPolicy(scores, legal)
     shape = (steps, pairs, samples, sides) if by_step else (pairs, samples)
-    advantage = torch.randn(shape, generator=random).double()
+    advantage = torch.randn(shape, generator=random).double().to(DEVICE)
     known = trees(transitions, old.log_probability(transitions), advantage, sides)
     loss, clipped = surrogate_loss(old, known, clip)
     (ours,) = torch.autograd.grad(loss, scores)
     (reinforces,) = torch.autograd.grad(policy_loss(old, transitions, advantage, sides), scores)
     torch.testing.assert_close(ours, reinforces, rtol=1e-12, atol=1e-12)
     assert clipped == 0
-    new = TransitionPolicy(scores + torch.randn(scores.shape, generator=random), legal)
+    change = torch.randn(scores.shape, generator=random).to(DEVICE)
+    new = TransitionPolicy(scores + change, legal)
     cautious, beyond = surrogate_loss(new, known, clip)
     free, none = surrogate_loss(new, known, NO_CLIP)
     assert cautious >= free - 1e-12
@@ -133,12 +138,12 @@ def test_surrogate_starts_as_reinforce_and_never_promises_more(seed, samples, si
 
 def test_ratios_beyond_all_bounds_stay_finite():
     """Also where the advantage is nothing at all."""
-    scores = torch.tensor([[[500.0, -500.0], [0.0, 0.0]]], requires_grad=True)
+    scores = tensor([[[500.0, -500.0], [0.0, 0.0]]], requires_grad=True)
     policy = TransitionPolicy(scores, torch.ones_like(scores, dtype=torch.bool))
-    before = torch.tensor([[-1000.0, 0.0]])
-    taken = torch.full((1, 2), REDUCE)
+    before = tensor([[-1000.0, 0.0]])
+    taken = torch.full((1, 2), REDUCE, device=DEVICE)
     for advantage in (-1.0, 0.0, 1.0):
-        loss, _ = surrogate_loss(policy, trees(taken, before, torch.tensor([[advantage]])), 0.2)
+        loss, _ = surrogate_loss(policy, trees(taken, before, tensor([[advantage]])), 0.2)
         (found,) = torch.autograd.grad(loss, scores)
         assert torch.isfinite(loss)
         assert torch.isfinite(found).all()
@@ -157,7 +162,7 @@ def test_expected_surrogate_is_the_reward_of_the_policy_as_it_has_become():
         assert isinstance(model.encoder, SPINN)
         assert model.encoder.tracker is not None
         for weight in model.encoder.tracker.parameters():
-            weight += 0.3 * torch.randn_like(weight)
+            weight += 0.3 * torch.randn(weight.shape, dtype=weight.dtype).to(DEVICE)
     new, _, encoding = forced(model, batch)
     assert (new.exp() - old.exp()).abs().max() > 0.05
     assert encoding.policy is not None
@@ -187,7 +192,7 @@ def first_update(folder: Path, options: dict[str, Any]) -> tuple[Objective, Pair
     configuration = small_configuration(folder, **{**FORMS["RL-SPINN"], **DROPOUT, **options})
     torch.manual_seed(4)
     model = small_model(configuration, load_corpus(configuration.data)).double()
-    objective = Objective(configuration).double()
+    objective = Objective(configuration).double().to(DEVICE)
     batch = one_batch(configuration, configuration.source)
     return objective, model, objective(model, batch, 0.0)
 
@@ -230,7 +235,7 @@ def toy_with_parser() -> PairModel:
     with torch.no_grad():
         for weight in composing.parameters():
             weight *= 6
-    return model
+    return model.to(DEVICE)
 
 
 def expected_losses(model: PairModel, pair: Pair) -> tuple[float, float]:
@@ -243,7 +248,7 @@ def expected_losses(model: PairModel, pair: Pair) -> tuple[float, float]:
 def train_policy(pair: Pair, batches: int, **options: Any) -> tuple[float, float]:
     """Let a parser learn which trees are best, from few samples; return loss and least loss."""
     configuration = resolve({"trees": "sampled", "parser": "own", "tracker_size": 4}, options)
-    model, objective = toy_with_parser(), Objective(configuration).double()
+    model, objective = toy_with_parser(), Objective(configuration).double().to(DEVICE)
     weights = list(model.policy.parameters())
     optimizer = torch.optim.Adam(weights, lr=0.02)
     batch = pair.batch(pair.trees()[:1] * 8, given=False)
@@ -288,7 +293,7 @@ def test_further_updates_move_the_policy_and_nothing_else(tmp_path, monkeypatch,
     policy = "parser." if "parser" in options else "encoder.tracker."
     for part, weight in once.items():
         learned = part.startswith(policy) and weight.is_floating_point() and len(weight) > 0
-        assert torch.equal(weight, twice[part]) == (not learned), part
+        assert alike(weight, twice[part]) == (not learned), part
 
 
 def test_a_parsers_gradient_is_limited_by_itself(tmp_path, monkeypatch):
@@ -302,7 +307,7 @@ def test_a_parsers_gradient_is_limited_by_itself(tmp_path, monkeypatch):
     ]
     for part, value in found[0].items():
         if not part.startswith("parser."):
-            assert torch.equal(value, found[1][part]), part
+            assert alike(value, found[1][part]), part
 
 
 @pytest.mark.parametrize("parser", ["shared", "own"])

@@ -1,0 +1,54 @@
+"""The device that tests of tensors, models and runs use, as pytest's ``--device`` names it.
+
+Numbers are drawn on the CPU and moved, so that they are the same on every device. The CPU does the
+same sums in the same order every time; a GPU adds up gradients in any order, so that what is done
+twice there comes to the same within rounding only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spinn.runtime import choose_device
+
+DEVICE: torch.device = choose_device(os.environ.get("SPINN_TEST_DEVICE", "cpu"))
+EXACT = DEVICE.type == "cpu"
+"""Whether what is done twice comes to the same to the bit."""
+
+
+def examples(count: int) -> int:
+    """Return how many examples Hypothesis draws: this many on the CPU, fewer on a GPU.
+
+    Small tensors are slow there, and what differs from the CPU shows in few examples.
+    """
+    return count if EXACT else max(2, count // 6)
+
+
+def again(tolerance: float) -> dict[str, float]:
+    """Tell ``assert_close`` how close things done twice are: this close, and equal on the CPU."""
+    return dict.fromkeys(("rtol", "atol"), 0.0 if EXACT else tolerance)
+
+
+def alike(one: Tensor, other: Tensor) -> bool:
+    """Tell whether things done twice came to the same: to the bit on the CPU, else nearly so."""
+    return torch.equal(one, other) if EXACT else torch.allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def random_state() -> Tensor:
+    """Return the state of the generator that the device draws from by default."""
+    return torch.get_rng_state() if EXACT else torch.cuda.get_rng_state(DEVICE)
+
+
+def generator(seed: int) -> torch.Generator:
+    """Make a generator for what the package itself draws on the device."""
+    return torch.Generator(DEVICE).manual_seed(seed)
+
+
+def gradcheck(function: Callable[..., Any], inputs: Any) -> bool:
+    """Hold gradients against finite differences; done twice they need not be equal on a GPU."""
+    return torch.autograd.gradcheck(function, inputs, nondet_tol=0.0 if EXACT else 1e-9)
