@@ -89,11 +89,6 @@ class PairDataset:
         sentences = (self.sides * rows[:, None] + np.arange(self.sides)).ravel()
         return self._of(sentences, self.labels[rows])
 
-    def exchanged(self) -> PairDataset:
-        """Make the same set with premises and hypotheses in each other's places."""
-        sentences = np.arange(2 * len(self)).reshape(-1, 2)[:, ::-1].ravel()
-        return self._of(sentences, self.labels)
-
     def _of(self, sentences: NDArray[np.int64], labels: NDArray[np.int64]) -> PairDataset:
         """Make a set of the sentences with these numbers, in this order."""
         lengths = self.lengths[sentences]

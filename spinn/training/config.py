@@ -153,12 +153,6 @@ class TrainingOptions:
         False,
         "read each pair of logic in a form drawn anew: variables renamed, sides exchanged or not",
     )
-    average_forms: int = option(
-        1,
-        "forms of each pair of logic in which the trained model classifies it; their "
-        "probabilities are averaged",
-        minimum=1,
-    )
     pool_batches: int = option(
         DEFAULT_POOL_BATCHES,
         "batches whose examples are sorted by length together; 1 for batches drawn at random",
