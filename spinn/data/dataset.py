@@ -75,10 +75,6 @@ class PairDataset:
         """``[P]``, the number of words of the longest sentence of each example."""
         return self.lengths.reshape(-1, self.sides).max(axis=1)
 
-    def label_counts(self, labels: int) -> NDArray[np.int64]:
-        """Count the examples of each of so many labels, ``[labels]``."""
-        return np.bincount(self.labels[self.labels != NO_LABEL], minlength=labels)
-
     @property
     def transition_offsets(self) -> NDArray[np.int64]:
         """``[SP + 1]``, where each sentence begins among the transitions."""

@@ -87,11 +87,3 @@ class Symmetries:
             np.where(exchanged, self.converses[labels], labels),
             words,
         )
-
-    def label_counts(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Turn how often labels stand in a set into how often they are read, both ``[labels]``.
-
-        That is a mean over all forms: in half of them a pair has the converse label.
-        """
-        read: NDArray[np.float64] = (counts + counts[self.converses]) / 2
-        return read

@@ -176,9 +176,6 @@ class TrainingOptions:
     decay_steps: int = option(10_000, "steps between decays", minimum=1, needs="decay steps")
     clip: float = option(5.0, "largest norm of the gradient; 0 for no limit", minimum=0)
     label_smoothing: float = option(0.0, "label smoothing", minimum=0, maximum=0.9)
-    balance_labels: bool = option(
-        False, "learn as if all labels were equally frequent in the training set"
-    )
     patience: int = option(
         0, "epochs without a better dev accuracy before stopping; 0 for never", minimum=0
     )

@@ -218,7 +218,7 @@ def test_seeds_of_another_configuration_go_and_are_named(study, tmp_path):
 def test_an_option_that_is_newer_than_a_record_is_at_its_default_there(study, tmp_path):
     kept_before(study, tmp_path)
     record = read_record("sample", tmp_path)
-    del record["rows"]["bag of words"]["configuration"]["training"]["balance_labels"]
+    del record["rows"]["bag of words"]["configuration"]["training"]["symmetries"]
     (tmp_path / "sample.json").write_text(json.dumps(record))
     assert collect("sample", study, tmp_path) == []
 

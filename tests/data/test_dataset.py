@@ -65,10 +65,6 @@ def test_labels_are_numbered_as_listed():
     assert dataset.labels.dtype == np.int64
 
 
-def test_labels_are_counted_where_they_are_known():
-    assert build(PAIRS).label_counts(3).tolist() == [1, 1, 0]
-
-
 def test_word_counts():
     builder = DatasetBuilder(LABELS, lower=True)
     builder.extend(PAIRS)

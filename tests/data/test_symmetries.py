@@ -157,21 +157,3 @@ def test_a_variable_that_no_pair_has_is_given_to_none(tmp_path):
 def test_other_labels_have_no_symmetries():
     with pytest.raises(ConfigurationError, match=r"--symmetries is for logic.*neutral"):
         Symmetries.of_logic(Vocabulary(["<unk>", "<pad>", "a"]), ["entailment", "neutral"])
-
-
-def test_labels_are_counted_as_often_as_they_are_read(corpus):
-    """The converse of a label is read in half of the forms."""
-    symmetries = Symmetries.of_logic(corpus.vocabulary, corpus.labels)
-    below, above = corpus.labels.index("<"), corpus.labels.index(">")
-    data = corpus.sets["train"]
-    kept = data.take(np.flatnonzero((data.labels != above) | (np.arange(len(data)) % 9 == 0)))
-    counts = kept.label_counts(len(corpus.labels))
-    told = symmetries.label_counts(counts)
-    assert counts[below] > 5 * counts[above] > 0
-    assert told[below] == told[above] == (counts[below] + counts[above]) / 2
-    read = np.zeros(len(counts))
-    given: dict[str, Any] = {"batch_size": 40, "seed": 5, "symmetries": symmetries}
-    for epoch in range(20):
-        for batch in Batcher(kept, TREE_SOURCES["gold"], **given).batches(epoch):
-            read += np.bincount(batch.labels.numpy(), minlength=len(counts))
-    np.testing.assert_allclose(read / 20, told, atol=0.1 * told[below])
