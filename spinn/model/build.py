@@ -73,12 +73,6 @@ class ModelOptions:
     leaf_norm: str = option("layer", "normalisation of the leaves", choices=NORMS)
     embedding_dropout: float = option(0.1, "dropout of word vectors", minimum=0, maximum=0.99)
     leaf_dropout: float = option(0.1, "dropout of the leaves", minimum=0, maximum=0.99)
-    dropout_unit: str = option(
-        "token",
-        "whether each token drops numbers of its own, or each word the same ones all over a batch",
-        choices=("token", "word"),
-        needs="leaf dropout",
-    )
     composition: str = option(
         "tree-lstm",
         "what composes two nodes of SPINN: a tree-LSTM, or the gated recursive cell of Ordered "
@@ -138,7 +132,6 @@ def build_model(
         norm=options.leaf_norm,
         embedding_dropout=options.embedding_dropout,
         dropout=options.leaf_dropout,
-        unit=options.dropout_unit,
     )
     classifier = PairClassifier(
         encoder.output_size,

@@ -76,13 +76,8 @@ class LeafLayer(nn.Module):
     norm
         ``"none"``, ``"batch"`` or ``"layer"``, after the projection.
     embedding_dropout, dropout
-        Probabilities of dropping a number, of the word vectors and of the leaves.
-    unit
-        What they are dropped from: each ``"token"`` by itself; or each ``"word"``, which then loses
-        the same numbers wherever it stands in the batch (after Gal and Ghahramani 2016) and counts
-        once in the statistics of a batch norm; of several processes, each does so for its share of
-        the batch. Words below a context meet different neighbours, so that their leaves are always
-        tokens.
+        Dropout probabilities of the word vectors and of the leaves; each token of the batch is
+        dropped independently.
 
     """
 
@@ -96,7 +91,6 @@ class LeafLayer(nn.Module):
         norm: str = "none",
         embedding_dropout: float = 0.0,
         dropout: float = 0.0,
-        unit: str = "token",
     ) -> None:
         super().__init__()
         self.embedding = embedding
@@ -112,7 +106,6 @@ class LeafLayer(nn.Module):
         self.projection = nn.Linear(size, width)
         self.norm = make_norm(norm, width)
         self.dropout = nn.Dropout(dropout)
-        self.unit = unit
 
     @property
     def aligned(self) -> bool:
@@ -120,10 +113,10 @@ class LeafLayer(nn.Module):
         return isinstance(self.context, WordAlignment)
 
     def alike(self, *, training: bool) -> bool:
-        """Tell whether equal words have equal leaves, whatever stands around them."""
+        """Return whether equal words have equal leaves, whatever their context."""
         if self.context is not None:
             return False
-        if not training or self.unit == "word":
+        if not training:
             return True
         drops = self.embedding_dropout.p > 0 or self.dropout.p > 0
         # A batch norm counts how often each word occurs.
@@ -140,14 +133,7 @@ class LeafLayer(nn.Module):
         """
         present = lengths > torch.arange(len(words))[:, None]
         tokens = words[present.to(words.device)]
-        alike = self.alike(training=self.training)
-        if self.unit == "token":
-            states = self.embedding_dropout(self.embedding(tokens))
-        else:
-            distinct, place = tokens.unique(return_inverse=True)
-            if self.context is None:
-                return Leaves(self.of_words(distinct)[place], lengths, alike)
-            states = self.embedding_dropout(self.embedding(distinct))[place]
+        states = self.embedding_dropout(self.embedding(tokens))
         if isinstance(self.context, WordAlignment):
             if partners is None:
                 raise ValueError("words are to be aligned, and the sentences have no partners")
@@ -155,7 +141,7 @@ class LeafLayer(nn.Module):
         elif self.context is not None:
             sizes = Leaves(states, lengths).batch_sizes
             states = self.context(PackedSequence(states, sizes))[0].data
-        return Leaves(self._finish(states), lengths, alike)
+        return Leaves(self._finish(states), lengths, self.alike(training=self.training))
 
     def _finish(self, states: Tensor) -> Tensor:
         leaves = self.dropout(self.norm(self.projection(states)))

@@ -422,7 +422,6 @@ _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
         lambda c: c.model.embeddings == "fixed",
         "it belongs to --vectors with --embeddings fixed",
     ),
-    "leaf dropout": (lambda c: _drops_words(c.model), "nothing is dropped from words"),
     "classifier layers": (
         lambda c: c.model.classifier_layers > 0,
         "the classifier has no hidden layers",
@@ -464,12 +463,6 @@ def _default(part: Any) -> Any:
 
 def _has_tracker(model: ModelOptions) -> bool:
     return model.tracker or model.parser == "own"
-
-
-def _drops_words(model: ModelOptions) -> bool:
-    own_leaves = model.leaf_context == "none"
-    on_leaves = model.leaf_dropout > 0 or model.leaf_norm == "batch"
-    return model.embedding_dropout > 0 or (own_leaves and on_leaves)
 
 
 def _samples(configuration: Configuration) -> bool:
