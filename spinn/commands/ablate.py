@@ -11,8 +11,8 @@ from spinn.commands.options import add_configuration, given_options
 from spinn.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from spinn.laboratory.grid import Description, Grid
-    from spinn.laboratory.runner import Outcome
+    from spinn.studies.runner import Outcome
+    from spinn.studies.study import Description, Grid
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,8 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Make the study; return the exit status: 0, 1 if a run failed, 130 if it was stopped."""
-    from spinn.laboratory.report import choose_reference, write_report
-    from spinn.laboratory.runner import check_folders
+    from spinn.studies.overview import choose_reference, write_report
+    from spinn.studies.runner import check_folders
 
     if namespace.list_experiments:
         _list_experiments()
@@ -87,8 +87,8 @@ def run(namespace: argparse.Namespace) -> int:
 
 def _train(grid: Grid, output: Path, jobs: int) -> list[Outcome]:
     """Make the runs that are left to do, and tell how to go on where they were stopped."""
-    from spinn.laboratory.report import write_description
-    from spinn.laboratory.runner import run_all
+    from spinn.studies.overview import write_description
+    from spinn.studies.runner import run_all
 
     write_description(grid, output)
     say(f"Rows: {len(grid.rows)}, seeds: {len(grid.seeds)}; writing to {output}")
@@ -101,8 +101,8 @@ def _train(grid: Grid, output: Path, jobs: int) -> list[Outcome]:
 
 def _list_experiments() -> None:
     """Print the names and titles of the studies that come with the package."""
-    from spinn.laboratory.claims import experiment_file, experiment_names
-    from spinn.laboratory.grid import read_description
+    from spinn.studies.reference import experiment_file, experiment_names
+    from spinn.studies.study import read_description
 
     for name in experiment_names():
         claim = read_description(experiment_file(name)).claim
@@ -112,7 +112,7 @@ def _list_experiments() -> None:
 
 def _grid(namespace: argparse.Namespace) -> tuple[Description, Grid]:
     """Put file and flags together and multiply them out."""
-    from spinn.laboratory.grid import expand, folder_name, overlay, parse_seeds, parse_vary
+    from spinn.studies.study import expand, folder_name, overlay, parse_seeds, parse_vary
 
     vary: dict[str, list[Any]] = {}
     for text in namespace.vary:
@@ -134,8 +134,8 @@ def _grid(namespace: argparse.Namespace) -> tuple[Description, Grid]:
 
 def _written(namespace: argparse.Namespace) -> Description:
     """Read the study's file; where there is none, preset and configuration file are the base."""
-    from spinn.laboratory.claims import experiment_file
-    from spinn.laboratory.grid import Description, read_description
+    from spinn.studies.reference import experiment_file
+    from spinn.studies.study import Description, read_description
     from spinn.training.config import read_file
 
     study = namespace.study

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from spinn.commands.main import main
-from spinn.laboratory import claims
-from spinn.laboratory.claims import experiment_names
+from spinn.studies import reference as claims
+from spinn.studies.reference import experiment_names
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [

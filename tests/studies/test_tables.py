@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 from made_up import a_study
 
-from spinn.laboratory.summary import summarise
-from spinn.laboratory.tables import Table
+from spinn.studies.summary import summarise
+from spinn.studies.tables import Table
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spinn.errors import ConfigurationError, DataError
-from spinn.laboratory.claims import (
+from spinn.studies.reference import (
     Claim,
     Figures,
     experiment_file,
@@ -15,7 +15,7 @@ from spinn.laboratory.claims import (
     in_words,
     read_claim,
 )
-from spinn.laboratory.grid import expand, overlay, read_description
+from spinn.studies.study import expand, overlay, read_description
 
 
 def given(needs: dict[str, str]) -> dict[str, object]:

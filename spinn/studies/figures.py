@@ -25,15 +25,15 @@ from spinn.data.examples import UNITS
 from spinn.errors import SpinnError
 from spinn.evaluation.plots import TEXT_COLOUR
 from spinn.files import written_whole
-from spinn.laboratory.measurement import SplitMeasurement
-from spinn.laboratory.summary import (
+from spinn.studies.measurement import SplitMeasurement
+from spinn.studies.summary import (
     Measurements,
     RowSummary,
     common_splits,
     correctness,
     sides_of,
 )
-from spinn.laboratory.tables import COMPARED
+from spinn.studies.tables import COMPARED
 from spinn.transitions import Transition, TransitionArray
 
 FloatArray = NDArray[np.float64]

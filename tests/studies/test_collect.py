@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.collect import (
+from spinn.errors import SpinnError
+from spinn.studies.collect import (
     README,
+    RESULTS,
     _portable,
     accuracy,
     collect,
@@ -20,12 +22,11 @@ from benchmarks.collect import (
     table,
     with_table,
 )
-from spinn.errors import SpinnError
-from spinn.laboratory.claims import experiment_file, experiment_names
-from spinn.laboratory.grid import Experiment, Grid, expand, overlay, read_description
-from spinn.laboratory.measurement import FILE_NAME, Measurement, SplitMeasurement, save
-from spinn.laboratory.report import write_description
-from spinn.laboratory.statistics import score_interval
+from spinn.studies.measurement import FILE_NAME, Measurement, SplitMeasurement, save
+from spinn.studies.overview import write_description
+from spinn.studies.reference import experiment_file, experiment_names
+from spinn.studies.statistics import score_interval
+from spinn.studies.study import Experiment, Grid, expand, overlay, read_description
 from spinn.training.config import Configuration
 
 DATA = ("train", "dev", "test", "also", "vectors", "data", "data_directory")
@@ -34,7 +35,7 @@ ELSEWHERE = {*DATA, "cache", "seed", "threads", "device"}
 
 def test_the_readme_has_the_table_of_the_results_as_they_are():
     text = README.read_text(encoding="utf-8")
-    assert with_table(text, table()) == text, "run: python -m benchmarks.collect"
+    assert with_table(text, table()) == text, "run: python -m spinn.studies.collect"
 
 
 @pytest.mark.parametrize("name", experiment_names())
@@ -145,7 +146,7 @@ def test_the_table_of_a_study_is_kept_while_it_is_of_all_that_is(study, tmp_path
 
 def kept_table(name: str) -> tuple[list[str], dict[str, list[str]]]:
     """Read the lines of an experiment's kept table, and the cells behind each row's name."""
-    place = experiment_file(name).with_suffix(".md")
+    place = RESULTS / f"{name}.md"
     if not place.is_file():
         pytest.skip("of this experiment no study was made at once")
     lines = place.read_text(encoding="utf-8").splitlines()

@@ -14,17 +14,17 @@ import pytest
 from toys import SMALL, silent
 
 from spinn.errors import SpinnError
-from spinn.laboratory import runner
-from spinn.laboratory.grid import Description, Experiment, Grid, expand
-from spinn.laboratory.measurement import FILE_NAME, load, save
-from spinn.laboratory.report import (
+from spinn.studies import runner
+from spinn.studies.measurement import FILE_NAME, load, save
+from spinn.studies.overview import (
     choose_reference,
     read_study,
     write_description,
     write_report,
 )
-from spinn.laboratory.runner import check_folders, run_all, visible_gpus
-from spinn.laboratory.worker import State, perform, state_of
+from spinn.studies.runner import check_folders, run_all, visible_gpus
+from spinn.studies.study import Description, Experiment, Grid, expand
+from spinn.studies.worker import State, perform, state_of
 from spinn.training.checkpoint import claimed
 from spinn.training.config import load_configuration
 from spinn.training.run import resume

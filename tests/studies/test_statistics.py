@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinn.laboratory.statistics import (
+from spinn.studies.statistics import (
     Interval,
     bootstrap_difference,
     bootstrap_mean,

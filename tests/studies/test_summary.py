@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from made_up import a_set, a_study, left, right
 
-from spinn.laboratory.measurement import Measurement
-from spinn.laboratory.summary import agreement, summarise, tree_figures
-from spinn.laboratory.tables import Table
+from spinn.studies.measurement import Measurement
+from spinn.studies.summary import agreement, summarise, tree_figures
+from spinn.studies.tables import Table
 from spinn.transitions import balanced
 
 

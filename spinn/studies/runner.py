@@ -19,9 +19,9 @@ from typing import Any, BinaryIO
 import torch
 
 from spinn.errors import SpinnError
-from spinn.laboratory.grid import Experiment
-from spinn.laboratory.worker import STOPPED, State, order, state_of
 from spinn.runtime import available_cores, stopped_by
+from spinn.studies.study import Experiment
+from spinn.studies.worker import STOPPED, State, order, state_of
 from spinn.training.config import PLACE, Configuration, load_configuration
 from spinn.training.run import load_training_corpus
 
@@ -223,7 +223,7 @@ class _Worker:
         environment = _environment(configuration, gpu)
         with (experiment.path / LOG_NAME).open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "spinn.laboratory.worker"],
+                [sys.executable, "-m", "spinn.studies.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,  # the reason, if it fails
                 stderr=log,

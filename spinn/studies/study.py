@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from spinn.errors import ConfigurationError, DataError, SpinnError
-from spinn.laboratory.claims import Claim, read_claim
+from spinn.studies.reference import Claim, read_claim
 from spinn.training.config import (
     GROUPS,
     Configuration,

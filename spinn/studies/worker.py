@@ -1,6 +1,6 @@
 """One run of a study, in a process of its own: train or go on, then measure.
 
-The runner starts ``python -m spinn.laboratory.worker``, writes one line of JSON to its standard
+The runner starts ``python -m spinn.studies.worker``, writes one line of JSON to its standard
 input (the folder and the configuration) and keeps that input open: should the runner die, it is
 closed, and the worker ends as if it had been asked to, saving what it was doing. What the worker
 says goes to standard error; on standard output stands nothing but why it failed.
@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 
 from spinn.errors import SpinnError
-from spinn.laboratory.measurement import FILE_NAME, is_outdated, measure
+from spinn.studies.measurement import FILE_NAME, is_outdated, measure
 from spinn.training import run as runs
 from spinn.training.config import Configuration
 from spinn.training.loop import Interruption

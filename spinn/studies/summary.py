@@ -22,8 +22,8 @@ from spinn.evaluation.parsing import (
     compare_with_shapes,
     mean_depth,
 )
-from spinn.laboratory.measurement import SPLITS, Measurement, SplitMeasurement
-from spinn.laboratory.statistics import (
+from spinn.studies.measurement import SPLITS, Measurement, SplitMeasurement
+from spinn.studies.statistics import (
     BoolArray,
     Interval,
     bootstrap_difference,
@@ -52,7 +52,7 @@ class Accuracy:
     mean, deviation
         Over seeds; the sample standard deviation, ``None`` for one seed.
     interval
-        See :func:`spinn.laboratory.statistics.bootstrap_mean`.
+        See :func:`spinn.studies.statistics.bootstrap_mean`.
 
     """
 
@@ -69,9 +69,9 @@ class Comparison:
     Attributes
     ----------
     difference, interval
-        In accuracy, and its bounds by :func:`spinn.laboratory.statistics.bootstrap_difference`.
+        In accuracy, and its bounds by :func:`spinn.studies.statistics.bootstrap_difference`.
     p, adjusted
-        Of :func:`spinn.laboratory.statistics.sign_flip_test`, and after Holm's correction for all
+        Of :func:`spinn.studies.statistics.sign_flip_test`, and after Holm's correction for all
         rows compared on the same set.
 
     """

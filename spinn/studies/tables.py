@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 
-from spinn.laboratory.measurement import SPLITS
-from spinn.laboratory.statistics import LEVEL, REPLICATES, Interval, deviation
-from spinn.laboratory.summary import CONVENTIONS, RANDOM_SEED, RowSummary
+from spinn.studies.measurement import SPLITS
+from spinn.studies.statistics import LEVEL, REPLICATES, Interval, deviation
+from spinn.studies.summary import CONVENTIONS, RANDOM_SEED, RowSummary
 from spinn.transitions import FIXED_SHAPES
 
 SIGNIFICANT = 0.05

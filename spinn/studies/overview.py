@@ -10,12 +10,12 @@ from typing import Any
 
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.files import write_whole
-from spinn.laboratory.grid import Experiment, Grid
-from spinn.laboratory.measurement import FILE_NAME, Measurement, load
-from spinn.laboratory.runner import LOG_NAME
-from spinn.laboratory.summary import common_splits, comparable, sides_of, summarise
-from spinn.laboratory.tables import Table
-from spinn.laboratory.worker import State, state_of
+from spinn.studies.measurement import FILE_NAME, Measurement, load
+from spinn.studies.runner import LOG_NAME
+from spinn.studies.study import Experiment, Grid
+from spinn.studies.summary import common_splits, comparable, sides_of, summarise
+from spinn.studies.tables import Table
+from spinn.studies.worker import State, state_of
 from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import Configuration
 from spinn.training.loop import read_metrics
@@ -82,7 +82,7 @@ def write_report(
         If no run is finished, a file of one is damaged, or something cannot be written.
 
     """
-    from spinn.laboratory import plots  # the plotting library loads slowly
+    from spinn.studies import figures as plots  # the plotting library loads slowly
 
     reference = choose_reference(grid, against)
     experiments = grid.experiments(output)

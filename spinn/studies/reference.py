@@ -18,7 +18,7 @@ from typing import Any
 from spinn.data.corpus import CorpusOptions
 from spinn.errors import ConfigurationError, DataError
 
-FOLDER = Path(__file__).parents[1] / "experiments"
+FOLDER = Path(__file__).parent / "catalogue"
 _FILES = {"train": "FILES", "dev": "FILES", "test": "FILES", "vectors": "FILE"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spinn.laboratory.measurement import Measurement, SplitMeasurement
+from spinn.studies.measurement import Measurement, SplitMeasurement
 from spinn.transitions import TransitionArray, left_branching, right_branching
 
 LENGTHS = [4, 3, 2, 1, 5, 4]  # of three pairs

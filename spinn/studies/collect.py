@@ -1,6 +1,6 @@
 """Keep the results of named experiments, and write the README's table from them.
 
-``python -m benchmarks.collect NAME FOLDER`` takes what is needed as evidence from the folder of a
+``python -m spinn.studies.collect NAME FOLDER`` takes what is needed from the folder of a
 study that ``spinn ablate --experiment NAME`` made, or another of rows of the same configurations:
 of each row the configuration (files by name alone), of each finished seed the results and the
 learning curve on dev. It is written beside the experiment, ``spinn/experiments/NAME.json``; seeds
@@ -20,17 +20,18 @@ from typing import Any
 
 from spinn.errors import SpinnError
 from spinn.files import write_whole
-from spinn.laboratory.claims import FOLDER, experiment_file, experiment_names, in_words
-from spinn.laboratory.grid import Description, Grid, expand, overlay, read_description
-from spinn.laboratory.report import read_study, write_report
-from spinn.laboratory.runner import check_folders, differences
-from spinn.laboratory.statistics import deviation, score_interval
-from spinn.laboratory.worker import State, state_of
+from spinn.studies.overview import read_study, write_report
+from spinn.studies.reference import experiment_file, experiment_names, in_words
+from spinn.studies.runner import check_folders, differences
+from spinn.studies.statistics import deviation, score_interval
+from spinn.studies.study import Description, Grid, expand, overlay, read_description
+from spinn.studies.worker import State, state_of
 from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import Configuration
 from spinn.training.loop import read_metrics
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
+RESULTS = Path(__file__).parents[2] / "results"
 MARKS = ("<!-- results -->\n", "<!-- end of results -->\n")
 _COLUMNS = (
     "task", "model", "command", "seeds", "dev", "test", "F1", "published", "parameters", "minutes",
@@ -42,19 +43,19 @@ FILES = ("data", "train", "dev", "test", "also", "vectors", "data_directory")
 Record = dict[str, Any]  # {"rows": {row: {"configuration": {...}, "runs": {seed: {...}}}}}
 
 
-def record_file(name: str, folder: Path = FOLDER) -> Path:
+def record_file(name: str, folder: Path = RESULTS) -> Path:
     """Return the file that the results of an experiment are kept in."""
     return folder / f"{name}.json"
 
 
-def read_record(name: str, folder: Path = FOLDER) -> Record:
+def read_record(name: str, folder: Path = RESULTS) -> Record:
     """Read the results of an experiment; without any, there are no rows."""
     path = record_file(name, folder)
     empty: Record = {"rows": {}}
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else empty
 
 
-def collect(name: str, study: Path, folder: Path = FOLDER) -> list[str]:
+def collect(name: str, study: Path, folder: Path = RESULTS) -> list[str]:
     """Put the finished runs of a study into the record of an experiment.
 
     Returns
@@ -166,7 +167,7 @@ def _portable(configuration: dict[str, Any]) -> dict[str, Any]:
     return configuration
 
 
-def table(folder: Path = FOLDER) -> str:
+def table(folder: Path = RESULTS) -> str:
     """Write the results of all experiments as a table in Markdown."""
     lines = [_COLUMNS, ("---",) * len(_COLUMNS)]
     for name in experiment_names():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spinn.data.corpus import named
 from spinn.errors import SpinnError
-from spinn.laboratory.grid import (
+from spinn.studies.study import (
     Description,
     expand,
     folder_name,

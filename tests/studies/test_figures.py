@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from spinn.laboratory.plots import (
+from spinn.studies.figures import (
     _legend,
     bin_edges,
     deepest,
@@ -26,7 +26,7 @@ from spinn.laboratory.plots import (
     plot_curves,
     plot_trees,
 )
-from spinn.laboratory.summary import RowSummary, TreeFigures, summarise
+from spinn.studies.summary import RowSummary, TreeFigures, summarise
 from spinn.transitions import balanced, from_brackets
 
 

@@ -13,7 +13,7 @@ from spinn.data.dataset import DatasetBuilder
 from spinn.data.examples import Example, Sentence
 from spinn.data.vocabulary import Vocabulary
 from spinn.errors import DataError
-from spinn.laboratory.measurement import (
+from spinn.studies.measurement import (
     Measurement,
     SplitMeasurement,
     is_outdated,
