@@ -1,7 +1,9 @@
-"""Ablation studies: a grid of runs, the statistics that compare them, tables and plots.
+"""Studies: models compared over several configurations and seeds.
 
-``grid`` says which runs there are, ``claims`` which studies come with the package,
-``runner`` and ``worker`` make them, ``measurement`` keeps what
-each model answered, ``statistics`` and ``summary`` compare, ``tables`` and ``plots`` show. The
-commands import this package; training and evaluation know nothing of it.
+A *study* is described in TOML or by flags (:mod:`~spinn.studies.study`). A *row* is one of its
+configurations, a *run* is one row trained with one seed, and a *reference* is a published or
+expected accuracy. :mod:`~spinn.studies.expansion` lists the runs, ``runner``, ``launcher`` and
+``worker`` train them, ``measurement`` stores their predictions, ``statistics`` and ``summary``
+compare rows, ``tables``, ``figures`` and ``overview`` present them, and ``collect`` keeps the
+results of the studies in ``catalogue`` that come with the package.
 """

@@ -1,7 +1,6 @@
-"""The pictures of a study: learning curves, accuracy by length and depth, F1 of trees.
+"""Figures of a study: learning curves, accuracy by length and depth, F1 of trees.
 
-Drawn like the learning curve of a run (``spinn.evaluation.plots``): matplotlib's objects on the Agg
-canvas, so no display is needed, and PNG files that appear when they are whole.
+They are drawn on matplotlib's Agg canvas, which needs no display, and written atomically as PNG.
 """
 
 from __future__ import annotations
@@ -37,22 +36,22 @@ from spinn.studies.tables import COMPARED
 from spinn.transitions import Transition, TransitionArray
 
 FloatArray = NDArray[np.float64]
-# The learning curves of each row, by seed.
+# Learning curves of each row, by seed.
 Metrics = Mapping[str, Mapping[int, Sequence[Mapping[str, Any]]]]
 
 BINS = 6
 _LINES = ("-", "--", ":", "-.")
 
 
-def plot_curves(metrics: Metrics, path: Path, title: str) -> None:
-    """Draw loss and accuracy on dev over epochs, each row's mean with a band over its seeds."""
+def plot_learning_curves(metrics: Metrics, path: Path, title: str) -> None:
+    """Plot loss and accuracy on dev over epochs: each row's mean, with a band over its seeds."""
     figure = _figure(title, 11, 4.2)
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for number, (row, runs) in enumerate(metrics.items()):
             if runs:
                 epochs, values = dev_curves(list(runs.values()), name)
                 _draw_band(axes, epochs, values, number, row)
-        _dress(axes, f"dev {name}", "epoch")
+        _style(axes, f"dev {name}", "epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
     _legend(figure, axes, "line: mean, band: lowest to highest seed")
@@ -62,9 +61,9 @@ def plot_curves(metrics: Metrics, path: Path, title: str) -> None:
 def dev_curves(
     runs: Sequence[Sequence[Mapping[str, Any]]], name: str
 ) -> tuple[FloatArray, FloatArray]:
-    """Gather a dev figure of several runs: epochs ``[E]`` and values ``[S, E]``.
+    """Return epochs ``[E]`` and the values ``[S, E]`` of a metric on dev, for S runs.
 
-    Runs that stopped early have NaN from there on.
+    Values are NaN after the last epoch of a run.
     """
     curves = [
         {float(record["epoch"]): float(record[name]) for record in run if record["kind"] == "dev"}
@@ -76,10 +75,10 @@ def dev_curves(
 
 
 def plot_accuracy(measurements: Measurements, path: Path, title: str) -> None:
-    """Draw accuracy by the length of sentences and by the depth of trees.
+    """Plot accuracy by the length of sentences and by the depth of the rows' own trees.
 
-    The set is test where every run has one, else dev. A pair counts by its longer sentence, and by
-    the deeper of the two trees that its row took.
+    The set is test if every run has one, else dev. A pair is binned by its longer sentence and by
+    its deeper tree.
     """
     split = common_splits(measurements)[-1]
     sides = sides_of(measurements)
@@ -88,31 +87,35 @@ def plot_accuracy(measurements: Measurements, path: Path, title: str) -> None:
     for number, (row, runs) in enumerate(measurements.items()):
         if not runs:
             continue
-        right = correctness(runs, split)
+        correct = correctness(runs, split)
         sets = [run.sets[split] for run in runs.values()]
         lengths = np.stack([longest(one)[one.labelled] for one in sets])
-        _draw_bins(by_length, lengths, right, number, row)
+        _draw_bins(by_length, lengths, correct, number, row)
         if all(one.trees is not None for one in sets):
             depths = np.stack([deepest(one)[one.labelled] for one in sets])
-            _draw_bins(by_depth, depths, right, number, row)
-    _dress(
+            _draw_bins(by_depth, depths, correct, number, row)
+    _style(
         by_length, "accuracy by length", f"words of the {'longer ' if sides > 1 else ''}sentence"
     )
-    _dress(by_depth, "accuracy by depth", "nodes above a word, at most, in the row's own trees")
+    _style(
+        by_depth,
+        "accuracy by depth",
+        "largest number of nodes above a word, in the row's own trees",
+    )
     for axes in (by_length, by_depth):
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
-    said = f"line: mean, band: lowest to highest seed, a point per bin of {UNITS[sides]}"
-    _legend(figure, by_length, said)
+    meaning = f"line: mean, band: lowest to highest seed, a point per bin of {UNITS[sides]}"
+    _legend(figure, by_length, meaning)
     _write(figure, path)
 
 
 def longest(content: SplitMeasurement) -> NDArray[np.int64]:
-    """Return the words of the longer sentence of each pair, ``[P]``."""
+    """Return the number of words of the longer sentence of each pair, ``[P]``."""
     return content.lengths.reshape(len(content.gold), -1).max(axis=1).astype(np.int64)
 
 
 def deepest(content: SplitMeasurement) -> NDArray[np.int64]:
-    """Return the height of the higher tree of each pair, ``[P]``.
+    """Return the height of the deeper tree of each pair, ``[P]``.
 
     Raises
     ------
@@ -127,7 +130,7 @@ def deepest(content: SplitMeasurement) -> NDArray[np.int64]:
 
 
 def height(tree: TransitionArray) -> int:
-    """Count the nodes above the deepest word; 0 for a tree of one word."""
+    """Return the number of nodes above the deepest word; 0 for a tree of one word."""
     stack: list[int] = []
     for transition in tree.tolist():
         if transition == Transition.SHIFT:
@@ -139,9 +142,9 @@ def height(tree: TransitionArray) -> int:
 
 
 def bin_edges(values: NDArray[np.int64], bins: int = BINS) -> NDArray[np.int64]:
-    """Choose whole edges that cut values into bins of about as many: bin k is [edge k, edge k+1).
+    """Return integer edges of bins of about equal size; bin k is ``[edges[k], edges[k + 1])``.
 
-    There are fewer bins where few values differ.
+    There are fewer bins if there are few distinct values.
     """
     quantiles = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1], method="lower")
     inner = [int(edge) for edge in quantiles if values.min() < edge]
@@ -149,30 +152,30 @@ def bin_edges(values: NDArray[np.int64], bins: int = BINS) -> NDArray[np.int64]:
 
 
 def _draw_bins(
-    axes: Axes, values: NDArray[np.int64], right: NDArray[np.bool_], number: int, row: str
+    axes: Axes, values: NDArray[np.int64], correct: NDArray[np.bool_], number: int, row: str
 ) -> None:
-    """Draw a row's accuracy over bins of a value of pairs; both arrays are ``[S, P]``."""
+    """Draw a row's accuracy over bins of values; both arrays are ``[S, P]``."""
     edges = bin_edges(values)
-    accuracies = np.full((len(right), len(edges) - 1), np.nan)
+    accuracies = np.full((len(correct), len(edges) - 1), np.nan)
     centres = np.empty(len(edges) - 1)
     for place, (low, high) in enumerate(pairwise(edges)):
         inside = (values >= low) & (values < high)
         centres[place] = values[inside].mean() if inside.any() else np.nan
-        for seed in range(len(right)):
+        for seed in range(len(correct)):
             if inside[seed].any():
-                accuracies[seed, place] = right[seed, inside[seed]].mean()
+                accuracies[seed, place] = correct[seed, inside[seed]].mean()
     seen = ~np.isnan(centres)
     _draw_band(axes, centres[seen], accuracies[:, seen], number, row)
 
 
 def plot_trees(rows: Sequence[RowSummary], path: Path, title: str) -> None:
-    """Draw bars of parse F1 with gold and fixed shapes, and between seeds, for rows with trees.
+    """Plot bars of parse F1 against gold and fixed shapes, and between seeds.
 
-    Without any row with trees, there is no picture.
+    If no row has trees, no figure is written and an existing one is deleted.
     """
     drawn = [(row.name, scores) for row in rows if (scores := _scores(row))]
     if not drawn:
-        path.unlink(missing_ok=True)  # of an earlier report
+        path.unlink(missing_ok=True)
         return
     names = [name for name in (*COMPARED, "self") if any(name in scores for _, scores in drawn)]
     figure = _figure(f"{title}: F1 of trees", max(7.0, 1.1 * len(drawn) * len(names) ** 0.5), 4.2)
@@ -183,9 +186,9 @@ def plot_trees(rows: Sequence[RowSummary], path: Path, title: str) -> None:
             if name in scores:
                 _draw_bar(axes, index + (place + 0.5) * width - 0.4, width, scores[name], place)
         axes.bar([0], [0], color=_colour(place), label=name)  # for the legend
-    room = int(11 * figure.get_figwidth() / len(drawn))  # about as many signs stand below a row
+    room = int(11 * figure.get_figwidth() / len(drawn))  # about as many characters fit below a bar
     axes.set_xticks(range(len(drawn)), [fill(name, room) for name, _ in drawn], fontsize=9)
-    _dress(axes, "", "")
+    _style(axes, "", "")
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
     _legend(figure, axes, "bar: mean, line: lowest to highest seed (self: pair of seeds)")
@@ -200,13 +203,13 @@ def _scores(row: RowSummary) -> dict[str, tuple[float, ...]]:
 
 def _draw_bar(axes: Axes, x: float, width: float, values: Sequence[float], place: int) -> None:
     low, high = min(values), max(values)
-    mean = min(max(fmean(values), low), high)  # where all are equal, it is rounded to beside them
+    mean = min(max(fmean(values), low), high)  # rounding may put the mean of equal values outside
     spread = [[mean - low], [high - mean]] if len(values) > 1 else None
     axes.bar(x, mean, 0.92 * width, color=_colour(place), yerr=spread, ecolor=TEXT_COLOUR)
 
 
-def _figure(title: str, width: float, tall: float) -> Figure:
-    figure = Figure(figsize=(width, tall), dpi=150, layout="constrained")
+def _figure(title: str, width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
     figure.suptitle(title, fontsize=13, color=TEXT_COLOUR)
     return figure
 
@@ -225,9 +228,9 @@ def _draw_band(axes: Axes, x: FloatArray, values: FloatArray, number: int, label
     axes.plot(x, mean, line, marker="o", markersize=3.5, color=colour, lw=1.6, label=label)
 
 
-def _dress(axes: Axes, title: str, below: str) -> None:
+def _style(axes: Axes, title: str, x_label: str) -> None:
     axes.set_title(title, fontsize=11, color=TEXT_COLOUR)
-    axes.set_xlabel(below, color=TEXT_COLOUR)
+    axes.set_xlabel(x_label, color=TEXT_COLOUR)
     axes.grid(color="#dddddd", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -235,7 +238,7 @@ def _dress(axes: Axes, title: str, below: str) -> None:
 
 
 def _legend(figure: Figure, axes: Axes, meaning: str) -> None:
-    """Put one legend below all panels, headed by what is drawn; the picture grows with it."""
+    """Put one legend, titled ``meaning``, below all panels; enlarge the figure by its height."""
     handles, names = axes.get_legend_handles_labels()
     renderer = FigureCanvasAgg(figure).get_renderer()
     for columns in range(min(5, max(1, len(names))), 0, -1):
@@ -252,14 +255,13 @@ def _legend(figure: Figure, axes: Axes, meaning: str) -> None:
         box = legend.get_window_extent(renderer)
         if box.width <= figure.bbox.width or columns == 1:
             break
-        legend.remove()  # long names stand in fewer columns
+        legend.remove()  # too wide: try fewer columns
     figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
 
 
 def _write(figure: Figure, path: Path) -> None:
-    """Write the picture, whole or not at all."""
     try:
         with written_whole(path) as scratch, scratch.open("wb") as stream:
             FigureCanvasAgg(figure).print_png(stream)
     except OSError as error:
-        raise SpinnError(f"The picture cannot be written to {path}: {error}.") from error
+        raise SpinnError(f"The figure cannot be written to {path}: {error}.") from error

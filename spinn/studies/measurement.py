@@ -1,7 +1,7 @@
-"""What a finished run answered, pair by pair, in a small file beside its checkpoints.
+"""Measurements of finished runs: the predictions for each example, stored beside the checkpoints.
 
-The tables and plots of a study are made from these files alone, so they can be made again without
-the models and the data. Trees are kept as bits, a SHIFT being 1: a run on SNLI takes about 500 kB.
+Tables and figures of a study are made from these files alone, without models and data. Trees are
+stored as one bit per transition (SHIFT is 1); a run on SNLI takes about 500 kB.
 """
 
 from __future__ import annotations
@@ -17,20 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spinn.data.corpus import Corpus
 from spinn.data.dataset import NO_LABEL, PairDataset
 from spinn.errors import DataError, SpinnError
 from spinn.evaluation.evaluate import Evaluation
 from spinn.files import written_whole
 from spinn.runtime import choose_device, set_threads
-from spinn.training.checkpoint import TrainedModel, load_trained
+from spinn.training.checkpoint import load_trained
 from spinn.training.run import load_training_corpus
 from spinn.transitions import Transition, TransitionArray
 
 FILE_NAME = "predictions.npz"
-SPLITS = ("dev", "test")  # further test sets stand beside these
+SPLITS = ("dev", "test")  # sets other than further test sets
 _VERSION = 2
-# What reading a damaged file may raise; NotImplementedError is of a compression unheard of.
+# What reading a damaged file may raise; NotImplementedError: an unknown compression method.
 _DAMAGE = (
     OSError,
     ValueError,
@@ -44,21 +43,21 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class SplitMeasurement:
-    """What a model made of the P pairs, or single sentences, of one set.
+    """Predictions of a model for the P pairs, or single sentences, of one set.
 
     Attributes
     ----------
     gold, predicted
-        Labels ``[P]``; gold is ``NO_LABEL`` where unknown.
+        Labels ``[P]``; gold is ``NO_LABEL`` if unknown.
     premises
-        ``[P]``, equal for pairs of one premise.
+        Premise numbers ``[P]``, equal for pairs with the same premise.
     lengths
-        ``[2P]``, the number of words of premises and hypotheses in turn; ``[P]`` of single
-        sentences.
+        Number of words of each sentence: ``[2P]``, premises and hypotheses alternating, or ``[P]``
+        for single sentences.
     trees
-        The trees taken, one for each length; ``None`` for encoders without trees.
+        The model's tree of each sentence; ``None`` for encoders without trees.
     gold_trees
-        The trees of the parser, each ``None`` where a sentence has no parse.
+        The parser's tree of each sentence; ``None`` for a sentence without a parse.
 
     """
 
@@ -71,72 +70,74 @@ class SplitMeasurement:
 
     @property
     def sides(self) -> int:
-        """How many sentences are classified together: 2, or 1."""
+        """Number of sentences per example: 2 or 1."""
         return len(self.lengths) // max(1, len(self.gold))
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
-        """``[P]``, whether the label is known, so that an answer can be right."""
+        """Whether the gold label is known, ``[P]``."""
         return np.asarray(self.gold != NO_LABEL)
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """Whether each labelled pair was answered rightly, ``[labelled pairs]``."""
+        """Whether the prediction is correct, ``[labelled pairs]``."""
         return np.asarray(self.gold == self.predicted)[self.labelled]
 
     def same_pairs(self, other: SplitMeasurement) -> bool:
-        """Tell whether another measurement is of the same pairs, by their labels and lengths."""
+        """Return whether another measurement has the same pairs, judged by labels and lengths."""
         return np.array_equal(self.gold, other.gold) and np.array_equal(self.lengths, other.lengths)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A finished run: its answers on each set, its size and the seconds it was trained for."""
+    """A finished run: predictions by set, number of parameters, and training time in seconds."""
 
     sets: dict[str, SplitMeasurement]
     weights: int
     seconds: float
 
     def same_pairs(self, other: Measurement) -> bool:
-        """Tell whether another run was measured on the same pairs of the same sets."""
+        """Return whether another run was measured on the same pairs of the same sets."""
         return self.sets.keys() == other.sets.keys() and all(
             content.same_pairs(other.sets[split]) for split, content in self.sets.items()
         )
 
 
 def measure(
-    path: Path, say: Callable[[str], None], place: Mapping[str, Any] | None = None
+    path: Path, log: Callable[[str], None], place: Mapping[str, Any] | None = None
 ) -> Measurement:
-    """Run the best model of a finished run over dev and all test sets, and keep what it answered.
+    """Evaluate the best model of a trained run on dev and all test sets, and store the predictions.
 
     Parameters
     ----------
     path
         The folder of the run.
-    say
-        Called with lines for the person.
+    log
+        Called with each line of progress.
     place
-        Options of :data:`PLACE`, in the stead of the run's own.
+        Options of :data:`PLACE` to use instead of the run's own.
 
     Raises
     ------
     SpinnError
-        If the run is damaged, or its data are not those that it was trained on.
+        If the run is damaged, or the training data have changed.
 
     """
     trained = load_trained(path)
     configuration = trained.configuration.moved(place or {})
     set_threads(configuration.training.threads)
-    corpus = load_training_corpus(configuration, say)
+    corpus = load_training_corpus(configuration, log)
     kind = (trained.vocabulary.words, trained.labels, trained.sides)
     if kind != (corpus.vocabulary.words, corpus.labels, corpus.sides):
         raise SpinnError(
-            f"{path}: the run's vocabulary is not that of the training files as they are now. "
-            "Restore the files, or move the folder away to train anew."
+            f"{path}: the run's vocabulary is not that of the training files in their current "
+            "state. Restore the files, or move the folder away to train again."
         )
     trained.model.to(choose_device(configuration.training.device))
     sets = {
-        split: _measure_set(trained, corpus, split) for split in corpus.sets if split != "train"
+        split: _predictions(trained.evaluate(data, trained.configuration.source), data)
+        for split, data in corpus.sets.items()
+        if split != "train"
     }
     results = _results(path)
     measurement = Measurement(sets, int(results["weights"]), float(results["seconds"]))
@@ -150,18 +151,11 @@ def _results(path: Path) -> dict[str, Any]:
         results = json.loads(place.read_text(encoding="utf-8"))
         return {name: results[name] for name in ("weights", "seconds")}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "Delete it and give the same command again; the run is finished again from there"
+        remedy = "Delete it and repeat the command, which will write it again"
         raise DataError(place, f"it cannot be read ({error})", remedy=remedy) from error
 
 
-def _measure_set(trained: TrainedModel, corpus: Corpus, split: str) -> SplitMeasurement:
-    """Evaluate one set just as training does at its end."""
-    dataset = corpus.sets[split]
-    return measured(trained.evaluate(dataset, trained.configuration.source), dataset)
-
-
-def measured(evaluation: Evaluation, dataset: PairDataset) -> SplitMeasurement:
-    """Keep of an evaluation what the tables need."""
+def _predictions(evaluation: Evaluation, dataset: PairDataset) -> SplitMeasurement:
     offsets = dataset.transition_offsets
     given = np.split(dataset.transitions, offsets[1:-1])
     return SplitMeasurement(
@@ -175,7 +169,7 @@ def measured(evaluation: Evaluation, dataset: PairDataset) -> SplitMeasurement:
 
 
 def number_premises(dataset: PairDataset) -> NDArray[np.int32]:
-    """Give equal numbers, ``[P]``, to premises that are the same words to the model."""
+    """Return premise numbers ``[P]``, equal for premises that are equal after numericalisation."""
     sentences = np.split(dataset.words, dataset.offsets[1:-1])
     premises = sentences[:: len(sentences) // len(dataset)]
     numbers: dict[bytes, int] = {}
@@ -185,12 +179,12 @@ def number_premises(dataset: PairDataset) -> NDArray[np.int32]:
 
 
 def save(measurement: Measurement, path: Path) -> None:
-    """Write a measurement, whole or not at all.
+    """Write a measurement atomically.
 
     Raises
     ------
     SpinnError
-        If it cannot be written.
+        If the file cannot be written.
 
     """
     arrays: dict[str, Any] = {
@@ -209,7 +203,7 @@ def save(measurement: Measurement, path: Path) -> None:
 
 
 def _arrays(content: SplitMeasurement) -> dict[str, NDArray[Any]]:
-    """Name the arrays of a set; trees are packed into bits."""
+    """Return the arrays of a set by name, with trees packed into bits."""
     parsed = [tree is not None for tree in content.gold_trees]
     filled = [
         np.zeros(2 * length - 1, dtype=np.int8) if tree is None else tree
@@ -229,12 +223,12 @@ def _arrays(content: SplitMeasurement) -> dict[str, NDArray[Any]]:
 
 
 def is_outdated(path: Path) -> bool:
-    """Tell whether an earlier version wrote the file, so that the run must be measured again."""
+    """Return whether an earlier version wrote the file, so that the run must be measured again."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return int(arrays["version"]) < _VERSION
     except _DAMAGE:
-        return False  # missing or damaged, as loading it will tell
+        return False  # missing or damaged: loading it raises the error
 
 
 def load(path: Path) -> Measurement:
@@ -246,7 +240,7 @@ def load(path: Path) -> Measurement:
         If the file is missing or damaged.
 
     """
-    remedy = "Delete it and give the command without --table-only; the run is measured again"
+    remedy = "Delete it and repeat the command without --table-only to measure the run again"
     try:
         with np.load(path, allow_pickle=False) as arrays:
             if int(arrays["version"]) != _VERSION:
@@ -273,12 +267,12 @@ def _set_from(arrays: Any, split: str) -> SplitMeasurement:
 
 
 def pack_trees(trees: list[TransitionArray]) -> NDArray[np.uint8]:
-    """Write trees, one after the other, as bits: SHIFT is 1."""
+    """Return the concatenated transitions of trees as bits, with SHIFT as 1."""
     return np.packbits(np.concatenate(trees) == Transition.SHIFT)
 
 
 def unpack_trees(packed: NDArray[np.uint8], lengths: NDArray[np.int32]) -> list[TransitionArray]:
-    """Read the trees of sentences of these lengths; the inverse of :func:`pack_trees`."""
+    """Return the trees of sentences with these lengths; the inverse of :func:`pack_trees`."""
     steps = 2 * lengths.astype(np.int64) - 1
     bits = np.unpackbits(packed, count=int(steps.sum()))
     transitions = np.where(bits == 1, Transition.SHIFT, Transition.REDUCE).astype(np.int8)

@@ -1,9 +1,8 @@
-"""The statistics of an ablation study: intervals, a paired test, and a correction for many tests.
+"""Statistics of studies: confidence intervals, a paired test, a correction for multiple tests.
 
-Everything here is a pure function of which pairs were answered rightly, ``correct[s, p]`` for seed
-``s`` and pair ``p``, and of which pairs share a premise and so are no independent sample: these are
-drawn together. Where only the accuracies of the seeds were kept, :func:`score_interval` does with
-them. Randomness comes only from the generator that is handed over.
+All functions are pure. Their input is ``correct[s, p]``, whether seed ``s`` classified pair ``p``
+correctly, and the premise number of each pair. Pairs with the same premise are not independent, so
+they are resampled as a cluster. :func:`score_interval` needs only the accuracies of the seeds.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ FloatArray = NDArray[np.float64]
 
 REPLICATES = 10_000
 LEVEL = 0.95
-_CHUNK = 500  # replicates drawn at a time, so that many seeds do not need much memory
+_CHUNK = 500  # replicates drawn at a time, to bound memory
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,10 @@ def bootstrap_mean(
     replicates: int = REPLICATES,
     level: float = LEVEL,
 ) -> Interval:
-    """Bound the accuracy of a row by the percentile bootstrap over seeds and premises.
+    """Return the percentile bootstrap interval, over seeds and premises, of a row's accuracy.
 
-    In each replicate the S seeds and, independently, the premises are drawn with replacement, each
-    with all its pairs, and the accuracy of the drawn seeds on the drawn pairs is taken. This is the
+    Each replicate draws the S seeds and, independently, the premises with all their pairs, both
+    with replacement, and takes the accuracy of the drawn seeds on the drawn pairs. This is the
     bootstrap for crossed factors of Owen (2007, "The pigeonhole bootstrap", Annals of Applied
     Statistics 1) over clusters (Davison and Hinkley 1997, section 3.8), with the percentile
     interval of Efron and Tibshirani (1993, chapter 13).
@@ -60,33 +59,33 @@ def bootstrap_mean(
     correct
         ``[S, P]``.
     premises
-        ``[P]``, equal for pairs of one premise.
+        Premise numbers ``[P]``.
     random
-        The generator of the draws.
+        Random generator.
     replicates, level
-        How many draws, and how much of them the interval holds.
+        Number of replicates, and coverage of the interval.
 
     """
     return _percentiles(_replicates([correct], premises, random, replicates)[:, 0], level)
 
 
 def score_interval(accuracies: Sequence[float], pairs: int, *, level: float = LEVEL) -> Interval:
-    """Bound the accuracy of a row by Wilson's score interval, from its seeds' accuracies alone.
+    """Return Wilson's score interval of a row's accuracy, from its seeds' accuracies alone.
 
-    The squared standard error of the mean accuracy ``m`` of S seeds is taken to be
-    ``m (1 - m) / P + s^2 / S``: P independent pairs, of which all seeds answer the same ones
-    rightly, so that the first part is never too small; and seeds with the sample deviation ``s``.
-    The interval of Wilson (1927, "Probable inference, the law of succession, and statistical
-    inference", JASA 22) is taken for as many pairs as would have that error by themselves.
+    The squared standard error of the mean accuracy ``m`` of S seeds is estimated as
+    ``m (1 - m) / P + s^2 / S``. The first term assumes P independent pairs of which all seeds
+    classify the same ones correctly, so it is never too small; ``s`` is the sample standard
+    deviation over seeds. The interval of Wilson (1927, "Probable inference, the law of succession,
+    and statistical inference", JASA 22) is that for the number of pairs with the same error.
 
     Parameters
     ----------
     accuracies
-        Of each seed, fractions.
+        Accuracy of each seed, as a fraction.
     pairs
-        How many pairs each was taken on.
+        Number of pairs in the set.
     level
-        How much the interval holds.
+        Coverage of the interval.
 
     """
     mean, spread = fmean(accuracies), deviation(accuracies) or 0.0
@@ -107,10 +106,10 @@ def bootstrap_difference(
     replicates: int = REPLICATES,
     level: float = LEVEL,
 ) -> Interval:
-    """Bound the difference in accuracy, first less second, of two rows on the same pairs.
+    """Return the bootstrap interval of the difference in accuracy, first minus second, of two rows.
 
     As in :func:`bootstrap_mean`; a replicate draws the same premises for both rows, and the seeds
-    of each row by themselves.
+    of each row independently.
 
     Parameters
     ----------
@@ -125,7 +124,7 @@ def bootstrap_difference(
 
 
 def _by_premise(values: NDArray[Any], premises: NDArray[Any]) -> IntArray:
-    """Add up what the pairs of each premise have, ``[R, P]``, to ``[R, premises]``."""
+    """Sum values ``[R, P]`` over the pairs of each premise; return ``[R, premises]``."""
     distinct, places = np.unique(premises, return_inverse=True)
     totals = np.zeros((len(distinct), len(values)), dtype=np.int64)
     np.add.at(totals, places, values.T)
@@ -140,9 +139,9 @@ def _replicates(
 ) -> FloatArray:
     """Draw replicates of the accuracies of R rows on common pairs, ``[replicates, R]``.
 
-    Premises with as many pairs, of which all seeds of all rows answered as many rightly, are
-    interchangeable, so drawing premises is drawing from the multinomial over the distinct columns:
-    some instead of thousands.
+    Premises with the same number of pairs and the same number of correct ones for each seed are
+    interchangeable. Drawing premises is therefore drawing from the multinomial distribution over
+    the few distinct columns.
     """
     answers = np.concatenate(rows)
     counted = np.concatenate([np.ones((1, answers.shape[1]), dtype=bool), answers])
@@ -168,17 +167,17 @@ def _percentiles(values: FloatArray, level: float) -> Interval:
 
 
 def sign_flip_test(first: BoolArray, second: BoolArray, premises: NDArray[Any]) -> float:
-    """Test whether two rows differ on the same pairs; return the exact two-sided p.
+    """Return the exact two-sided p of the test whether two rows differ on the same pairs.
 
     The statistic is the sum over pairs of the difference between the two rows' correctness, each
-    averaged over its seeds. Where the rows do not differ, what the pairs of a premise add to it is
-    as likely with the other sign; p is the share of all sign patterns over premises whose sum is at
-    least as far from 0 as the one observed. With one seed a row and one pair a premise this is
-    McNemar's exact test (McNemar 1947). It takes the trained models as given: premises are the
-    sample, seeds are not.
+    averaged over its seeds. Under the null hypothesis the contribution of each premise is equally
+    likely with the opposite sign; p is the fraction of all sign patterns over premises whose sum is
+    at least as far from 0 as the observed one. With one seed per row and one pair per premise this
+    is McNemar's exact test (McNemar 1947). The test is conditional on the trained models: premises
+    are sampled, seeds are not.
 
-    The differences are multiples of one number, so the distribution over all patterns is exact,
-    from its characteristic function (Pagano and Tritchler 1983, "On obtaining permutation
+    The differences are multiples of one number, so the distribution over all patterns is computed
+    exactly from its characteristic function (Pagano and Tritchler 1983, "On obtaining permutation
     distributions in polynomial time", JASA 78).
 
     Parameters
@@ -186,7 +185,7 @@ def sign_flip_test(first: BoolArray, second: BoolArray, premises: NDArray[Any]) 
     first, second
         ``[S, P]`` and ``[R, P]``.
     premises
-        ``[P]``, equal for pairs of one premise.
+        Premise numbers ``[P]``.
 
     """
     of_first, of_second = (_by_premise(rows, premises).sum(axis=0) for rows in (first, second))
@@ -198,17 +197,17 @@ def sign_flip_test(first: BoolArray, second: BoolArray, premises: NDArray[Any]) 
     observed = abs(int(differences.sum()))
     sizes, counts = np.unique(np.abs(differences), return_counts=True)
     chances = _subset_sums(sizes, counts)
-    # The signed sum is twice the sum of those with a plus, less the sum of all.
+    # The signed sum is twice the sum of the items with a plus, minus the sum of all items.
     signed = 2 * np.arange(len(chances)) - (len(chances) - 1)
     p = float(chances[np.abs(signed) >= observed].sum())
     return float(np.clip(p, 2.0 ** (1 - min(differences.size, 1000)), 1.0))
 
 
 def _subset_sums(sizes: IntArray, counts: IntArray) -> FloatArray:
-    """Distribute the sum of a random half: each item is in or out by a fair coin.
+    """Return the distribution of the sum of a random subset, each item included with chance 1/2.
 
-    There are ``counts[k]`` items of size ``sizes[k]``; entry ``u`` of the result is the chance that
-    the sum is ``u``. The transform of the sum is the product of those of the items.
+    There are ``counts[k]`` items of size ``sizes[k]``; entry ``u`` of the result is the probability
+    of the sum ``u``. The transform of the sum is the product of the transforms of the items.
     """
     span = int((sizes * counts).sum()) + 1
     frequencies = np.arange(span // 2 + 1)
@@ -220,7 +219,7 @@ def _subset_sums(sizes: IntArray, counts: IntArray) -> FloatArray:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p values of several tests so that a false alarm in any is bounded (Holm 1979)."""
+    """Return p values adjusted for multiple tests by the step-down method of Holm (1979)."""
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     adjusted, highest = [0.0] * len(p_values), 0.0
     for rank, place in enumerate(order):

@@ -1,123 +1,169 @@
-"""The grid of an ablation study: which configurations are trained with which seeds.
+"""Studies as they are described: in a TOML file, by flags, or by a file with flags on top.
 
-A study is written down in a TOML file or in flags as a :class:`Description`: options common to all
-runs, named rows with options of their own, options to vary, and seeds. :func:`expand` multiplies it
-out to a :class:`Grid`, whose every configuration has been checked before the first run begins.
+A study has options common to all rows (``[base]``), rows with their own options (``[[row]]``),
+options to vary (``[vary]``), seeds, and optionally a header (``[study]``): title, task, required
+files, references. The studies in :data:`CATALOGUE` come with the package.
+:func:`spinn.studies.expansion.expand` lists the configurations of a study.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import itertools
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spinn.data.corpus import CorpusOptions
 from spinn.errors import ConfigurationError, DataError, SpinnError
-from spinn.studies.reference import Claim, read_claim
-from spinn.training.config import (
-    GROUPS,
-    Configuration,
-    flatten,
-    option_groups,
-    preset_names,
-    read_preset,
-    resolve,
-)
+from spinn.studies.reference import Reference, check_table, format_references
+from spinn.training.config import GROUPS, flatten, option_groups
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+CATALOGUE = Path(__file__).parent / "catalogue"
 DEFAULT_SEEDS = (1, 2, 3)
-_PARTS = ("base", "row", "vary", "seeds", "experiment")
-_SWITCHES = {"true": True, "on": True, "false": False, "off": False}
+_PARTS = ("base", "row", "vary", "seeds", "study")
+_FILES = {"train": "FILES", "dev": "FILES", "test": "FILES", "vectors": "FILE"}
 
 
 @dataclass(frozen=True)
-class Description:
-    """A study as it was written down.
+class StudyHeader:
+    """The ``[study]`` table of a study.
+
+    Attributes
+    ----------
+    title
+        One line for lists of studies.
+    task
+        Name of the task in the table of results.
+    needs
+        Descriptions of required files, by the option that names them (``train``, ``dev``, ``test``,
+        ``vectors``) or by the name of a further test set.
+    published
+        Accuracies of models from the literature.
+    expected
+        Accuracies that the study's own rows should reproduce.
+    highlights
+        Rows that the short table of results shows.
+
+    """
+
+    title: str
+    task: str
+    needs: dict[str, str] = field(default_factory=dict)
+    published: tuple[Reference, ...] = ()
+    expected: tuple[Reference, ...] = ()
+    highlights: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.title, str) or not isinstance(self.task, str):
+            raise TypeError("title and task must be strings")
+        if not all(isinstance(row, str) for row in self.highlights):
+            raise TypeError("highlights must be a list of strings")
+        check_table("needs", self.needs, str)
+
+    def check_files(self, options: Mapping[str, Any]) -> None:
+        """Check that the options in ``[base]`` name all required files.
+
+        Raises
+        ------
+        ConfigurationError
+            Naming all missing files.
+
+        """
+        given = {name for name in _FILES if options.get(name)}
+        also = options.get("also", [])
+        # Any other type is rejected when the options are resolved.
+        if isinstance(also, list) and all(isinstance(one, str) for one in also):
+            given |= set(CorpusOptions(also=also).further)
+        if options.get("data"):
+            given |= {"train", "dev", "test"}
+        missing = [
+            f"--{name} {_FILES[name]} ({text})"
+            if name in _FILES
+            else f"--also {name}=FILE ({text})"
+            for name, text in self.needs.items()
+            if name not in given
+        ]
+        if missing:
+            raise ConfigurationError(f"This study needs files. Add {', '.join(missing)}.")
+
+    def remarks(self) -> list[str]:
+        """Return the references as notes for a table."""
+        named = (("Published", self.published), ("Expected", self.expected))
+        return [f"{name}: {format_references(part)}." for name, part in named if part]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A configuration of a study: its name, and its options on top of the study's base."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as described.
 
     Attributes
     ----------
     base
-        Options of every run, and perhaps ``preset``, whose options lie below them.
+        Options of all rows, including an optional ``preset`` with lower precedence.
     rows
-        Names and options of the rows; a row's own ``preset`` takes the place of the base's.
+        The rows; a row's own ``preset`` replaces the base's.
     vary
-        Options and the values each takes; every row is multiplied by every combination.
+        Values of options to vary; each row is crossed with all combinations.
     seeds
-        Seeds of every row.
-    origin
-        The file this was read from; ``None`` for flags.
-    claim
-        What the file says of itself, if it does.
+        Seeds of each row.
+    path
+        The file the study was read from; ``None`` for flags.
+    header
+        The ``[study]`` table, if any.
 
     """
 
     base: dict[str, Any] = field(default_factory=dict)
-    rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    rows: tuple[Row, ...] = ()
     vary: dict[str, list[Any]] = field(default_factory=dict)
     seeds: tuple[int, ...] = DEFAULT_SEEDS
-    origin: Path | None = None
-    claim: Claim | None = None
+    path: Path | None = None
+    header: StudyHeader | None = None
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One run of a study: its row, its seed, its configuration, and the folder it lies in."""
-
-    row: str
-    seed: int
-    configuration: Configuration
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """What the run is called in messages."""
-        return self.path.name
+def study_names() -> list[str]:
+    """Return the names of the studies that come with the package."""
+    return sorted(path.stem for path in CATALOGUE.glob("*.toml"))
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A study multiplied out.
+def study_file(name: str) -> Path:
+    """Return the file of a study that comes with the package.
 
-    Attributes
-    ----------
-    name
-        The name of the study.
-    rows
-        The configurations of each row, by its name; one for each seed, in the order of the seeds.
-    seeds
-        The seeds.
+    Raises
+    ------
+    ConfigurationError
+        If there is no study of this name.
 
     """
-
-    name: str
-    rows: dict[str, tuple[Configuration, ...]]
-    seeds: tuple[int, ...]
-
-    def experiments(self, output: Path) -> list[Experiment]:
-        """List the runs, seed after seed, so that every row has a first result early."""
-        return [
-            Experiment(row, seed, configurations[place], output / f"{folder_name(row)}-seed{seed}")
-            for place, seed in enumerate(self.seeds)
-            for row, configurations in self.rows.items()
-        ]
+    if name not in study_names():
+        known = ", ".join(study_names())
+        raise ConfigurationError(f"There is no study called {name!r}; choose from {known}.")
+    return CATALOGUE / f"{name}.toml"
 
 
-def read_description(path: Path) -> Description:
+def read_study(path: Path) -> Study:
     """Read a study from a TOML file.
 
     Raises
     ------
     DataError
-        If the file cannot be read or has a part that is not understood.
+        If the file cannot be read or has an invalid part.
 
     """
     content = _read_toml(path)
@@ -125,15 +171,40 @@ def read_description(path: Path) -> Description:
         if name not in _PARTS:
             raise DataError(
                 path,
-                f"{name!r} is no part of a study",
-                remedy="Give seeds, [base], [[row]], [vary], [experiment]; options go into [base]",
+                f"{name!r} is not a part of a study",
+                remedy="Give seeds, [study], [base], [[row]], [vary]; options go into [base]",
             )
     base = _options_of(path, "[base]", content.get("base", {}))
     rows = _rows_of(path, content.get("row", []))
     vary = _vary_of(path, content.get("vary", {}))
-    seeds = content.get("seeds", list(DEFAULT_SEEDS))
-    claim = read_claim(content["experiment"], path) if "experiment" in content else None
-    return Description(base, rows, vary, _checked_seeds(seeds, path), path, claim)
+    seeds = check_seeds(content.get("seeds", list(DEFAULT_SEEDS)), path)
+    header = read_header(content["study"], path) if "study" in content else None
+    for highlight in header.highlights if header is not None else ():
+        if highlight not in (row.name for row in rows):
+            cause = f"[study] highlights {highlight!r}, which is not a row"
+            raise DataError(path, cause, remedy="Name rows of this file")
+    return Study(base, rows, vary, seeds, path, header)
+
+
+def read_header(values: Any, path: Path) -> StudyHeader:
+    """Read the ``[study]`` table of a file.
+
+    Raises
+    ------
+    DataError
+        If the title or the task is missing, or a part is invalid.
+
+    """
+    try:
+        references = {
+            name: tuple(Reference(**one) for one in values.get(name, []))
+            for name in ("published", "expected")
+        }
+        highlights = tuple(values.get("highlights", []))
+        return StudyHeader(**values | references | {"highlights": highlights})
+    except (TypeError, AttributeError) as error:
+        remedy = "See the files in spinn/studies/catalogue for examples"
+        raise DataError(path, f"[study] is invalid ({error})", remedy=remedy) from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -143,26 +214,27 @@ def _read_toml(path: Path) -> dict[str, Any]:
         cause = f"it cannot be read ({error.strerror})"
         raise DataError(path, cause, remedy="Check the path given") from error
     except ValueError as error:
-        raise DataError(path, f"it is no TOML ({error})", remedy="Mend the line") from error
+        cause = f"it is not valid TOML ({error})"
+        raise DataError(path, cause, remedy="Correct the line") from error
 
 
 def _options_of(path: Path, place: str, values: Any) -> dict[str, Any]:
-    """Take a table of options; those under their groups' names are brought to the top."""
+    """Return a table of options with the tables of groups flattened."""
     if not isinstance(values, Mapping):
-        raise DataError(path, f"{place} is no table", remedy="Write option = value, one a line")
+        raise DataError(path, f"{place} is not a table", remedy="Write one option = value per line")
     try:
         options = flatten(values)
     except SpinnError as error:
         cause = f"{place}: {str(error).rstrip('.')}"
         groups = ", ".join(GROUPS)
-        raise DataError(path, cause, remedy=f"Groups are {groups}; flat names do as well") from None
-    _check_names(options, place, path)
+        raise DataError(path, cause, remedy=f"Groups are {groups}; they may be omitted") from None
+    check_option_names(options, place, path)
     return options
 
 
-def _rows_of(path: Path, rows: Any) -> list[tuple[str, dict[str, Any]]]:
+def _rows_of(path: Path, rows: Any) -> tuple[Row, ...]:
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-        raise DataError(path, "row is no list of tables", remedy="Begin each row with [[row]]")
+        raise DataError(path, "row is not a list of tables", remedy="Begin each row with [[row]]")
     result = []
     for number, row in enumerate(rows, start=1):
         name = row.get("name")
@@ -170,210 +242,88 @@ def _rows_of(path: Path, rows: Any) -> list[tuple[str, dict[str, Any]]]:
             cause = f"row {number} has no name"
             raise DataError(path, cause, remedy='Add a line such as name = "balanced"')
         options = {key: value for key, value in row.items() if key != "name"}
-        result.append((name, _options_of(path, f"row {name!r}", options)))
-    return result
+        result.append(Row(name, _options_of(path, f"row {name!r}", options)))
+    return tuple(result)
 
 
 def _vary_of(path: Path, vary: Any) -> dict[str, list[Any]]:
     options = _options_of(path, "[vary]", vary)
     for name, values in options.items():
         if not isinstance(values, list) or not values:
-            raise DataError(
-                path,
-                f"[vary] {name} is no list of values",
-                remedy=f"Write {name} = [VALUE, VALUE]",
-            )
+            cause = f"[vary] {name} is not a list of values"
+            raise DataError(path, cause, remedy=f"Write {name} = [VALUE, VALUE]")
     return options
 
 
-def _check_names(options: Iterable[str], place: str, origin: Path | None) -> None:
-    """Refuse options that do not exist, and the seed, which has a place of its own."""
-    known = [*option_groups(), "preset"]
-    for name in options:
-        if name == "seed":
-            remedy = "Give seeds = [1, 2, 3] instead" if origin else "Give --seeds 1,2,3 instead"
-            raise _refusal(origin, f"{place} sets the seed", remedy)
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            remedy = f"Did you mean {near[0]}" if near else "See spinn train --help for all options"
-            raise _refusal(origin, f"{place} has an option {name!r} that does not exist", remedy)
-
-
-def _refusal(origin: Path | None, cause: str, remedy: str) -> SpinnError:
-    """Make the error for something wrong in a study, with its file where there is one."""
-    if origin is None:
-        return ConfigurationError(f"{cause}. {remedy}.")
-    return DataError(origin, cause, remedy=remedy)
-
-
-def _checked_seeds(seeds: Any, origin: Path | None) -> tuple[int, ...]:
-    whole = isinstance(seeds, list | tuple) and all(type(seed) is int for seed in seeds)
-    if not whole or not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        remedy = "Write seeds = [1, 2, 3]" if origin else "Write --seeds 1,2,3"
-        cause = f"seeds are {seeds!r}, not different whole numbers from 0"
-        raise _refusal(origin, cause, remedy)
-    return tuple(seeds)
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Read the seeds of a flag: ``1,2,3``.
-
-    Raises
-    ------
-    ConfigurationError
-        If they are not different whole numbers from 0.
-
-    """
-    parts = [part.strip() for part in text.split(",")]
-    seeds = [int(part) if part.isdecimal() else part for part in parts]
-    return _checked_seeds(seeds, None)
-
-
-def parse_vary(text: str) -> tuple[str, list[Any]]:
-    """Read the flag ``--vary``: an option and its values, ``hidden_size=100,300``.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such option, or a value is not of its type.
-
-    """
-    name, equals, values = text.partition("=")
-    name = name.strip().removeprefix("--").replace("-", "_")
-    if not equals or not values.strip():
-        raise ConfigurationError(f"--vary {text} names no values; write --vary trees=left,right.")
-    _check_names([name], "--vary", None)
-    if name == "preset":
-        return name, [value.strip() for value in values.split(",")]
-    group = GROUPS[option_groups()[name]]
-    declared = next(str(part.type) for part in dataclasses.fields(group) if part.name == name)
-    return name, [_value(name, declared, value.strip()) for value in values.split(",")]
-
-
-def _value(name: str, declared: str, text: str) -> Any:
-    """Read a value of a declared type from a flag."""
-    base = declared.removesuffix(" | None")
-    try:
-        if base == "bool":
-            return _SWITCHES[text.lower()]
-        if base in ("int", "float"):
-            return int(text) if base == "int" else float(text)
-    except (KeyError, ValueError):
-        wanted = {"bool": "true or false", "int": "a whole number", "float": "a number"}[base]
-        message = f"--vary {name}: {text!r} is not {wanted}; write --vary {name}=VALUE,VALUE."
-        raise ConfigurationError(message) from None
-    if base == "list[str]":
-        raise ConfigurationError(
-            f"--vary cannot take lists such as {name}; write [[row]] tables in a file instead."
-        )
-    return text
-
-
-def overlay(
-    description: Description,
+def override(
+    study: Study,
     options: Mapping[str, Any],
     vary: Mapping[str, list[Any]],
     seeds: tuple[int, ...] | None,
-) -> Description:
-    """Put flags on top of a description.
+) -> Study:
+    """Return a study with options, varied options and seeds from flags.
 
     Raises
     ------
     SpinnError
-        If a flag would do nothing because the rows set the option themselves.
+        If a flag would have no effect because the rows set the option themselves.
 
     """
-    _check_names(options, "The command line", None)
-    if description.origin is None and seeds is None:
-        _check_names(description.base, "The configuration file", None)
-    taken = {name for _, row in description.rows for name in row} | set(description.vary)
+    check_option_names(options, "The command line", None)
+    if study.path is None and seeds is None:
+        check_option_names(study.base, "The configuration file", None)
+    taken = {name for row in study.rows for name in row.options} | set(study.vary)
     for name in [*options, *vary]:
         if name in taken:
             cause = f"its rows or [vary] set {name}, which the command line sets too"
-            raise _refusal(description.origin, cause, "Give it in one of the two places")
+            raise study_error(study.path, cause, "Set it in one of the two places")
     return dataclasses.replace(
-        description,
-        base={**description.base, **options},
-        vary={**description.vary, **vary},
-        seeds=description.seeds if seeds is None else seeds,
+        study,
+        base={**study.base, **options},
+        vary={**study.vary, **vary},
+        seeds=study.seeds if seeds is None else seeds,
     )
 
 
-def expand(description: Description, name: str) -> Grid:
-    """Multiply a description out: rows times combinations of varied values times seeds.
+def check_option_names(options: Iterable[str], place: str, path: Path | None) -> None:
+    """Raise a :class:`SpinnError` at an unknown option, and at ``seed``, which ``seeds`` replaces.
 
-    Raises
-    ------
-    SpinnError
-        If files that the study needs are not given, two rows have one name or one folder, or a
-        row's options do not go together.
+    Parameters
+    ----------
+    options
+        Names of options.
+    place
+        Where they are set, for the message.
+    path
+        The file of the study; ``None`` for flags.
 
     """
-    if description.claim is not None:
-        description.claim.check_files(description.base)
-    for row, options in description.rows:
-        for option in [name for name in options if name in description.vary]:
-            cause = f"row {row!r} sets {option}, which [vary] sets too"
-            raise _refusal(description.origin, cause, "Give it in one of the two places")
-    written = description.rows or ([] if description.vary else [("base", {})])
-    crossed = _combinations(description)
-    rows: dict[str, tuple[Configuration, ...]] = {}
-    folders: dict[str, str] = {}
-    for row, options in _products(written, crossed):
-        folder = folder_name(row)
-        if not folder or folder.lower() in folders:
-            other = folders.get(folder.lower())
-            cause = f"row {row!r} cannot be told from " + (
-                f"row {other!r} in the name of its folder" if other else "others: its name is blank"
-            )
-            raise _refusal(description.origin, cause, "Give each row a name of its own")
-        folders[folder.lower()] = row
-        rows[row] = tuple(_resolved(description, row, options, seed) for seed in description.seeds)
-    return Grid(name, rows, description.seeds)
+    known = [*option_groups(), "preset"]
+    for name in options:
+        if name == "seed":
+            remedy = "Give seeds = [1, 2, 3] instead" if path else "Give --seeds 1,2,3 instead"
+            raise study_error(path, f"{place} sets the seed", remedy)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            remedy = f"Did you mean {near[0]}" if near else "See spinn train --help for all options"
+            raise study_error(path, f"{place} has an unknown option {name!r}", remedy)
 
 
-def _combinations(description: Description) -> list[dict[str, Any]]:
-    """List every combination of varied values; one empty combination where nothing varies."""
-    for option, values in description.vary.items():
-        if any(values.count(value) > 1 for value in values):
-            cause = f"{option} varies over {values!r}, with a value twice"
-            raise _refusal(description.origin, cause, "Name each value once")
-    choices = [[(name, value) for value in values] for name, values in description.vary.items()]
-    return [dict(choice) for choice in itertools.product(*choices)]
+def check_seeds(seeds: Any, path: Path | None) -> tuple[int, ...]:
+    """Return seeds as a tuple; raise a :class:`SpinnError` unless they are distinct integers >= 0.
+
+    ``path`` is the file of the study; ``None`` for flags.
+    """
+    whole = isinstance(seeds, list | tuple) and all(type(seed) is int for seed in seeds)
+    if not whole or not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        remedy = "Write seeds = [1, 2, 3]" if path else "Write --seeds 1,2,3"
+        cause = f"seeds are {seeds!r}; they must be distinct integers of at least 0"
+        raise study_error(path, cause, remedy)
+    return tuple(seeds)
 
 
-def _products(
-    rows: list[tuple[str, dict[str, Any]]], combinations: list[dict[str, Any]]
-) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Yield names and options of rows times combinations."""
-    for name, options in rows or [("", {})]:
-        for combination in combinations:
-            varied = [f"{option}={_written(value)}" for option, value in combination.items()]
-            yield ", ".join([name, *varied] if name else varied), {**options, **combination}
-
-
-def _written(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _resolved(
-    description: Description, row: str, options: Mapping[str, Any], seed: int
-) -> Configuration:
-    """Resolve a run: the preset, then the base, then the row; and name what it reads."""
-    merged = {**description.base, **options}
-    preset = merged.pop("preset", None)
-    try:
-        if preset is not None and preset not in preset_names():
-            known = ", ".join(preset_names())
-            raise ConfigurationError(f"There is no preset {preset!r}; choose from {known}.")
-        below = {} if preset is None else read_preset(preset)
-        return resolve(below, merged, {"seed": seed}).with_corpus_named()
-    except ConfigurationError as error:
-        place = f"{description.origin}, row {row!r}" if description.origin else f"Row {row!r}"
-        advice = " Set an option in those rows only that use it." if "nothing" in str(error) else ""
-        raise SpinnError(f"{place}: {error}{advice}") from error
-
-
-def folder_name(row: str) -> str:
-    """Turn the name of a row into one that any file system takes."""
-    return re.sub(r"[^A-Za-z0-9._=+-]+", "-", row).strip("-.")
+def study_error(path: Path | None, cause: str, remedy: str) -> SpinnError:
+    """Return the error for an invalid study, with the file's path if there is one."""
+    if path is None:
+        return ConfigurationError(f"{cause}. {remedy}.")
+    return DataError(path, cause, remedy=remedy)

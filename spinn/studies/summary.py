@@ -1,8 +1,8 @@
-"""The figures of each row of a study, from the answers of its runs.
+"""Summaries of the rows of a study, from the measurements of their runs.
 
-A row's runs differ in the seed alone. Accuracies come with an interval over seeds and premises, and
-are compared, pair by pair, with those of the row that the study is held against; trees are compared
-with the parser's, with fixed shapes, and between seeds.
+The runs of a row differ only in their seed. Accuracies have a bootstrap interval over seeds and
+premises and are compared, pair by pair, with those of one row of the study. Trees are compared with
+the parser's, with fixed shapes, and between seeds.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ Measurements = Mapping[str, Mapping[int, Measurement]]
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy over seeds; all figures are fractions.
+    """Accuracy over seeds, in fractions.
 
     Attributes
     ----------
     seeds
-        Of each seed.
+        Accuracy of each seed.
     mean, deviation
-        Over seeds; the sample standard deviation, ``None`` for one seed.
+        Mean and sample standard deviation over seeds; no deviation (``None``) for one seed.
     interval
-        See :func:`spinn.studies.statistics.bootstrap_mean`.
+        From :func:`spinn.studies.statistics.bootstrap_mean`.
 
     """
 
@@ -64,14 +64,15 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row less the row that the study is held against.
+    """Difference of a row from the row it is compared with.
 
     Attributes
     ----------
     difference, interval
-        In accuracy, and its bounds by :func:`spinn.studies.statistics.bootstrap_difference`.
+        Difference in accuracy, and its interval from
+        :func:`spinn.studies.statistics.bootstrap_difference`.
     p, adjusted
-        Of :func:`spinn.studies.statistics.sign_flip_test`, and after Holm's correction for all
+        From :func:`spinn.studies.statistics.sign_flip_test`, and after Holm's correction over all
         rows compared on the same set.
 
     """
@@ -83,19 +84,19 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class TreeFigures:
-    """What the trees of a row are like, by seed; scores are fractions.
+class TreeScores:
+    """Scores of the trees of a row, by seed; F1 scores are fractions.
 
     Attributes
     ----------
     split
-        The set whose trees these are.
+        The set of the trees.
     f1
-        Parse F1 of each seed with ``gold`` (where there are parses) and each fixed shape.
+        Parse F1 of each seed against ``gold`` (if there are parses) and each fixed shape.
     agreement
-        Parse F1 between the trees of every two seeds; empty for one seed.
+        Parse F1 between the trees of each two seeds; empty for one seed.
     depth
-        Mean depth of a word, of each seed.
+        Mean depth of a word, for each seed.
 
     """
 
@@ -107,19 +108,19 @@ class TreeFigures:
 
 @dataclass(frozen=True)
 class RowSummary:
-    """All figures of a row; what could not be measured is missing.
+    """Summary of a row over its finished runs.
 
     Attributes
     ----------
     name, seeds
-        The row, and the seeds whose runs are finished.
+        The row, and the seeds of its finished runs.
     accuracy, comparison
-        By set, those that all runs of the row have; no comparison on further test sets, for the
-        reference itself, and for rows of other pairs.
+        By set, for sets that all runs of the row have. There is no comparison on further test sets,
+        for the row that others are compared with, and for rows measured on other pairs.
     trees
         ``None`` for encoders without trees.
     weights, seconds
-        Size of the model, and seconds of training, means over seeds.
+        Number of parameters and training time, means over seeds.
 
     """
 
@@ -127,24 +128,24 @@ class RowSummary:
     seeds: tuple[int, ...]
     accuracy: dict[str, Accuracy] = field(default_factory=dict)
     comparison: dict[str, Comparison] = field(default_factory=dict)
-    trees: TreeFigures | None = None
+    trees: TreeScores | None = None
     weights: float | None = None
     seconds: float | None = None
 
 
 def summarise(measurements: Measurements, against: str) -> list[RowSummary]:
-    """Compute the figures of all rows, in their order.
+    """Return the summaries of all rows, in order.
 
     Parameters
     ----------
     measurements
-        The finished runs of each row, by seed.
+        Measurements of the finished runs of each row, by seed.
     against
         The row that the others are compared with.
 
     """
     splits = common_splits(measurements)
-    trees_of = splits[-1] if splits else ""  # test, where every run has it
+    trees_of = splits[-1] if splits else ""  # test, if every run has it
     comparisons: dict[str, dict[str, Comparison]] = {name: {} for name in measurements}
     for split in SPLITS:
         for name, comparison in _comparisons(measurements, against, split).items():
@@ -155,31 +156,31 @@ def summarise(measurements: Measurements, against: str) -> list[RowSummary]:
 
 
 def common_splits(measurements: Measurements) -> list[str]:
-    """List which of dev and test every finished run has."""
+    """Return which of dev and test every finished run has."""
     shared = _shared_sets(run for runs in measurements.values() for run in runs.values())
     return [split for split in SPLITS if split in shared]
 
 
 def sides_of(measurements: Measurements) -> int:
-    """Tell how many sentences are classified together: 2 if in any run, else 1."""
+    """Return the largest number of sentences per example in any run: 2 or 1."""
     runs = (run for runs in measurements.values() for run in runs.values())
     return max(measured.sides for run in runs for measured in run.sets.values())
 
 
 def _shared_sets(runs: Iterable[Measurement]) -> list[str]:
-    """List the sets that each of some runs has."""
+    """Return the sets that all of the runs have."""
     finished = list(runs)
     names = finished[0].sets if finished else {}
     return [name for name in names if all(name in run.sets for run in finished)]
 
 
 def correctness(runs: Mapping[int, Measurement], split: str) -> BoolArray:
-    """Stack which labelled pairs each seed answered rightly, ``[S, labelled pairs]``."""
+    """Return whether each seed classified each labelled pair correctly, ``[S, labelled pairs]``."""
     return np.stack([run.sets[split].correct for run in runs.values()])
 
 
 def labelled_premises(runs: Mapping[int, Measurement], split: str) -> NDArray[np.int32]:
-    """Return the numbers of the premises of the labelled pairs, ``[labelled pairs]``."""
+    """Return the premise numbers of the labelled pairs, ``[labelled pairs]``."""
     first = next(iter(runs.values())).sets[split]
     return first.premises[first.labelled]
 
@@ -198,14 +199,16 @@ def _summary(
         tuple(runs),
         accuracy,
         comparison,
-        tree_figures([run.sets[trees_of] for run in runs.values()], trees_of) if trees_of else None,
+        score_row_trees([run.sets[trees_of] for run in runs.values()], trees_of)
+        if trees_of
+        else None,
         fmean(run.weights for run in runs.values()),
         fmean(run.seconds for run in runs.values()),
     )
 
 
 def _generator(split: str, kind: int = 0) -> np.random.Generator:
-    """Make the generator of one bootstrap, so that no figure depends on what else is computed."""
+    """Return a new generator, so that results do not depend on the other rows and sets."""
     return np.random.default_rng([RANDOM_SEED, *split.encode(), kind])
 
 
@@ -217,22 +220,22 @@ def _accuracy(runs: Mapping[int, Measurement], split: str) -> Accuracy:
 
 
 def _comparisons(measurements: Measurements, against: str, split: str) -> dict[str, Comparison]:
-    """Compare every row that has the same pairs with the reference, on one set."""
-    reference = measurements[against]
+    """Compare all rows measured on the same pairs with the row ``against``, on one set."""
+    others = measurements[against]
     rows = {
         name: correctness(runs, split)
         for name, runs in measurements.items()
-        if name != against and comparable(runs, reference, split)
+        if name != against and comparable(runs, others, split)
     }
     if not rows:
         return {}
-    held = correctness(reference, split)
-    premises = labelled_premises(reference, split)
-    p_values = [sign_flip_test(correct, held, premises) for correct in rows.values()]
+    base = correctness(others, split)
+    premises = labelled_premises(others, split)
+    p_values = [sign_flip_test(correct, base, premises) for correct in rows.values()]
     return {
         name: Comparison(
-            float(correct.mean() - held.mean()),
-            bootstrap_difference(correct, held, premises, _generator(split, kind=1)),
+            float(correct.mean() - base.mean()),
+            bootstrap_difference(correct, base, premises, _generator(split, kind=1)),
             p,
             adjusted,
         )
@@ -241,19 +244,19 @@ def _comparisons(measurements: Measurements, against: str, split: str) -> dict[s
 
 
 def comparable(
-    runs: Mapping[int, Measurement], reference: Mapping[int, Measurement], split: str
+    runs: Mapping[int, Measurement], others: Mapping[int, Measurement], split: str
 ) -> bool:
-    """Tell whether two rows have finished runs, all of the same pairs in a set."""
-    if not runs or not reference:
+    """Return whether two rows have finished runs, all measured on the same pairs of a set."""
+    if not runs or not others:
         return False
-    if split not in _shared_sets([*runs.values(), *reference.values()]):
+    if split not in _shared_sets([*runs.values(), *others.values()]):
         return False
-    first = next(iter(reference.values())).sets[split]
+    first = next(iter(others.values())).sets[split]
     return all(run.sets[split].same_pairs(first) for run in runs.values())
 
 
-def tree_figures(seeds: Sequence[SplitMeasurement], split: str) -> TreeFigures | None:
-    """Score the trees of a row's runs; ``None`` if they have none."""
+def score_row_trees(seeds: Sequence[SplitMeasurement], split: str) -> TreeScores | None:
+    """Return the scores of the trees of a row's runs; ``None`` if they have no trees."""
     trees = [seed.trees for seed in seeds if seed.trees is not None]
     if not trees:
         return None
@@ -263,7 +266,7 @@ def tree_figures(seeds: Sequence[SplitMeasurement], split: str) -> TreeFigures |
     if any(tree is not None for tree in gold):
         f1 = {"gold": tuple(_gold_f1(of_seed, gold) for of_seed in trees)} | f1
     depth = tuple(mean_depth(of_seed) for of_seed in trees)
-    return TreeFigures(split, f1, agreement(trees), depth)
+    return TreeScores(split, f1, agreement(trees), depth)
 
 
 def _gold_f1(trees: Sequence[TransitionArray], gold: Sequence[TransitionArray | None]) -> float:
@@ -275,10 +278,10 @@ def _gold_f1(trees: Sequence[TransitionArray], gold: Sequence[TransitionArray | 
 
 
 def agreement(trees: Sequence[Sequence[TransitionArray]]) -> tuple[float, ...]:
-    """Score the trees of every two seeds against each other (self-F1).
+    """Return the F1 between the trees of each two seeds.
 
-    Williams, Drozdov and Bowman (2018, arXiv 1709.01121) report the mean of these as the self-F1 of
-    a model: how far different random initialisations lead to the same grammar.
+    Their mean is the self-F1 of Williams, Drozdov and Bowman (2018, arXiv 1709.01121), which
+    measures how consistent the learned grammar is over random initialisations.
     """
     spans = [[all_spans(tree) for tree in of_seed] for of_seed in trees]
     return tuple(_f1(first, second) for first, second in combinations(spans, 2))

@@ -1,7 +1,6 @@
-"""The table of a study, as Markdown, LaTeX and CSV, with its conventions in words below it.
+"""The table of a study, as Markdown, LaTeX and CSV, with notes on how its numbers are computed.
 
-Markdown and LaTeX are for readers: percentages, rounded. CSV is for programs: fractions, unrounded,
-and every figure in a column of its own.
+Markdown and LaTeX have rounded percentages. CSV has unrounded fractions, one number per column.
 """
 
 from __future__ import annotations
@@ -36,18 +35,18 @@ _LATEX_SIGNS = {
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a study: the rows' figures, what they are held against, remarks.
+    """The table of a study.
 
     Attributes
     ----------
     rows
-        In the order of the study.
+        Summaries of the rows, in the order of the study.
     against
         The row that the others are compared with.
     remarks
-        Sentences on what is missing.
+        Notes to print first, such as missing runs.
     sides
-        How many sentences are classified together, which the notes are worded by.
+        Number of sentences per example; it changes the wording of the notes.
 
     """
 
@@ -58,7 +57,7 @@ class Table:
 
     @property
     def splits(self) -> list[str]:
-        """The sets that have accuracies of any row, dev and test first."""
+        """The sets that any row has an accuracy on, dev and test first."""
         named = dict.fromkeys(split for row in self.rows for split in row.accuracy)
         return sorted(named, key=lambda name: (*SPLITS, name).index(name))
 
@@ -73,7 +72,7 @@ class Table:
         return any(row.comparison for row in self.rows)
 
     def markdown(self) -> str:
-        """Write the table and its notes as Markdown."""
+        """Return the table and its notes as Markdown."""
         header, *body = self._cells()
         aligned = ["---", *["---:"] * (len(header) - 1)]
         lines = [
@@ -84,7 +83,7 @@ class Table:
         return "\n".join([*lines, "", *notes]) + "\n"
 
     def latex(self) -> str:
-        """Write the table and its notes as a LaTeX float that wants the package booktabs."""
+        """Return the table and its notes as a LaTeX float; it requires the package booktabs."""
         header, *body = ([_latex(cell) for cell in line] for line in self._cells())
         lines = [" & ".join(cells) + r" \\" for cells in body]
         notes = [_latex(note) for note in (*self.remarks, *self.notes())]
@@ -105,7 +104,7 @@ class Table:
         return "\n".join(parts) + "\n"
 
     def csv(self) -> str:
-        """Write every figure as comma-separated values; accuracies and scores are fractions."""
+        """Return all numbers as comma-separated values; accuracies and scores are fractions."""
         stream = io.StringIO()
         records = [_record(row, self.splits) for row in self.rows]
         writer = csv.DictWriter(stream, list(records[0]), lineterminator="\n")
@@ -114,7 +113,7 @@ class Table:
         return stream.getvalue()
 
     def _cells(self) -> list[list[str]]:
-        """Set the header and the rows in cells."""
+        """Return the cells of the header and of each row."""
         columns = self._columns()
         header = [name for name, _ in columns]
         return [header, *([cell(row) for _, cell in columns] for row in self.rows)]
@@ -157,51 +156,50 @@ class Table:
         return f"{_signed(compared.difference)} {_bounds(compared.interval, _signed)}"
 
     def notes(self) -> list[str]:
-        """Say in words what the figures are."""
-        drawn = {
-            1: "the sentences of the set, both with replacement; equal sentences",
-            2: "the premises of the set, both with replacement; pairs of one premise",
+        """Return sentences on how the numbers are computed."""
+        unit = {
+            1: "the sentences of the set; equal sentences",
+            2: "the premises of the set; pairs with the same premise",
         }
         notes = [
-            "Accuracies in per cent, of the checkpoint that is best on dev: mean ± sample standard "
-            "deviation (n − 1) over seeds.",
-            f"CI: {LEVEL:.0%} percentile bootstrap (Efron and Tibshirani 1993), {REPLICATES:,} "
-            f"replicates of a generator seeded with {RANDOM_SEED}; each draws the row's seeds and, "
-            f"independently, {drawn[self.sides]} are drawn together, for they are no independent "
-            "sample. With few seeds the part that comes from seeds is too narrow, and with one "
-            "seed it is missing.",
+            "Accuracy in per cent of the best checkpoint on dev: mean ± sample standard deviation "
+            "(n − 1) over seeds.",
+            f"CI: {LEVEL:.0%} percentile bootstrap interval (Efron and Tibshirani 1993), "
+            f"{REPLICATES:,} replicates, generator seeded with {RANDOM_SEED}. Each replicate "
+            "resamples, with replacement, the row's seeds and, independently, "
+            f"{unit[self.sides]} are resampled together, because they are not independent. With "
+            "few seeds the contribution of the seeds is underestimated; with one it is missing.",
         ]
         if self.is_compared:
             notes += self._comparison_notes()
         if self.has_trees:
             notes += self._tree_notes()
         notes.append(
-            "parameters: numbers that are trained. seconds: of training and its looks at dev, mean "
-            "over seeds, on whatever else the machine was doing."
+            "parameters: number of trained parameters. seconds: training time including "
+            "evaluation on dev, mean over seeds, not corrected for other load on the machine."
         )
         return notes
 
     def _comparison_notes(self) -> list[str]:
-        drawn = {1: "sentences", 2: "premises"}
-        added = {1: "over equal sentences", 2: "over the pairs of a premise"}
-        single = {1: "no two sentences are equal", 2: "premises one pair"}
+        unit = {1: "sentences", 2: "premises"}[self.sides]
+        summed = {1: "over equal sentences", 2: "over the pairs of a premise"}[self.sides]
+        single = {1: "no two sentences are equal", 2: "each premise one pair"}[self.sides]
         return [
-            f"Δ: less {self.against}, with the same bootstrap's CI ({drawn[self.sides]} drawn once "
-            "for both rows, seeds for each by itself).",
+            f"Δ: difference from {self.against}, with the interval of the same bootstrap ({unit} "
+            "resampled once for both rows, seeds for each row separately).",
             "p: exact two-sided sign-flip permutation test on correctness averaged over seeds and "
-            f"added up {added[self.sides]} (McNemar's exact test where rows have one seed "
-            f"and {single[self.sides]}); the trained models are taken as given. "
-            f"* marks p < {SIGNIFICANT} after Holm's correction for all rows compared on "
-            "that set.",
+            f"summed {summed} (McNemar's exact test if rows have one seed and {single}), "
+            f"conditional on the trained models. * marks p < {SIGNIFICANT} after Holm's correction "
+            "over all rows compared on that set.",
         ]
 
     def _tree_notes(self) -> list[str]:
         split = next(row.trees.split for row in self.rows if row.trees)
         return [
-            f"Trees are those taken on {split}, means over seeds. F1 in per cent: "
-            f"{CONVENTIONS.describe()}; gold: over the sentences that have a parse.",
-            "self-F1: mean F1 between the trees of every two seeds. depth: nodes above a word, "
-            "mean over words, then sentences.",
+            f"Trees are those on {split}; scores are means over seeds. F1 in per cent: "
+            f"{CONVENTIONS.describe()}; gold: over the sentences with a parse.",
+            "self-F1: mean F1 between the trees of each two seeds. depth: number of nodes above a "
+            "word, averaged over words, then over sentences.",
         ]
 
 
@@ -257,11 +255,11 @@ def _latex(text: str) -> str:
 
 
 def _record(row: RowSummary, splits: Sequence[str]) -> dict[str, object]:
-    """List all figures of a row by the names of CSV columns; what is missing is empty."""
+    """Return the numbers of a row by CSV column; missing ones are ``None``."""
     record: dict[str, object] = {"row": row.name, "seeds": " ".join(map(str, row.seeds))}
     for split in splits:
         accuracy, compared = row.accuracy.get(split), row.comparison.get(split)
-        figures = {
+        numbers = {
             "mean": accuracy and accuracy.mean,
             "sd": accuracy and accuracy.deviation,
             "low": accuracy and accuracy.interval.low,
@@ -272,7 +270,7 @@ def _record(row: RowSummary, splits: Sequence[str]) -> dict[str, object]:
             "p": compared and compared.p,
             "p_holm": compared and compared.adjusted,
         }
-        record |= {f"{split}_{name}": value for name, value in figures.items()}
+        record |= {f"{split}_{name}": value for name, value in numbers.items()}
     trees = row.trees
     record["trees"] = trees and trees.split
     for name in COMPARED:

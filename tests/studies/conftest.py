@@ -1,4 +1,4 @@
-"""What the tests of studies share: the toy corpus, smaller."""
+"""Fixtures of the tests of studies."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from toys import write_corpus
 
 @pytest.fixture(scope="session")
 def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write the corpus once, for all to read."""
+    """Write a small corpus once for all tests."""
     return write_corpus(tmp_path_factory.mktemp("toy"), train=24, held_out=10)

@@ -1,4 +1,4 @@
-"""The file of answers: what is packed comes back, and damage is told."""
+"""Measurements: the file is read as it was written, and damage is reported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from spinn.transitions import balanced, left_branching, random_uniform, right_br
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=9), st.integers(0, 99))
-def test_trees_come_back_from_their_bits(lengths, seed):
+def test_packed_trees_are_unpacked_unchanged(lengths, seed):
     steps = random_uniform(np.array(lengths), np.random.default_rng(seed))
     trees = [steps[: 2 * length - 1, column] for column, length in enumerate(lengths)]
     packed = pack_trees(trees)
@@ -50,10 +50,10 @@ def content(*, with_trees: bool) -> SplitMeasurement:
 
 
 @pytest.mark.parametrize("with_trees", [True, False])
-def test_a_measurement_comes_back(tmp_path, with_trees):
+def test_a_saved_measurement_is_loaded_unchanged(tmp_path, with_trees):
     before = Measurement({"dev": content(with_trees=with_trees)}, 123, 4.5)
-    save(before, tmp_path / "answers.npz")
-    after = load(tmp_path / "answers.npz")
+    save(before, tmp_path / "predictions.npz")
+    after = load(tmp_path / "predictions.npz")
     assert (after.weights, after.seconds, list(after.sets)) == (123, 4.5, ["dev"])
     old, new = before.sets["dev"], after.sets["dev"]
     assert new.same_pairs(old)
@@ -68,23 +68,23 @@ def test_a_measurement_comes_back(tmp_path, with_trees):
                 np.testing.assert_array_equal(tree, other)
 
 
-def test_a_set_is_of_pairs_or_of_single_sentences():
+def test_a_set_has_pairs_or_single_sentences():
     pairs = content(with_trees=False)
     assert pairs.sides == 2
     assert replace(pairs, lengths=np.array([3, 1, 4], dtype=np.int32)).sides == 1
 
 
-def test_pairs_of_one_premise_have_one_number():
+def test_equal_premises_have_equal_numbers():
     builder = DatasetBuilder(("yes",), lower=True)
     for premise in (["a", "b"], ["a"], ["A", "b"], ["b", "a"], ["a", "b", "x"], ["a", "b", "y"]):
         builder.add(Example(Sentence(premise), Sentence(["a"]), "yes", 1))
     dataset = builder.build(Vocabulary(["<unk>", "<pad>", "a", "b"]))
-    # The last two are the same to a model that knows neither x nor y.
+    # The last two are equal because x and y are unknown words.
     np.testing.assert_array_equal(number_premises(dataset), [0, 1, 0, 2, 3, 3])
 
 
-def test_a_file_of_an_earlier_version_is_refused(tmp_path):
-    path = tmp_path / "answers.npz"
+def test_a_file_of_an_earlier_version_is_rejected(tmp_path):
+    path = tmp_path / "predictions.npz"
     save(Measurement({"dev": content(with_trees=True)}, 1, 1.0), path)
     assert not is_outdated(path)
     with np.load(path) as arrays:
@@ -95,9 +95,9 @@ def test_a_file_of_an_earlier_version_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [b"", b"not an archive", None])
-def test_a_damaged_file_is_told(tmp_path, damage):
-    path = tmp_path / "answers.npz"
+def test_a_damaged_file_is_reported(tmp_path, damage):
+    path = tmp_path / "predictions.npz"
     save(Measurement({"dev": content(with_trees=True)}, 1, 1.0), path)
     path.write_bytes(path.read_bytes()[:300] if damage is None else damage)
-    with pytest.raises(DataError, match=r"answers\.npz: .*Delete it and give the command without"):
+    with pytest.raises(DataError, match=r"predictions\.npz: .*repeat the command without"):
         load(path)

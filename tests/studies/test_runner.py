@@ -1,4 +1,4 @@
-"""Running a study with real, tiny runs: what is done, resumed, skipped, refused, and reported."""
+"""Running studies with small models: completion, resuming, skipping, failures, the overview."""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ import pytest
 from toys import SMALL, silent
 
 from spinn.errors import SpinnError
-from spinn.studies import runner
+from spinn.studies import launcher, runner
+from spinn.studies.expansion import ExpandedStudy, expand, load_expanded, save_expanded
+from spinn.studies.launcher import visible_gpus
 from spinn.studies.measurement import FILE_NAME, load, save
-from spinn.studies.overview import (
-    choose_reference,
-    read_study,
-    write_description,
-    write_report,
-)
-from spinn.studies.runner import check_folders, run_all, visible_gpus
-from spinn.studies.study import Description, Experiment, Grid, expand
-from spinn.studies.worker import State, perform, state_of
+from spinn.studies.overview import comparison_row, write_overview
+from spinn.studies.run import Run, RunState, check_folders, perform, run_state
+from spinn.studies.runner import run_all
+from spinn.studies.study import Row, Study
 from spinn.training.checkpoint import claimed
 from spinn.training.config import load_configuration
 from spinn.training.run import resume
@@ -32,54 +29,56 @@ from spinn.training.run import resume
 TRACKER = {"tracker": True, "tracker_size": 4, "trees": "sampled"}
 
 
-def study(folder: Path, rows: dict[str, dict[str, Any]], seeds: tuple[int, ...] = (1,)) -> Grid:
+def study(
+    folder: Path, rows: dict[str, dict[str, Any]], seeds: tuple[int, ...] = (1,)
+) -> ExpandedStudy:
     further = [f"more={folder / 'test.jsonl'}", f"most={folder / 'train.jsonl'}"]
     base = SMALL | {"data": str(folder), "also": further}
-    written = list(rows.items())
-    return expand(Description(base=base, rows=written, seeds=seeds), "toy")
+    described = tuple(Row(name, options) for name, options in rows.items())
+    return expand(Study(base=base, rows=described, seeds=seeds), "toy")
 
 
 @pytest.fixture(scope="module")
-def made(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Grid, Path]:
-    """Make a study of two rows and two seeds in this process."""
+def made(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ExpandedStudy, Path]:
+    """Run a study of two rows and two seeds in this process."""
     output = tmp_path_factory.mktemp("study")
     rows: dict[str, dict[str, Any]] = {"RL": TRACKER, "LSTM": {"encoder": "lstm"}}
-    grid = study(toy_folder, rows, (1, 2))
-    for one in grid.experiments(output):
+    expanded = study(toy_folder, rows, (1, 2))
+    for one in expanded.runs(output):
         perform(one.configuration, one.path, silent)
-    return grid, output
+    return expanded, output
 
 
 @pytest.fixture
-def copied(made: tuple[Grid, Path], tmp_path: Path) -> tuple[Grid, Path]:
-    grid, output = made
+def copied(made: tuple[ExpandedStudy, Path], tmp_path: Path) -> tuple[ExpandedStudy, Path]:
+    expanded, output = made
     shutil.copytree(output, tmp_path / "study")
-    return grid, tmp_path / "study"
+    return expanded, tmp_path / "study"
 
 
-def test_the_answers_are_those_that_training_reports(made):
-    grid, output = made
-    for one in grid.experiments(output):
-        assert state_of(one.path) is State.DONE
+def test_measured_accuracies_are_those_of_training(made):
+    expanded, output = made
+    for one in expanded.runs(output):
+        assert run_state(one.path) is RunState.DONE
         results = json.loads((one.path / "results.json").read_text())
         measurement = load(one.path / FILE_NAME)
         assert measurement.weights == results["weights"]
         assert list(measurement.sets) == ["dev", "test", "more", "most"]
-        for split, answers in measurement.sets.items():
-            told = results["also"] if split in ("more", "most") else results
-            assert answers.correct.mean() == pytest.approx(told[split]["accuracy"])
+        for split, predictions in measurement.sets.items():
+            scores = results["also"] if split in ("more", "most") else results
+            assert predictions.correct.mean() == pytest.approx(scores[split]["accuracy"])
         assert results["also"]["more"] == results["test"]
         assert len(measurement.sets["most"].gold) == 24
         assert (measurement.sets["dev"].trees is None) == (one.row == "LSTM")
 
 
-def test_the_report_agrees_with_the_runs_own_results(copied):
-    grid, output = copied
-    table = write_report(grid, output, None)
+def test_the_overview_agrees_with_the_results_of_the_runs(copied):
+    expanded, output = copied
+    table = write_overview(expanded, output, None)
     assert table.against == "RL"
     results = [
         json.loads((one.path / "results.json").read_text())["test"]["trees"]
-        for one in grid.experiments(output)
+        for one in expanded.runs(output)
         if one.row == "RL"
     ]
     trees = table.rows[0].trees
@@ -89,7 +88,7 @@ def test_the_report_agrees_with_the_runs_own_results(copied):
     assert row.accuracy["more"].seeds == row.accuracy["test"].seeds
     assert "more" not in table.rows[1].comparison
     header = table.markdown().splitlines()[0]
-    assert header.count("CI") == 2  # of dev and test alone
+    assert header.count("CI") == 2  # of dev and test only
     assert "| more | most | F1 gold |" in header
     assert trees.f1["gold"] == pytest.approx([result["gold"]["f1"] for result in results])
     assert trees.depth == pytest.approx([result["depth"] for result in results])
@@ -102,48 +101,48 @@ def test_the_report_agrees_with_the_runs_own_results(copied):
     }  # fmt: skip
 
 
-def test_the_table_can_be_made_again_without_models(copied):
-    grid, output = copied
-    before = write_report(grid, output, "LSTM").markdown()
-    for one in grid.experiments(output):
+def test_the_table_can_be_written_again_without_models(copied):
+    expanded, output = copied
+    before = write_overview(expanded, output, "LSTM").markdown()
+    for one in expanded.runs(output):
         shutil.rmtree(one.path / "checkpoints")
     (output / "table.md").unlink()
-    assert write_report(grid, output, "LSTM").markdown() == before
+    assert write_overview(expanded, output, "LSTM").markdown() == before
     assert (output / "table.md").read_text() == before
 
 
-def test_the_report_names_what_is_missing(copied):
-    grid, output = copied
-    first, second, *_ = grid.experiments(output)
+def test_the_overview_names_missing_runs(copied):
+    expanded, output = copied
+    first, second, *_ = expanded.runs(output)
     shutil.rmtree(first.path)
     (second.path / FILE_NAME).unlink()
-    text = write_report(grid, output, None, {first.path: "the disk was full."}).markdown()
+    text = write_overview(expanded, output, None, {first.path: "the disk was full."}).markdown()
     assert "Missing: RL with seed 1, failed: the disk was full." in text
     assert "Missing: LSTM with seed 1, trained, not measured." in text
     with pytest.raises(SpinnError, match="no run of the study is finished"):
-        write_report(grid, output / "elsewhere", None)
-    with pytest.raises(SpinnError, match="'LTSM' is no row; choose from 'RL', 'LSTM'"):
-        choose_reference(grid, "LTSM")
+        write_overview(expanded, output / "elsewhere", None)
+    with pytest.raises(SpinnError, match="'LTSM' is not a row; choose from 'RL', 'LSTM'"):
+        comparison_row(expanded, "LTSM")
 
 
 def test_done_runs_are_skipped_without_a_process(copied, monkeypatch):
-    grid, output = copied
-    monkeypatch.setattr(runner, "_Worker", None)  # starting one would fail
-    told: list[str] = []
-    outcomes = run_all(grid.experiments(output), 2, told.append)
+    expanded, output = copied
+    monkeypatch.setattr(runner, "RunProcess", None)  # starting one would fail
+    lines: list[str] = []
+    outcomes = run_all(expanded.runs(output), 2, lines.append)
     assert [outcome.state for outcome in outcomes] == ["done"] * 4
-    assert told == ["4 of 4 runs are done already."]
+    assert lines == ["4 of 4 runs are done already."]
 
 
-@pytest.mark.parametrize("answers", ["missing", "of an earlier version"])
-def test_a_trained_run_is_only_measured(copied, answers):
-    grid, output = copied
-    one = grid.experiments(output)[0]
+@pytest.mark.parametrize("predictions", ["missing", "of an earlier version"])
+def test_a_trained_run_is_only_measured(copied, predictions):
+    expanded, output = copied
+    one = expanded.runs(output)[0]
     before = load(one.path / FILE_NAME)
     (one.path / FILE_NAME).unlink()
-    if answers != "missing":
+    if predictions != "missing":
         np.savez(one.path / FILE_NAME, version=np.array(1))
-    assert state_of(one.path) is State.TRAINED
+    assert run_state(one.path) is RunState.TRAINED
     metrics = (one.path / "metrics.jsonl").stat().st_mtime_ns
     perform(one.configuration, one.path, silent)
     assert (one.path / "metrics.jsonl").stat().st_mtime_ns == metrics
@@ -152,11 +151,11 @@ def test_a_trained_run_is_only_measured(copied, answers):
 
 
 class _PowerCutError(Exception):
-    """Stands for a power cut."""
+    """Simulated power cut."""
 
 
-def broken_at(beginning: str, one: Experiment) -> None:
-    """Perform a run and break it off where it says a line that begins so."""
+def broken_at(beginning: str, one: Run) -> None:
+    """Perform a run until it logs a line with this beginning."""
 
     def say(line: str) -> None:
         if line.startswith(beginning):
@@ -167,26 +166,28 @@ def broken_at(beginning: str, one: Experiment) -> None:
 
 
 @pytest.mark.parametrize(
-    ("beginning", "state"), [("epoch 1/2:", State.NEW), ("epoch 2/2:", State.BEGUN)]
+    ("beginning", "state"), [("epoch 1/2:", RunState.NEW), ("epoch 2/2:", RunState.BEGUN)]
 )
-def test_an_interrupted_run_goes_on_as_if_it_had_not_been(made, tmp_path, beginning, state):
-    grid, output = made
-    one = grid.experiments(tmp_path)[0]
+def test_an_interrupted_run_resumes_to_the_same_result(made, tmp_path, beginning, state):
+    expanded, output = made
+    one = expanded.runs(tmp_path)[0]
     broken_at(beginning, one)
-    assert state_of(one.path) is state
-    told: list[str] = []
-    perform(one.configuration, one.path, told.append)
-    assert any(line.startswith("Resuming") for line in told) == (state is State.BEGUN)
+    assert run_state(one.path) is state
+    lines: list[str] = []
+    perform(one.configuration, one.path, lines.append)
+    assert any(line.startswith("Resuming") for line in lines) == (state is RunState.BEGUN)
     mine, whole = load(one.path / FILE_NAME), load(output / one.name / FILE_NAME)
     np.testing.assert_array_equal(mine.sets["dev"].predicted, whole.sets["dev"].predicted)
-    lines = [len((path / "metrics.jsonl").read_text().splitlines())
-             for path in (one.path, output / one.name)]  # fmt: skip
-    assert lines[0] == lines[1]
+    counts = [
+        len((path / "metrics.jsonl").read_text().splitlines())
+        for path in (one.path, output / one.name)
+    ]
+    assert counts[0] == counts[1]
 
 
-def test_changed_data_are_refused_when_a_run_is_measured(copied, tmp_path):
-    grid, output = copied
-    one = grid.experiments(output)[0]
+def test_a_run_is_not_measured_if_its_data_changed(copied, tmp_path):
+    expanded, output = copied
+    one = expanded.runs(output)[0]
     (one.path / FILE_NAME).unlink()
     words = json.loads((one.path / "vocabulary.json").read_text())
     words["words"][-1] += "x"
@@ -195,106 +196,108 @@ def test_changed_data_are_refused_when_a_run_is_measured(copied, tmp_path):
         perform(one.configuration, one.path, silent)
 
 
-def test_runs_of_another_configuration_are_refused(made, toy_folder):
+def test_runs_of_another_configuration_are_rejected(made, toy_folder):
     _, output = made
     other = study(toy_folder, {"RL": TRACKER | {"epochs": 3}, "LSTM": {"encoder": "lstm"}})
-    with pytest.raises(SpinnError, match=r"RL-seed1: .* epochs 2 where the grid has 3.*--output"):
-        check_folders(other.experiments(output))
+    with pytest.raises(SpinnError, match=r"RL-seed1: .* epochs 2 where the study has 3.*--output"):
+        check_folders(other.runs(output))
     elsewhere = study(toy_folder, {"RL": TRACKER | {"threads": 2, "device": "auto"}})
-    check_folders(elsewhere.experiments(output))  # where a run is computed may change
+    check_folders(elsewhere.runs(output))  # device and threads may change
 
 
-def test_a_failure_is_told_and_does_not_stop_the_rest(toy_folder, tmp_path):
+def test_a_failure_is_reported_and_does_not_stop_other_runs(toy_folder, tmp_path):
     rows: dict[str, dict[str, Any]] = {
         "nowhere": {"data": str(tmp_path / "nowhere")},
         "bag": {"encoder": "bow"},
     }
-    grid = study(toy_folder, rows)
-    told: list[str] = []
-    lost, done = run_all(grid.experiments(tmp_path / "out"), 2, told.append)
+    expanded = study(toy_folder, rows)
+    lines: list[str] = []
+    lost, done = run_all(expanded.runs(tmp_path / "out"), 2, lines.append)
     assert lost.state == "failed"
     assert "there is no such folder" in lost.reason
     assert "log.txt" in lost.reason
     assert done.state == "done"
-    assert any(line.startswith("nowhere-seed1: failed: ") for line in told)
-    text = write_report(grid, tmp_path / "out", None).markdown()
+    assert any(line.startswith("nowhere-seed1: failed: ") for line in lines)
+    text = write_overview(expanded, tmp_path / "out", None).markdown()
     assert "seed 1, not begun; see nowhere-seed1/log.txt." in text
-    assert any(line.startswith("bag-seed1: epoch 2/2: ") for line in told)
-    reasons = {lost.experiment.path: lost.reason}
-    assert "Missing: nowhere" in write_report(grid, tmp_path / "out", None, reasons).markdown()
+    assert any(line.startswith("bag-seed1: epoch 2/2: ") for line in lines)
+    reasons = {lost.run.path: lost.reason}
+    assert (
+        "Missing: nowhere" in write_overview(expanded, tmp_path / "out", None, reasons).markdown()
+    )
 
 
-def test_ctrl_c_saves_what_runs_and_a_second_call_goes_on(toy_folder, tmp_path):
+def test_ctrl_c_saves_active_runs_and_the_next_call_resumes_them(toy_folder, tmp_path):
     rows: dict[str, dict[str, Any]] = {
         "long": {"encoder": "bow", "epochs": 4000, "checkpoint_steps": 1},
         "waits": {"encoder": "lstm"},
     }
-    experiments = study(toy_folder, rows).experiments(tmp_path)
+    runs = study(toy_folder, rows).runs(tmp_path)
 
     def say(line: str) -> None:
         if line.startswith("long-seed1: epoch 2/"):
             signal.raise_signal(signal.SIGINT)
 
-    outcomes = run_all(experiments, 1, say)
+    outcomes = run_all(runs, 1, say)
     assert [outcome.state for outcome in outcomes] == ["stopped", "stopped"]
-    assert [state_of(one.path) for one in experiments] == [State.BEGUN, State.NEW]
-    assert "Stopping after this step" in (experiments[0].path / "log.txt").read_text()
-    told: list[str] = []
+    assert [run_state(one.path) for one in runs] == [RunState.BEGUN, RunState.NEW]
+    assert "Stopping after this step" in (runs[0].path / "log.txt").read_text()
+    lines: list[str] = []
 
     def stop(line: str) -> None:
-        told.append(line)
+        lines.append(line)
         if line.startswith("Resuming"):
             raise _PowerCutError
 
     with pytest.raises(_PowerCutError):
-        resume(experiments[0].path, stop)
+        resume(runs[0].path, stop)
 
 
-def test_gpus_are_dealt_out_only_where_there_are_several(monkeypatch):
+def test_gpus_are_distributed_only_if_there_are_several(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
     assert visible_gpus() == ["2", "5"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     assert visible_gpus() == []
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    monkeypatch.setattr(runner.torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(launcher.torch.cuda, "device_count", lambda: 3)
     assert visible_gpus() == ["0", "1", "2"]
 
 
-def test_a_worker_gets_its_gpu(toy_folder, tmp_path):
+def test_a_process_gets_its_gpu(toy_folder, tmp_path):
     rows: dict[str, dict[str, Any]] = {"own": {"device": "cpu"}, "any": {"device": "auto"}}
-    own, any_device = study(toy_folder, rows).experiments(tmp_path)
-    assert runner._environment(own.configuration, "5").get("CUDA_VISIBLE_DEVICES") != "5"
-    environment = runner._environment(any_device.configuration, "5")
+    own, any_device = study(toy_folder, rows).runs(tmp_path)
+    assert launcher.process_environment(own.configuration, "5").get("CUDA_VISIBLE_DEVICES") != "5"
+    environment = launcher.process_environment(any_device.configuration, "5")
     assert environment["CUDA_VISIBLE_DEVICES"] == "5"
 
 
-def test_workers_share_the_threads_unless_told_how_many(toy_folder, tmp_path, monkeypatch):
+def test_processes_share_the_threads_unless_the_run_sets_them(toy_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "available_cores", lambda: 7)
-    rows: dict[str, dict[str, Any]] = {"shared": {"threads": 0}, "told": {"threads": 2}}
-    experiments = study(toy_folder, rows).experiments(tmp_path)
-    assert [one.state for one in run_all(experiments, 2, silent)] == ["done", "done"]
-    saved = [load_configuration(one.path / "config.json") for one in experiments]
+    rows: dict[str, dict[str, Any]] = {"shared": {"threads": 0}, "set": {"threads": 2}}
+    runs = study(toy_folder, rows).runs(tmp_path)
+    assert [one.state for one in run_all(runs, 2, silent)] == ["done", "done"]
+    saved = [load_configuration(one.path / "config.json") for one in runs]
     assert [one.training.threads for one in saved] == [3, 2]
 
 
-def test_a_run_that_is_left_alone_gets_no_more_threads_than_with_the_others(
+def test_the_number_of_threads_does_not_depend_on_the_remaining_runs(
     toy_folder, tmp_path, monkeypatch
 ):
-    """More threads would change the last bits of its sums."""
+    """More threads would change the rounding of sums."""
     monkeypatch.setattr(runner, "available_cores", lambda: 4)
     rows: dict[str, dict[str, Any]] = {
         "one": {"threads": 0},
         "other": {"threads": 0, "encoder": "bow"},
     }
-    experiments = study(toy_folder, rows).experiments(tmp_path)
-    for left in (experiments[:1], experiments):
+    runs = study(toy_folder, rows).runs(tmp_path)
+    for left in (runs[:1], runs):
         run_all(left, 2, silent)
-    saved = [load_configuration(one.path / "config.json") for one in experiments]
+    saved = [load_configuration(one.path / "config.json") for one in runs]
     assert [one.training.threads for one in saved] == [2, 2]
 
 
-def test_the_reason_of_a_failure_is_the_runs_own_where_two_share_its_log(toy_folder, tmp_path):
-    (one,) = study(toy_folder, {"bag": {"encoder": "bow"}}).experiments(tmp_path)
+def test_the_reason_of_a_failure_is_not_taken_from_a_shared_log(toy_folder, tmp_path):
+    (one,) = study(toy_folder, {"bag": {"encoder": "bow"}}).runs(tmp_path)
     one.path.mkdir()
     with claimed(one.path), (one.path / "log.txt").open("a") as log:
 
@@ -308,33 +311,32 @@ def test_the_reason_of_a_failure_is_the_runs_own_where_two_share_its_log(toy_fol
     assert "epoch" not in outcome.reason
 
 
-def test_a_damaged_learning_curve_is_told_with_its_line(copied):
-    grid, output = copied
-    metrics = grid.experiments(output)[0].path / "metrics.jsonl"
+def test_a_damaged_learning_curve_is_reported_with_its_line(copied):
+    expanded, output = copied
+    metrics = expanded.runs(output)[0].path / "metrics.jsonl"
     with metrics.open("a") as stream:
         stream.write('{"kind": "de')
     number = len(metrics.read_text().splitlines())
     with pytest.raises(SpinnError, match=rf"metrics\.jsonl, line {number}: it cannot be read"):
-        write_report(grid, output, None)
+        write_overview(expanded, output, None)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"name": 3}', '{"name": "a", "rows": 3}'])
-def test_a_damaged_description_is_told(tmp_path, content):
+def test_a_damaged_study_file_is_reported(tmp_path, content):
     (tmp_path / "study.json").write_text(content)
     with pytest.raises(SpinnError, match=r"study\.json: it cannot be read .* --table-only"):
-        read_study(tmp_path)
+        load_expanded(tmp_path)
 
 
-def test_a_description_is_read_as_it_was_written(made):
-    grid, output = made
-    write_description(grid, output)
-    assert read_study(output) == grid
+def test_a_saved_study_is_loaded_unchanged(made):
+    expanded, output = made
+    save_expanded(expanded, output)
+    assert load_expanded(output) == expanded
 
 
-def test_a_run_goes_on_on_the_device_that_is_named_then(copied, monkeypatch):
-    """Where it is computed is no part of what a run is."""
-    grid, output = copied
-    one = grid.experiments(output)[0]
+def test_a_run_is_resumed_on_the_device_of_the_command(copied, monkeypatch):
+    expanded, output = copied
+    one = expanded.runs(output)[0]
     saved = json.loads((one.path / "config.json").read_text())
     saved["training"]["device"] = "cuda:7"
     (one.path / "config.json").write_text(json.dumps(saved))
@@ -344,12 +346,12 @@ def test_a_run_goes_on_on_the_device_that_is_named_then(copied, monkeypatch):
     with pytest.raises(SpinnError, match="GPU"):
         resume(one.path, silent)
     perform(one.configuration.moved({"device": "cpu"}), one.path, silent)
-    assert state_of(one.path) is State.DONE
+    assert run_state(one.path) is RunState.DONE
 
 
-def test_a_run_that_another_process_is_at_is_left_alone(made, tmp_path):
-    grid, output = made
-    one = grid.experiments(output)[0]
+def test_a_run_of_another_process_is_not_touched(made, tmp_path):
+    expanded, output = made
+    one = expanded.runs(output)[0]
     path = tmp_path / "begun"
     path.mkdir()
     shutil.copy(one.path / "config.json", path)
@@ -360,12 +362,12 @@ def test_a_run_that_another_process_is_at_is_left_alone(made, tmp_path):
         assert (path / "metrics.jsonl").read_text() == "one line\n"
         assert (path / "config.json").exists()
     perform(one.configuration, path, silent)
-    assert state_of(path) is State.DONE
+    assert run_state(path) is RunState.DONE
 
 
-def test_runs_of_a_row_that_were_measured_on_different_pairs_are_refused(copied):
-    grid, output = copied
-    first, second = [one for one in grid.experiments(output) if one.row == "RL"]
+def test_runs_of_a_row_measured_on_different_pairs_are_rejected(copied):
+    expanded, output = copied
+    first, second = [one for one in expanded.runs(output) if one.row == "RL"]
     measurement = load(second.path / FILE_NAME)
     dev = measurement.sets["dev"]
     fewer = dataclasses.replace(
@@ -380,6 +382,6 @@ def test_runs_of_a_row_that_were_measured_on_different_pairs_are_refused(copied)
     changed = dataclasses.replace(measurement, sets={**measurement.sets, "dev": fewer})
     save(changed, second.path / FILE_NAME)
     with pytest.raises(SpinnError, match="were measured on different pairs") as caught:
-        write_report(grid, output, None)
+        write_overview(expanded, output, None)
     assert str(first.path) in str(caught.value)
     assert str(second.path) in str(caught.value)

@@ -1,4 +1,4 @@
-"""Intervals and tests against cases that can be worked out exactly."""
+"""Intervals and tests against exactly solvable cases."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def generator(seed: int = 0) -> np.random.Generator:
 
 
 def alone(correct: np.ndarray) -> np.ndarray:
-    """Give every pair a premise of its own."""
+    """Return distinct premise numbers."""
     return np.arange(correct.shape[1])
 
 
@@ -49,7 +49,7 @@ def flip(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def enumerated(first: np.ndarray, second: np.ndarray) -> float:
-    """Try every pattern of signs."""
+    """Enumerate all sign patterns."""
     differences = first.mean(axis=0) - second.mean(axis=0)
     observed = abs(differences.sum())
     patterns = [np.dot(signs, differences) for signs in product((1, -1), repeat=len(differences))]
@@ -76,7 +76,7 @@ def test_with_one_seed_it_is_mcnemars_exact_test(gains, losses):
     assert flip(first, second) == pytest.approx(mcnemar(gains, losses), rel=1e-9)
 
 
-def test_rows_that_answer_alike_do_not_differ():
+def test_equal_rows_do_not_differ():
     same = answers(generator(), 3, 50, 0.5)
     assert flip(same, same) == 1.0
     assert flip(same, same[::-1]) == 1.0
@@ -89,7 +89,7 @@ def test_p_is_the_same_either_way_and_never_zero():
     assert flip(first, second) == pytest.approx(flip(second, first), abs=1e-12)
 
 
-def test_p_is_uniform_where_rows_do_not_differ():
+def test_p_is_uniform_under_the_null_hypothesis():
     random = generator(5)
     p = [flip(answers(random, 2, 60, 0.6), answers(random, 2, 60, 0.6))
          for _ in range(400)]  # fmt: skip
@@ -98,7 +98,7 @@ def test_p_is_uniform_where_rows_do_not_differ():
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_the_bootstrap_of_constant_answers_has_no_width(value):
+def test_the_bootstrap_of_constant_predictions_has_no_width(value):
     constant = np.full((3, 40), value)
     interval = bootstrap_of(constant, generator())
     assert (interval.low, interval.high) == (float(value), float(value))
@@ -114,14 +114,14 @@ def test_one_seed_gives_the_binomial_interval():
     assert interval.high == pytest.approx(0.69, abs=0.011)
 
 
-def test_the_score_interval_of_one_seed_holds_the_rates_that_a_z_test_does_not_refuse():
+def test_the_score_interval_of_one_seed_inverts_the_z_test():
     interval = score_interval([0.6], 100)
     for rate in (interval.low, interval.high):
         assert abs(0.6 - rate) / (rate * (1 - rate) / 100) ** 0.5 == pytest.approx(1.959964)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 500))
-def test_the_score_interval_lies_between_0_and_1_around_the_mean(seed, seeds, pairs):
+def test_the_score_interval_contains_the_mean_and_stays_in_0_to_1(seed, seeds, pairs):
     accuracies = answers(generator(seed), seeds, pairs, 0.9).mean(axis=1).tolist()
     interval = score_interval(accuracies, pairs)
     mean = np.mean(accuracies)
@@ -129,13 +129,13 @@ def test_the_score_interval_lies_between_0_and_1_around_the_mean(seed, seeds, pa
     assert mean - 1e-12 <= interval.high <= 1
 
 
-def test_the_score_interval_of_seeds_that_differ_is_wider():
+def test_the_score_interval_is_wider_if_seeds_differ():
     alike, apart = score_interval([0.8, 0.8, 0.8], 900), score_interval([0.75, 0.8, 0.85], 900)
     assert alike.low == pytest.approx(score_interval([0.8], 900).low)
     assert apart.high - apart.low > 1.5 * (alike.high - alike.low)
 
 
-def test_all_right_is_bounded_below_by_the_number_of_pairs():
+def test_the_bound_of_a_perfect_accuracy_depends_on_the_number_of_pairs():
     few, many = score_interval([1.0], 10), score_interval([1.0, 1.0], 1000)
     assert few.low == pytest.approx(1 / (1 + 1.959964**2 / 10))
     assert few.high == pytest.approx(1.0)
@@ -144,10 +144,10 @@ def test_all_right_is_bounded_below_by_the_number_of_pairs():
 
 
 def test_seeds_are_resampled_too():
-    # Each seed is right everywhere or nowhere: pairs say nothing, seeds everything.
+    # All variance is between seeds, none between pairs.
     correct = np.array([[True] * 30, [False] * 30])
     interval = bootstrap_of(correct, generator())
-    # Both draws are the one seed with chance 1/4, so 2.5% and 97.5% fall on 0 and 1.
+    # Both draws are the same given seed with chance 1/4, so the percentiles are 0 and 1.
     assert (interval.low, interval.high) == (0.0, 1.0)
     fixed = bootstrap_of(correct[:1], generator())
     assert (fixed.low, fixed.high) == (1.0, 1.0)
@@ -163,7 +163,7 @@ def test_a_difference_draws_the_same_pairs_for_both_rows():
     assert 0 < interval.high <= 4 / 200
 
 
-def test_counting_alike_pairs_together_is_resampling_pairs_one_by_one():
+def test_resampling_counts_of_equal_pairs_is_resampling_pairs():
     correct = answers(generator(7), 3, 120, 0.65)
     interval = bootstrap_of(correct, generator(), replicates=20_000)
     random = generator(1)
@@ -176,8 +176,8 @@ def test_counting_alike_pairs_together_is_resampling_pairs_one_by_one():
     )
 
 
-def test_pairs_of_a_premise_are_drawn_together():
-    # Three copies of each answer are worth no more than one.
+def test_pairs_of_a_premise_are_resampled_together():
+    # Three copies of each pair carry no more information than one.
     single = answers(generator(3), 1, 100, 0.6)
     premises = np.repeat(np.arange(100), 3)
     together = bootstrap_mean(np.repeat(single, 3, axis=1), premises, generator())
@@ -189,7 +189,7 @@ def test_pairs_of_a_premise_are_drawn_together():
     assert apart.high - apart.low < 0.7 * (together.high - together.low)
 
 
-def test_clusters_of_unlike_sizes_are_drawn_one_by_one_in_effect():
+def test_clusters_of_different_sizes_are_resampled_like_single_ones():
     correct = answers(generator(7), 2, 90, 0.65)
     premises = generator(2).integers(30, size=90)
     other = answers(generator(8), 2, 90, 0.5)
@@ -210,11 +210,11 @@ def test_clusters_of_unlike_sizes_are_drawn_one_by_one_in_effect():
     )
 
 
-def test_what_a_premise_adds_changes_its_sign_together():
+def test_the_pairs_of_a_premise_change_sign_together():
     # Each of 3 premises adds 2, and of 8 sign patterns 2 reach 6.
     better, worse = np.ones((1, 6), dtype=bool), np.zeros((1, 6), dtype=bool)
     assert sign_flip_test(better, worse, np.array([1, 1, 2, 2, 3, 3])) == pytest.approx(2 / 8)
-    # What the pairs of a premise add may cancel out.
+    # The contributions of the pairs of a premise may cancel out.
     assert (
         sign_flip_test(better ^ [[0, 1] * 3], better ^ [[1, 0] * 3], np.repeat([4, 5, 6], 2)) == 1
     )
@@ -239,6 +239,6 @@ def test_holms_correction_never_lowers_or_reorders(p_values):
     assert sorted(adjusted) == [adjusted[i] for i in np.argsort(p_values, kind="stable")]
 
 
-def test_the_deviation_is_that_of_a_sample():
+def test_the_deviation_is_the_sample_standard_deviation():
     assert deviation([1.0, 3.0]) == pytest.approx(2**0.5)
     assert deviation([1.0]) is None

@@ -1,4 +1,4 @@
-"""The figures of rows, by hand."""
+"""Summaries of rows, computed by hand."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up import a_set, a_study, left, right
+from examples import a_set, a_study, left, right
 
 from spinn.studies.measurement import Measurement
-from spinn.studies.summary import agreement, summarise, tree_figures
+from spinn.studies.summary import agreement, score_row_trees, summarise
 from spinn.studies.tables import Table
 from spinn.transitions import balanced
 
@@ -31,7 +31,7 @@ def test_accuracies_and_comparison_by_hand():
     assert (spinn.weights, spinn.seconds) == (100, 3.0)
 
 
-def test_tree_figures_by_hand():
+def test_tree_scores_by_hand():
     spinn, lstm, _ = summarise(a_study(), "SPINN")
     assert lstm.trees is None
     trees = spinn.trees
@@ -47,7 +47,7 @@ def test_tree_figures_by_hand():
     assert trees.depth == pytest.approx((np.mean(depths), np.mean(depths)))
 
 
-def test_every_two_seeds_are_compared():
+def test_each_two_seeds_are_compared():
     shape = [balanced(length) for length in (4, 3, 2, 1, 5, 4)]
     scores = agreement([left(), left(), right(), shape])
     assert len(scores) == 6
@@ -57,12 +57,12 @@ def test_every_two_seeds_are_compared():
 
 
 def test_without_parses_there_is_no_score_with_gold():
-    figures = tree_figures([a_set([0, 0, 0], left())], "dev")
-    assert figures is not None
-    assert set(figures.f1) == {"left", "right", "balanced"}
+    scores = score_row_trees([a_set([0, 0, 0], left())], "dev")
+    assert scores is not None
+    assert set(scores.f1) == {"left", "right", "balanced"}
 
 
-def test_rows_of_other_pairs_are_not_compared():
+def test_rows_measured_on_other_pairs_are_not_compared():
     study = a_study()
     other = replace(a_set([0, 0, 0]), lengths=np.array([9, 9, 9, 9, 9, 9], dtype=np.int32))
     study["other"] = {1: Measurement({"dev": other}, 1, 1.0)}
@@ -72,13 +72,13 @@ def test_rows_of_other_pairs_are_not_compared():
     assert rows["LS_TM | 50%"].comparison != {}
 
 
-def test_a_set_counts_where_every_run_has_it():
+def test_a_set_counts_if_every_run_of_a_row_has_it():
     study = a_study()
     study["SPINN"][1].sets["test"] = a_set([0, 0, 0])
     assert all("test" not in row.accuracy for row in summarise(study, "SPINN"))
 
 
-def test_a_set_that_only_some_rows_have_counts_for_them():
+def test_a_set_of_some_rows_counts_for_these_rows():
     study = a_study()
     for run in study["LS_TM | 50%"].values():
         run.sets.update({"7": a_set([0, 0, 1]), "test": a_set([0, 1, 1])})
@@ -96,7 +96,7 @@ def test_a_set_that_only_some_rows_have_counts_for_them():
     assert (first[header.index("7")], second[header.index("7")]) == ("–", "66.67")
 
 
-def test_figures_of_a_row_do_not_depend_on_the_others():
+def test_the_summary_of_a_row_does_not_depend_on_other_rows():
     study = a_study()
     row = "LS_TM | 50%"
     whole = summarise(study, "SPINN")[1]
@@ -104,7 +104,7 @@ def test_figures_of_a_row_do_not_depend_on_the_others():
     assert summarise({row: study[row]}, row)[0].accuracy == whole.accuracy
 
 
-def test_any_row_can_be_the_reference():
+def test_any_row_can_be_compared_with():
     spinn, lstm, _ = summarise(a_study(), "LS_TM | 50%")
     assert lstm.comparison == {}
     assert spinn.comparison["dev"].difference == pytest.approx(-0.5)

@@ -1,4 +1,4 @@
-"""Tables: what stands in the cells, and that each form can be read back."""
+"""Tables: the contents of their cells, and their formats."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from made_up import a_study
+from examples import a_study
 
 from spinn.studies.summary import summarise
 from spinn.studies.tables import Table
@@ -41,20 +41,20 @@ def test_markdown(table):
     assert "- never run is missing." in lines
 
 
-def test_the_notes_say_what_was_computed(table):
+def test_the_notes_describe_the_computation(table):
     notes = " ".join(table.notes())
     for words in (
         "10,000 replicates", "seeded with 0", "seeds and, independently, the premises",
-        "pairs of one premise are drawn together",
-        "sign-flip permutation test", "averaged over seeds", "less SPINN", "Holm", "root span",
-        "trees of every two seeds", "sample standard deviation",
+        "pairs with the same premise are resampled together",
+        "sign-flip permutation test", "averaged over seeds", "difference from SPINN", "Holm",
+        "root span", "trees of each two seeds", "sample standard deviation",
     ):  # fmt: skip
         assert words in notes
 
 
-def test_the_notes_of_single_sentences_speak_of_no_pairs(table):
+def test_the_notes_of_single_sentences_do_not_mention_pairs(table):
     notes = " ".join(replace(table, sides=1).notes())
-    assert "the sentences of the set, both with replacement; equal sentences are drawn" in notes
+    assert "the sentences of the set; equal sentences are resampled" in notes
     assert "premise" not in notes
     assert "pair" not in notes
 
@@ -85,7 +85,7 @@ def test_csv(table):
     assert set(never.values()) == {"never run", ""}
 
 
-def test_columns_that_would_be_empty_are_left_out():
+def test_empty_columns_are_omitted():
     study = {"LSTM": a_study()["LS_TM | 50%"]}
     table = Table(summarise(study, "LSTM"), "LSTM")
     assert "F1" not in table.markdown()

@@ -1,4 +1,4 @@
-"""Made-up answers, for the tests of summaries, tables and pictures."""
+"""Measurements for the tests of summaries, tables and figures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from spinn.studies.measurement import Measurement, SplitMeasurement
 from spinn.transitions import TransitionArray, left_branching, right_branching
 
-LENGTHS = [4, 3, 2, 1, 5, 4]  # of three pairs
+LENGTHS = [4, 3, 2, 1, 5, 4]  # three pairs
 
 
 def a_set(
@@ -15,7 +15,7 @@ def a_set(
     trees: list[TransitionArray] | None = None,
     gold_trees: list[TransitionArray | None] | None = None,
 ) -> SplitMeasurement:
-    """Make a set of three pairs that are all labelled 0."""
+    """Return a set of three pairs with label 0."""
     return SplitMeasurement(
         gold=np.zeros(3, dtype=np.int16),
         predicted=np.array(predicted, dtype=np.int16),
@@ -35,7 +35,7 @@ def right() -> list[TransitionArray]:
 
 
 def a_study() -> dict[str, dict[int, Measurement]]:
-    """Make a study: trees that agree with the parser's in one seed, a model without, and no run."""
+    """Return three rows: with trees, gold in the first seed; without trees; without runs."""
     gold: list[TransitionArray | None] = [*left()[:4], None, None]
     spinn = {
         1: Measurement({"dev": a_set([0, 0, 1], left(), gold)}, 100, 2.0),
