@@ -1,6 +1,5 @@
-"""Measurements of the project, one program a question; nothing in the package imports them.
+"""Benchmarks of speed and memory, one program each; nothing in the package imports them.
 
-Speed and memory are measured by ``python -m benchmarks.throughput``, ``scaling``, ``loading`` and
-``memory``, with records in ``benchmarks/speed``; accuracy is kept by ``collect``, with records
-beside the experiments in ``spinn/experiments``.
+Run ``python -m benchmarks.throughput``, ``scaling``, ``loading`` or ``memory`` from a clone;
+records go to ``benchmarks/speed``. Accuracies are studied with ``spinn ablate``.
 """

@@ -1,4 +1,4 @@
-"""``spinn ablate``: train a grid of models with several seeds each, and compare them."""
+"""``spinn ablate``: train the rows of a study with several seeds each, and compare them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from spinn.commands.options import add_configuration, given_options
 from spinn.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from spinn.laboratory.grid import Description, Grid
-    from spinn.laboratory.runner import Outcome
+    from spinn.studies.expansion import ExpandedStudy
+    from spinn.studies.launcher import Outcome
+    from spinn.studies.study import Study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,91 +29,96 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--experiment", metavar="NAME", help="a study that comes with the package, instead"
     )
     parser.add_argument(
-        "--list-experiments", action="store_true", help="list those, with their titles, and end"
+        "--list-experiments", action="store_true", help="list those studies and exit"
     )
     parser.add_argument(
         "--vary",
         action="append",
         default=[],
         metavar="OPTION=A,B",
-        help="train with each of these values; several of these flags multiply",
+        help="train with each of these values; several flags give all combinations",
     )
     parser.add_argument("--seeds", metavar="N,N", help="seeds of every row (default: 1,2,3)")
     parser.add_argument(
         "--against", metavar="ROW", help="compare the others with this row (default: the first)"
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="where the runs lie (default: runs/ablate-..)"
+        "--output", type=Path, metavar="FOLDER", help="folder of the runs (default: runs/ablate-..)"
     )
     parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="runs at the same time (default: 1)"
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of runs at the same time (default: 1)",
     )
     parser.add_argument(
         "--table-only",
         action="store_true",
-        help="train nothing; make table and pictures again from the runs that are finished",
+        help="train nothing; write table and figures again from the finished runs",
     )
     add_configuration(parser)
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Make the study; return the exit status: 0, 1 if a run failed, 130 if it was stopped."""
-    from spinn.laboratory.report import choose_reference, write_report
-    from spinn.laboratory.runner import check_folders
+    """Run the study; return the exit status: 0, 1 if a run failed, 130 if it was stopped."""
+    from spinn.studies.overview import comparison_row, write_overview
+    from spinn.studies.run import check_folders
 
     if namespace.list_experiments:
-        _list_experiments()
+        _list_studies()
         return 0
     if namespace.jobs < 1:
         raise ConfigurationError(f"--jobs is {namespace.jobs}; it must be at least 1.")
-    description, grid = _grid(namespace)
-    choose_reference(grid, namespace.against)
-    output = namespace.output or Path("runs") / f"ablate-{grid.name}"
-    check_folders(grid.experiments(output))
+    study, expanded = _expanded(namespace)
+    comparison_row(expanded, namespace.against)  # rejects an unknown row before training
+    output = namespace.output or Path("runs") / f"ablate-{expanded.name}"
+    check_folders(expanded.runs(output))
     failed: dict[Path, str] = {}
     if not namespace.table_only:
-        outcomes = _train(grid, output, namespace.jobs)
+        outcomes = _train(expanded, output, namespace.jobs)
         if any(outcome.state == "stopped" for outcome in outcomes):
             return 130
-        failed = {one.experiment.path: one.reason for one in outcomes if one.state == "failed"}
+        failed = {one.run.path: one.reason for one in outcomes if one.state == "failed"}
         if len(failed) == len(outcomes):
-            say("Every run failed, so there is no table. Mend the cause and give the same command.")
+            say("All runs failed, so there is no table. Fix the cause and repeat the command.")
             return 1
-    notes = description.claim.remarks() if description.claim is not None else ()
-    table = write_report(grid, output, namespace.against, failed, notes)
+    notes = study.header.remarks() if study.header is not None else ()
+    table = write_overview(expanded, output, namespace.against, failed, notes)
     print(table.markdown(), end="")
-    say(f"Table (.md, .csv, .tex) and pictures: {output}")
+    say(f"Table (.md, .csv, .tex) and figures: {output}")
     return 1 if failed else 0
 
 
-def _train(grid: Grid, output: Path, jobs: int) -> list[Outcome]:
-    """Make the runs that are left to do, and tell how to go on where they were stopped."""
-    from spinn.laboratory.report import write_description
-    from spinn.laboratory.runner import run_all
+def _train(study: ExpandedStudy, output: Path, jobs: int) -> list[Outcome]:
+    """Complete all runs; if they are stopped, say how to continue."""
+    from spinn.studies.expansion import save_expanded
+    from spinn.studies.runner import run_all
 
-    write_description(grid, output)
-    say(f"Rows: {len(grid.rows)}, seeds: {len(grid.seeds)}; writing to {output}")
-    outcomes = run_all(grid.experiments(output), jobs, say)
+    save_expanded(study, output)
+    say(f"Rows: {len(study.rows)}, seeds: {len(study.seeds)}; writing to {output}")
+    outcomes = run_all(study.runs(output), jobs, say)
     if any(outcome.state == "stopped" for outcome in outcomes):
         done = sum(outcome.state == "done" for outcome in outcomes)
-        say(f"Stopped; {done} of {len(outcomes)} runs are done. Give the same command to go on.")
+        say(f"Stopped; {done} of {len(outcomes)} runs are done. Repeat the command to continue.")
     return outcomes
 
 
-def _list_experiments() -> None:
+def _list_studies() -> None:
     """Print the names and titles of the studies that come with the package."""
-    from spinn.laboratory.claims import experiment_file, experiment_names
-    from spinn.laboratory.grid import read_description
+    from spinn.studies.study import read_study, study_file, study_names
 
-    for name in experiment_names():
-        claim = read_description(experiment_file(name)).claim
-        assert claim is not None
-        print(f"{name:14} {claim.title}")
+    for name in study_names():
+        header = read_study(study_file(name)).header
+        assert header is not None
+        print(f"{name:14} {header.title}")
 
 
-def _grid(namespace: argparse.Namespace) -> tuple[Description, Grid]:
-    """Put file and flags together and multiply them out."""
-    from spinn.laboratory.grid import expand, folder_name, overlay, parse_seeds, parse_vary
+def _expanded(namespace: argparse.Namespace) -> tuple[Study, ExpandedStudy]:
+    """Return the study of file and flags, as described and expanded."""
+    from spinn.studies.expansion import expand, folder_name
+    from spinn.studies.flags import parse_seeds, parse_vary
+    from spinn.studies.study import override
 
     vary: dict[str, list[Any]] = {}
     for text in namespace.vary:
@@ -126,32 +132,30 @@ def _grid(namespace: argparse.Namespace) -> tuple[Description, Grid]:
             flag = name.replace("_", "-")
             raise ConfigurationError(f"--{flag} and --vary {name} exclude each other; give one.")
     seeds = None if namespace.seeds is None else parse_seeds(namespace.seeds)
-    description = overlay(_written(namespace), options, vary, seeds)
-    written = description.origin
-    given = written.stem if written is not None else "-".join(vary) or "base"
-    return description, expand(description, folder_name(given) or "study")
+    study = override(_described(namespace), options, vary, seeds)
+    name = study.path.stem if study.path is not None else "-".join(vary) or "base"
+    return study, expand(study, folder_name(name) or "study")
 
 
-def _written(namespace: argparse.Namespace) -> Description:
-    """Read the study's file; where there is none, preset and configuration file are the base."""
-    from spinn.laboratory.claims import experiment_file
-    from spinn.laboratory.grid import Description, read_description
+def _described(namespace: argparse.Namespace) -> Study:
+    """Read the study's file; without one, preset and configuration file are the base."""
+    from spinn.studies.study import Study, read_study, study_file
     from spinn.training.config import read_file
 
-    study = namespace.study
+    path = namespace.study
     if namespace.experiment is not None:
-        if study is not None:
-            raise ConfigurationError(f"--experiment and {study} exclude each other; give one.")
-        study = experiment_file(namespace.experiment)
-    if study is not None:
+        if path is not None:
+            raise ConfigurationError(f"--experiment and {path} exclude each other; give one.")
+        path = study_file(namespace.experiment)
+    if path is not None:
         for flag in ("preset", "config"):
             if getattr(namespace, flag) is not None:
                 raise ConfigurationError(
-                    f"--{flag} and {study.name} exclude each other; "
+                    f"--{flag} and {path.name} exclude each other; "
                     "write the options into [base] of the file."
                 )
-        return read_description(study)
+        return read_study(path)
     base: dict[str, Any] = {} if namespace.config is None else read_file(namespace.config)
     if namespace.preset is not None:
         base["preset"] = namespace.preset
-    return Description(base)
+    return Study(base)

@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed",
         type=at_least(0),
         metavar="N",
-        help="of random trees and of the forms of --average-forms (default: the run's own)",
+        help="of random trees (default: the run's own)",
     )
 
 

@@ -139,7 +139,6 @@ def _predict(trained: TrainedModel, source: TreeSource | None, example: Example)
         trained.labels,
         source,
         seed=trained.configuration.training.seed,
-        forms=trained.forms,
     )
     record = next(records(FileEvaluation([example], evaluation, source, {}), trained.labels))
     return {name: value for name, value in record.items() if name not in ("id", "line", "gold")}

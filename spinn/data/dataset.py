@@ -75,10 +75,6 @@ class PairDataset:
         """``[P]``, the number of words of the longest sentence of each example."""
         return self.lengths.reshape(-1, self.sides).max(axis=1)
 
-    def label_counts(self, labels: int) -> NDArray[np.int64]:
-        """Count the examples of each of so many labels, ``[labels]``."""
-        return np.bincount(self.labels[self.labels != NO_LABEL], minlength=labels)
-
     @property
     def transition_offsets(self) -> NDArray[np.int64]:
         """``[SP + 1]``, where each sentence begins among the transitions."""
@@ -88,11 +84,6 @@ class PairDataset:
         """Make a set of the examples ``rows`` ``[n]``, in this order, any of them repeatedly."""
         sentences = (self.sides * rows[:, None] + np.arange(self.sides)).ravel()
         return self._of(sentences, self.labels[rows])
-
-    def exchanged(self) -> PairDataset:
-        """Make the same set with premises and hypotheses in each other's places."""
-        sentences = np.arange(2 * len(self)).reshape(-1, 2)[:, ::-1].ravel()
-        return self._of(sentences, self.labels)
 
     def _of(self, sentences: NDArray[np.int64], labels: NDArray[np.int64]) -> PairDataset:
         """Make a set of the sentences with these numbers, in this order."""

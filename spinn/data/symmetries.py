@@ -2,19 +2,17 @@
 
 Any two variables may change names throughout a pair, and the two formulas may change places if
 their relation becomes its converse. A batcher that is given these symmetries shows each pair in a
-form that is drawn anew every time it is read, so that a model cannot learn the pairs by heart. What
-a model makes of a set in several forms may be averaged.
+form that is drawn anew every time it is read, so that a model cannot learn the pairs by heart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinn.data.dataset import PairDataset
 from spinn.data.logic import VARIABLES
 from spinn.data.readers import LOGIC_RELATIONS
 from spinn.data.vocabulary import Vocabulary
@@ -54,7 +52,7 @@ class Symmetries:
         """
         if tuple(labels) != LOGIC_RELATIONS:
             raise ConfigurationError(
-                "--symmetries and --average-forms are for logic, whose labels are "
+                "--symmetries is for logic, whose labels are "
                 f"{' '.join(LOGIC_RELATIONS)}; here they are {' '.join(labels)}."
             )
         return cls(
@@ -89,35 +87,3 @@ class Symmetries:
             np.where(exchanged, self.converses[labels], labels),
             words,
         )
-
-    def label_counts(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Turn how often labels stand in a set into how often they are read, both ``[labels]``.
-
-        That is a mean over all forms: in half of them a pair has the converse label.
-        """
-        read: NDArray[np.float64] = (counts + counts[self.converses]) / 2
-        return read
-
-    def forms(
-        self, data: PairDataset, count: int, seed: int
-    ) -> Iterator[tuple[PairDataset, NDArray[np.int64]]]:
-        """Write a whole set in so many forms: as it is, then with names drawn anew.
-
-        The sides of every second form are exchanged; ``seed`` is that of the names.
-
-        Yields
-        ------
-        The set, with the labels of its pairs as they were, and ``[labels]``, the number that each
-        label has in this form.
-
-        """
-        random = np.random.default_rng(seed)
-        for number in range(count):
-            words = np.arange(self.words, dtype=np.int32)
-            if number > 0:
-                words[self.variables] = random.permutation(self.variables)
-            form = replace(data, words=words[data.words])
-            if number % 2 == 1:
-                yield form.exchanged(), self.converses
-            else:
-                yield form, np.arange(len(self.converses))

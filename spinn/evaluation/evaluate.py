@@ -7,7 +7,6 @@ probable transitions, and every other source hands over its trees as in training
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from torch.nn import functional
 from spinn.data.batching import Batch, Batcher
 from spinn.data.dataset import NO_LABEL, PairDataset
 from spinn.data.examples import UNITS
-from spinn.data.symmetries import Symmetries
 from spinn.evaluation.classification import ClassificationReport
 from spinn.evaluation.parsing import (
     Conventions,
@@ -33,14 +31,6 @@ from spinn.model.types import Plan
 from spinn.runtime import arithmetic, evaluation_mode
 from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource
-
-
-@dataclass(frozen=True)
-class Forms:
-    """In how many forms each pair is to be classified, and what forms it has."""
-
-    symmetries: Symmetries
-    count: int
 
 
 @dataclass(frozen=True)
@@ -74,7 +64,6 @@ def evaluate(
     device: torch.device | None = None,
     precision: str = "fp32",
     seed: int = 0,
-    forms: Forms | None = None,
 ) -> Evaluation:
     """Classify a data set, following the trees of ``source``.
 
@@ -89,25 +78,9 @@ def evaluate(
     batch_size, device, precision
         How to run it; the device is the model's own by default.
     seed
-        Of random trees, and of the names in further forms.
-    forms
-        Forms of the set over which probabilities are averaged; the trees are those of the first.
+        Of random trees.
 
     """
-    if forms is not None:
-        once = partial(
-            evaluate,
-            model,
-            labels=labels,
-            source=source,
-            batch_size=batch_size,
-            device=device,
-            precision=precision,
-            seed=seed,
-        )
-        written = forms.symmetries.forms(dataset, forms.count, seed)
-        evaluations = [(once(form), numbers) for form, numbers in written]
-        return _average(evaluations, dataset, labels)
     device = next(model.parameters()).device if device is None else device
     batcher = Batcher(
         dataset,
@@ -134,20 +107,6 @@ def evaluate(
                 taken = output.encoding.transitions.cpu().numpy().astype(np.int8)
                 _put_trees(trees, taken, batch.lengths.numpy(), rows)
     return Evaluation(report, probabilities, trees)
-
-
-def _average(
-    evaluations: list[tuple[Evaluation, NDArray[np.int64]]],
-    dataset: PairDataset,
-    labels: tuple[str, ...],
-) -> Evaluation:
-    """Average over forms of a set; each comes with the numbers that the labels have in it."""
-    every = np.stack([one.probabilities[:, numbers] for one, numbers in evaluations])
-    probabilities = every.mean(axis=0)
-    report = ClassificationReport(labels, UNITS[dataset.sides])
-    scores = torch.from_numpy(probabilities).clamp(min=torch.finfo(torch.float32).tiny).log()
-    _count(report, scores, torch.from_numpy(dataset.labels))
-    return Evaluation(report, probabilities, evaluations[0][0].trees)
 
 
 def parse(

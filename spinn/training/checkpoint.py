@@ -33,10 +33,9 @@ from torch import Tensor
 from spinn.data.corpus import vocabulary_as_dict
 from spinn.data.dataset import PairDataset
 from spinn.data.readers import READERS, Reader
-from spinn.data.symmetries import Symmetries
 from spinn.data.vocabulary import Vocabulary
 from spinn.errors import DataError, SpinnError
-from spinn.evaluation.evaluate import Evaluation, Forms, evaluate
+from spinn.evaluation.evaluate import Evaluation, evaluate
 from spinn.files import write_whole, written_folder
 from spinn.model.build import build_model
 from spinn.model.leaves import WordEmbedding
@@ -287,14 +286,6 @@ class TrainedModel:
         return READERS.get(self.format)
 
     @property
-    def forms(self) -> Forms | None:
-        """The forms of a pair over which the model's probabilities are averaged, if so trained."""
-        count = self.configuration.training.average_forms
-        if count == 1:
-            return None
-        return Forms(Symmetries.of_logic(self.vocabulary, self.labels), count)
-
-    @property
     def sides(self) -> int:
         """How many sentences the model classifies together: 2, or 1."""
         return self.model.sides
@@ -320,7 +311,6 @@ class TrainedModel:
             batch_size=batch_size,
             precision=options.precision,
             seed=options.seed if seed is None else seed,
-            forms=self.forms,
         )
 
 

@@ -154,12 +154,6 @@ class TrainingOptions:
         False,
         "read each pair of logic in a form drawn anew: variables renamed, sides exchanged or not",
     )
-    average_forms: int = option(
-        1,
-        "forms of each pair of logic in which the trained model classifies it; their "
-        "probabilities are averaged",
-        minimum=1,
-    )
     pool_batches: int = option(
         DEFAULT_POOL_BATCHES,
         "batches whose examples are sorted by length together; 1 for batches drawn at random",
@@ -183,9 +177,6 @@ class TrainingOptions:
     decay_steps: int = option(10_000, "steps between decays", minimum=1, needs="decay steps")
     clip: float = option(5.0, "largest norm of the gradient; 0 for no limit", minimum=0)
     label_smoothing: float = option(0.0, "label smoothing", minimum=0, maximum=0.9)
-    balance_labels: bool = option(
-        False, "learn as if all labels were equally frequent in the training set"
-    )
     patience: int = option(
         0, "epochs without a better dev accuracy before stopping; 0 for never", minimum=0
     )
@@ -432,7 +423,6 @@ _CONDITIONS: dict[str, tuple[Callable[[Configuration], bool], str]] = {
         lambda c: c.model.embeddings == "fixed",
         "it belongs to --vectors with --embeddings fixed",
     ),
-    "leaf dropout": (lambda c: _drops_words(c.model), "nothing is dropped from words"),
     "classifier layers": (
         lambda c: c.model.classifier_layers > 0,
         "the classifier has no hidden layers",
@@ -474,12 +464,6 @@ def _default(part: Any) -> Any:
 
 def _has_tracker(model: ModelOptions) -> bool:
     return model.tracker or model.parser == "own"
-
-
-def _drops_words(model: ModelOptions) -> bool:
-    own_leaves = model.leaf_context == "none"
-    on_leaves = model.leaf_dropout > 0 or model.leaf_norm == "batch"
-    return model.embedding_dropout > 0 or (own_leaves and on_leaves)
 
 
 def _samples(configuration: Configuration) -> bool:

@@ -116,8 +116,7 @@ class Trainer:
         self._symmetries = (
             Symmetries.of_logic(corpus.vocabulary, corpus.labels) if options.symmetries else None
         )
-        counts = self._label_counts()
-        self.objective = Objective(configuration, model.sides, counts).to(self.device)
+        self.objective = Objective(configuration, model.sides).to(self.device)
         self.optimizer = make_optimizer(configuration, model, self.objective)
         self._forward = distributed.data_parallel(TrainingStep(model, self.objective))
         self._learned = self._batcher(corpus.sets["train"], configuration.source)
@@ -128,13 +127,6 @@ class Trainer:
         self.progress = Progress()
         self._stop_asked = False
         self._logs = _TensorBoard(run, enabled=options.tensorboard)  # written to by the first
-
-    def _label_counts(self) -> Tensor:
-        """Count the labels that are learned from, ``[labels]``, as often as they are read."""
-        counts = self.corpus.sets["train"].label_counts(len(self.corpus.labels))
-        if self._symmetries is None:
-            return torch.from_numpy(counts)
-        return torch.from_numpy(self._symmetries.label_counts(counts))
 
     def _batcher(self, data: PairDataset, source: TreeSource | None) -> Batcher:
         options = self.configuration.training

@@ -64,21 +64,13 @@ class Objective(nn.Module):
         All options.
     sides
         How many sentences the model classifies together: 2, or 1.
-    label_counts
-        ``[labels]``, how often each label is in the training set; wanted to balance labels.
 
     """
 
-    prior: Tensor | None
-
-    def __init__(
-        self, configuration: Configuration, sides: int = 2, label_counts: Tensor | None = None
-    ) -> None:
+    def __init__(self, configuration: Configuration, sides: int = 2) -> None:
         super().__init__()
         self.configuration = configuration
         self.sides = sides
-        prior = _log_shares(label_counts) if configuration.training.balance_labels else None
-        self.register_buffer("prior", prior, persistent=False)
         sampled = configuration.source is not None and configuration.source.sampled
         self.baseline = (
             make_baseline(configuration.policy.baseline, configuration.model.tracker_size, sides)
@@ -188,18 +180,10 @@ class Objective(nn.Module):
         return -functional.cross_entropy(scores, labels, reduction="none")
 
     def _label_loss(self, output: PairOutput, labels: Tensor) -> Tensor:
-        """Average the cross-entropy of the labels.
-
-        To balance them, the logarithm of each label's share is added to its score (Menon et al.
-        2021, arXiv 2007.07314, equation 10): what the scores are left to learn is what the
-        sentences say, and not how frequent a label is.
-        """
+        """Return (this process's part of) the mean cross-entropy of the labels."""
         smoothing = self.configuration.training.label_smoothing
-        scores = output.scores.float()
-        if self.prior is not None:
-            scores = scores + self.prior
         losses = functional.cross_entropy(
-            scores, labels, reduction="none", label_smoothing=smoothing
+            output.scores.float(), labels, reduction="none", label_smoothing=smoothing
         )
         return part_of_mean(losses)
 
@@ -236,13 +220,6 @@ class TrainingStep(nn.Module):
         """
         idle = [*self.model.encoder.parameters(), *self.objective.parameters()]
         return loss + 0.0 * sum(weight.sum() for weight in idle)
-
-
-def _log_shares(counts: Tensor | None) -> Tensor:
-    """Turn counts into logarithms of shares; a label that is nowhere counts as once."""
-    if counts is None:
-        raise ValueError("balancing labels takes their counts")
-    return (counts.clamp(min=1) / counts.sum()).float().log()
 
 
 def _entropy(policy: TransitionPolicy) -> Tensor:

@@ -141,7 +141,7 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
             corpus.require_parses(split)
     if teacher is not None and teacher.needs_parse:
         corpus.require_parses("train")
-    if configuration.training.symmetries or configuration.training.average_forms > 1:
+    if configuration.training.symmetries:
         Symmetries.of_logic(corpus.vocabulary, corpus.labels)  # refuses labels that have none
     if configuration.model.leaf_context == "aligned" and corpus.sides == 1:
         raise ConfigurationError(

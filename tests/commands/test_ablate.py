@@ -1,4 +1,4 @@
-"""``spinn ablate`` as a person calls it."""
+"""``spinn ablate`` from the command line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from spinn.commands.main import main
-from spinn.laboratory import claims
-from spinn.laboratory.claims import experiment_names
+from spinn.studies import study as studies
+from spinn.studies.study import study_names
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [
@@ -46,7 +46,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_study_from_flags_and_its_table_again(corpus, tmp_path, capsys):
+def test_a_study_from_flags_and_writing_its_table_again(corpus, tmp_path, capsys):
     pytest.importorskip("torchtext")
     output = tmp_path / "out"
     arguments = ["ablate", "--vary", "trees=left,gold", "--seeds", "3", "--data", str(corpus)]
@@ -61,15 +61,15 @@ def test_a_study_from_flags_and_its_table_again(corpus, tmp_path, capsys):
     }  # fmt: skip
     assert main([*arguments, "--table-only", "--against", "trees=gold"]) == 0
     again = capsys.readouterr()
-    assert "less trees=gold" in again.out
+    assert "difference from trees=gold" in again.out
     assert "starting" not in again.err
     (output / "study.json").unlink()
     assert main([*arguments, "--seeds", "3,4", "--table-only"]) == 0
     assert "seed 4, not begun" in capsys.readouterr().out
     assert json.loads((output / "study.json").read_text(encoding="utf-8"))["seeds"] == [3, 4]
-    # An option of the grid has changed, so what lies there is another study's.
+    # With a changed option, the existing runs belong to another study.
     assert main([*arguments, "--epochs", "2"]) == 2
-    assert "epochs 1 where the grid has 2" in capsys.readouterr().err
+    assert "epochs 1 where the study has 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_study_from_flags_and_its_table_again(corpus, tmp_path, capsys):
         (["--table-only", "--output", "nowhere"], "no run of the study is finished"),
     ],
 )
-def test_refusals(tmp_path, monkeypatch, capsys, arguments, cause):
+def test_invalid_arguments_are_rejected(tmp_path, monkeypatch, capsys, arguments, cause):
     monkeypatch.chdir(tmp_path)
     assert main(["ablate", *arguments]) == 2
     error = capsys.readouterr().err
@@ -94,10 +94,10 @@ def test_refusals(tmp_path, monkeypatch, capsys, arguments, cause):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_experiments_are_listed_and_say_what_they_need(capsys):
+def test_studies_are_listed_and_name_the_files_they_need(capsys):
     assert main(["ablate", "--list-experiments"]) == 0
     listed = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in listed] == experiment_names()
+    assert [line.split()[0] for line in listed] == study_names()
     assert main(["ablate", "--experiment", "logic-gold", "--train", "x", "--also", "8=y"]) == 2
     error = capsys.readouterr().err
     assert "--dev FILES (test5)" in error
@@ -109,24 +109,24 @@ def test_experiments_are_listed_and_say_what_they_need(capsys):
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
-        (["--experiment", "none"], "There is no experiment called 'none'; choose from "),
+        (["--experiment", "none"], "There is no study called 'none'; choose from "),
         (["some.toml", "--experiment", "sample"], "--experiment and some.toml exclude each other"),
         (["--experiment", "sample", "--preset", "logic"], "--preset and sample.toml exclude"),
     ],
 )
-def test_experiments_refuse(capsys, arguments, cause):
+def test_conflicting_flags_are_rejected(capsys, arguments, cause):
     assert main(["ablate", *arguments]) == 2
     assert cause in capsys.readouterr().err
 
 
-def test_an_experiment_is_a_study(corpus, tmp_path, capsys, monkeypatch):
+def test_a_study_of_the_catalogue_is_run(corpus, tmp_path, capsys, monkeypatch):
     pytest.importorskip("torchtext")
-    monkeypatch.setattr(claims, "FOLDER", tmp_path)
+    monkeypatch.setattr(studies, "CATALOGUE", tmp_path)
     (tmp_path / "toy.toml").write_text(
-        'seeds = [3]\n[experiment]\ntitle = "T"\ntask = "t"\n'
+        'seeds = [3]\n[study]\ntitle = "T"\ntask = "t"\n'
         'needs = {train = "a", dev = "b", 7 = "c", 8 = "d"}\n'
-        'published = [{model = "LSTM", figures = {dev = 50, 7 = 40.5}, source = "them"}]\n'
-        'wanted = [{model = "bag", figures = {7 = 60}}]\n'
+        'published = [{model = "LSTM", accuracy = {dev = 50, 7 = 40.5}, source = "them"}]\n'
+        'expected = [{model = "bag", accuracy = {7 = 60}}]\n'
         '[[row]]\nname = "bag"\nencoder = "bow"\n'
     )
     files = ["--data", str(corpus), "--also", f"7={corpus / 'dev.jsonl'}"]
@@ -135,7 +135,7 @@ def test_an_experiment_is_a_study(corpus, tmp_path, capsys, monkeypatch):
     assert main([*arguments, *files, *SMALL]) == 0
     table = capsys.readouterr().out
     assert "- Published: LSTM: 50, 40.5 on dev, 7 (them)." in table
-    assert "- Wanted: bag: 60 on 7." in table
+    assert "- Expected: bag: 60 on 7." in table
     header, _, bag = (line.split(" | ") for line in table.splitlines()[:3])
     assert bag[header.index("7")] == bag[header.index("dev")]
     assert "8" in header
@@ -148,7 +148,7 @@ def test_preset_and_file_exclude_each_other(tmp_path, capsys):
     assert "[base] of the file" in capsys.readouterr().err
 
 
-def test_interrupting_says_how_to_go_on(corpus, tmp_path):
+def test_an_interruption_says_how_to_continue(corpus, tmp_path):
     pytest.importorskip("torchtext")
     study = tmp_path / "study.toml"
     study.write_text(f'seeds = [1]\n[base]\ndata = "{corpus}"\n[[row]]\nname = "a"\n')
@@ -167,8 +167,8 @@ def test_interrupting_says_how_to_go_on(corpus, tmp_path):
         if line.startswith("a-seed1: epoch 2/"):
             process.send_signal(2)
             break
-    told = process.stderr.read()
+    output_tail = process.stderr.read()
     assert process.wait(timeout=60) == 130
-    assert "0 of 1 runs are done. Give the same command to go on." in told
-    assert "Traceback" not in told
+    assert "0 of 1 runs are done. Repeat the command to continue." in output_tail
+    assert "Traceback" not in output_tail
     assert (output / "a-seed1" / "checkpoints.json").exists()

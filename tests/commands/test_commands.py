@@ -722,30 +722,3 @@ def test_a_model_of_spelt_brackets_reads_them_ever_after(
     shown = json.loads(capsys.readouterr().out)
     assert shown["hypothesis"] == record["hypothesis"]
     assert shown["probabilities"] == pytest.approx(record["probabilities"], abs=1e-5)
-
-
-def test_probabilities_are_averaged_over_forms_wherever_a_model_is_used(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("spacy")
-    pairs = ["=\ta\t( not ( not a ) )", "<\t( a ( and b ) )\ta", ">\ta\t( a ( and b ) )"]
-    (tmp_path / "rows").write_text("\n".join(pairs * 4) + "\n")
-    files = [f"--{split}={tmp_path / 'rows'}" for split in ("train", "dev", "test")]
-    run, answers = tmp_path / "run", tmp_path / "answers.jsonl"
-    flags = [*SMALL, "--format", "logic", "--trees", "gold", "--output", str(run)]
-    assert main(["train", *files, *flags, "--symmetries", "--average-forms", "2"]) == 0
-    assert main(["evaluate", str(run), "--output", str(answers)]) == 0
-    first, *_ = records = [json.loads(line) for line in answers.read_text().splitlines()]
-    right = sum(one["gold"] == one["predicted"] for one in records)
-    results = json.loads((run / "results.json").read_text())
-    assert results["dev"]["accuracy"] == pytest.approx(right / len(records))
-    capsys.readouterr()
-    assert main(["predict", str(run), "( a )", "( not ( not a ) )", "--json"]) == 0
-    shown = json.loads(capsys.readouterr().out)
-    assert shown["probabilities"] == pytest.approx(first["probabilities"], abs=1e-5)
-    configuration = json.loads((run / "config.json").read_text())
-    configuration["training"]["average_forms"] = 1
-    (run / "config.json").write_text(json.dumps(configuration))
-    assert main(["predict", str(run), "( a )", "( not ( not a ) )", "--json"]) == 0
-    plain = json.loads(capsys.readouterr().out)
-    assert plain["probabilities"] != pytest.approx(first["probabilities"], abs=1e-5)

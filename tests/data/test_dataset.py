@@ -65,10 +65,6 @@ def test_labels_are_numbered_as_listed():
     assert dataset.labels.dtype == np.int64
 
 
-def test_labels_are_counted_where_they_are_known():
-    assert build(PAIRS).label_counts(3).tolist() == [1, 1, 0]
-
-
 def test_word_counts():
     builder = DatasetBuilder(LABELS, lower=True)
     builder.extend(PAIRS)
@@ -163,14 +159,3 @@ def test_examples_are_taken_with_their_trees_and_labels(lengths, sides, data):
     assert taken.lengths.tolist() == [length for row in rows for length in lengths[row][:sides]]
     for row, label in zip(rows, taken.labels.tolist(), strict=True):
         assert label == whole.labels[row]
-
-
-def test_sides_can_be_exchanged():
-    dataset = build(PAIRS)
-    exchanged = dataset.exchanged()
-    assert exchanged.lengths.tolist() == [2, 3, 3, 2, 1, 1]
-    assert exchanged.words.tolist() == [5, 0, 2, 3, 4, 0, 6, 0, 2, 6, 2, 4]
-    assert exchanged.labels.tolist() == dataset.labels.tolist()
-    again = exchanged.exchanged()
-    assert np.array_equal(again.words, dataset.words)
-    assert np.array_equal(again.transitions, dataset.transitions)

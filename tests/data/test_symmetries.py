@@ -154,44 +154,6 @@ def test_a_variable_that_no_pair_has_is_given_to_none(tmp_path):
             assert {corpus.vocabulary.words[word] for word in batch.words.flatten()} <= known
 
 
-def test_forms_of_a_set_are_it_and_others_that_mean_the_same(corpus):
-    symmetries = Symmetries.of_logic(corpus.vocabulary, corpus.labels)
-    data = corpus.sets["train"]
-    forms = list(symmetries.forms(data, 4, seed=2))
-    assert len(forms) == 4
-    first, numbers = forms[0]
-    assert np.array_equal(first.words, data.words)
-    assert numbers.tolist() == list(range(7))
-    others = {form.words.tobytes() for form, _ in forms}
-    assert len(others) == 4
-    for form, numbers in forms:
-        assert np.array_equal(form.labels, data.labels)
-        (batch,) = Batcher(
-            form, TREE_SOURCES["gold"], batch_size=len(form), shuffle=False
-        ).batches()
-        for row, pair in zip(batch.rows.tolist(), formulas(batch, corpus), strict=True):
-            label = corpus.labels[numbers[data.labels[row]]]
-            assert relate(*map(table, pair)) == label
-
-
 def test_other_labels_have_no_symmetries():
-    with pytest.raises(ConfigurationError, match=r"--average-forms are for logic.*neutral"):
+    with pytest.raises(ConfigurationError, match=r"--symmetries is for logic.*neutral"):
         Symmetries.of_logic(Vocabulary(["<unk>", "<pad>", "a"]), ["entailment", "neutral"])
-
-
-def test_labels_are_counted_as_often_as_they_are_read(corpus):
-    """The converse of a label is read in half of the forms."""
-    symmetries = Symmetries.of_logic(corpus.vocabulary, corpus.labels)
-    below, above = corpus.labels.index("<"), corpus.labels.index(">")
-    data = corpus.sets["train"]
-    kept = data.take(np.flatnonzero((data.labels != above) | (np.arange(len(data)) % 9 == 0)))
-    counts = kept.label_counts(len(corpus.labels))
-    told = symmetries.label_counts(counts)
-    assert counts[below] > 5 * counts[above] > 0
-    assert told[below] == told[above] == (counts[below] + counts[above]) / 2
-    read = np.zeros(len(counts))
-    given: dict[str, Any] = {"batch_size": 40, "seed": 5, "symmetries": symmetries}
-    for epoch in range(20):
-        for batch in Batcher(kept, TREE_SOURCES["gold"], **given).batches(epoch):
-            read += np.bincount(batch.labels.numpy(), minlength=len(counts))
-    np.testing.assert_allclose(read / 20, told, atol=0.1 * told[below])

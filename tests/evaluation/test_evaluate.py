@@ -16,11 +16,9 @@ from torch.nn import functional
 from spinn.data.batching import Batcher
 from spinn.data.dataset import NO_LABEL, DatasetBuilder, PairDataset
 from spinn.data.examples import Example, Sentence
-from spinn.data.symmetries import Symmetries
 from spinn.data.vocabulary import Vocabulary
 from spinn.evaluation.evaluate import (
     Evaluation,
-    Forms,
     count_parameters,
     evaluate,
     parse,
@@ -293,23 +291,3 @@ def test_only_trained_numbers_are_counted():
     known = torch.tensor([True, True, False])
     embedding = build_embedding(options, 3, torch.randn(3, 5), known)
     assert count_parameters(embedding) == 5  # of the one word without a given vector
-
-
-def test_probabilities_are_averaged_over_forms_of_the_set():
-    """Two names may change places, and with the sides the first label turns into the second."""
-    symmetries = Symmetries(np.array([3, 5], dtype=np.int32), len(WORDS) + 2, np.array([1, 0, 2]))
-    model, data, source = make_model(), make_dataset(), tree_source("gold")
-    averaged = evaluate(model, data, LABELS, source, forms=Forms(symmetries, 3), seed=4)
-    total = np.zeros((PAIRS, 3))
-    for form, numbers in symmetries.forms(data, 3, 4):
-        for row in range(PAIRS):
-            (alone,) = evaluate(model, form.take(np.array([row])), LABELS, source).probabilities
-            total[row] += [alone[number] for number in numbers]
-    np.testing.assert_allclose(averaged.probabilities, total / 3, atol=1e-6)
-    right = averaged.probabilities.argmax(axis=1) == data.labels
-    assert averaged.report.accuracy == pytest.approx(right.mean())
-    losses = -np.log(averaged.probabilities[np.arange(PAIRS), data.labels])
-    assert averaged.report.loss == pytest.approx(losses.mean(), rel=1e-5)
-    plain = evaluate(model, data, LABELS, source)
-    assert tree_lists(averaged) == tree_lists(plain)
-    assert not np.allclose(averaged.probabilities, plain.probabilities, atol=1e-3)

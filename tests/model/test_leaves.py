@@ -212,60 +212,17 @@ def test_gradients_reach_every_weight():
         assert weight.grad.any(), name
 
 
-# Dropout by token or by word.
-
-
-def dropping(unit: str, context: str = "none", norm: str = "layer") -> LeafLayer:
+@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
+def test_each_token_is_dropped_independently(norm):
     torch.manual_seed(0)
-    return make_layer(
-        WordEmbedding(drawn(6, 16), NONE_FIXED),
-        32,
-        context=context,
-        context_width=8,
-        norm=norm,
-        embedding_dropout=0.5,
-        dropout=0.5,
-        unit=unit,
+    layer = make_layer(
+        WordEmbedding(drawn(6, 16), NONE_FIXED), 32, norm=norm, embedding_dropout=0.5, dropout=0.5
     )
-
-
-def leaves_of_word_2(layer: LeafLayer) -> Tensor:
-    """Make the leaves of a word that stands twice in a batch."""
     states = layer(WORDS, LENGTHS).states
     tokens = WORDS[(torch.arange(len(WORDS))[:, None] < LENGTHS).to(DEVICE)]
-    return states[tokens == 2]
-
-
-@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
-def test_a_word_loses_the_same_numbers_wherever_it_stands_if_so_asked(norm):
-    by_token = leaves_of_word_2(dropping("token", norm=norm))
-    by_word = leaves_of_word_2(dropping("word", norm=norm))
-    assert len(by_token) == len(by_word) == 2
-    assert not torch.equal(*by_token)
-    assert torch.equal(*by_word)
-    assert 0 < (by_word == 0).sum() < by_word.numel()
-
-
-def test_words_are_dropped_anew_in_every_batch():
-    layer = dropping("word")
-    assert not torch.equal(leaves_of_word_2(layer), leaves_of_word_2(layer))
-
-
-def test_below_a_leaf_lstm_each_token_keeps_a_leaf_of_its_own():
-    layer = dropping("word", "bilstm")
-    assert not torch.equal(*leaves_of_word_2(layer))
+    first, second = states[tokens == 2]
+    assert not torch.equal(first, second)
     assert not layer.alike(training=True)
-
-
-@pytest.mark.parametrize("context", ["none", "bilstm"])
-@pytest.mark.parametrize("norm", ["batch", "layer"])
-def test_without_dropout_the_unit_changes_nothing_in_evaluation(context, norm):
-    by_token, by_word = (dropping(unit, context, norm).eval() for unit in ("token", "word"))
-    torch.testing.assert_close(
-        by_token(WORDS, LENGTHS).states,
-        by_word(WORDS, LENGTHS).states,
-        **dict.fromkeys(("rtol", "atol"), 1e-6 if EXACT else 1e-5),
-    )
 
 
 def test_a_row_alone_in_a_batch_is_normalised_as_in_evaluation():

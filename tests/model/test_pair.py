@@ -430,8 +430,6 @@ def test_which_models_go_by_height_and_share_subtrees():
         ({}, False, True),
         (still | {"leaf_dropout": 0.1}, False, True),
         (still | {"norm": "batch"}, False, True),
-        ({"norm": "batch", "dropout_unit": "word"}, True, True),
-        ({"leaf_context": "lstm", "dropout_unit": "word"}, False, False),
         (still | {"leaf_context": "lstm"}, False, False),
         (still | {"tracker": True}, False, False),
     ):

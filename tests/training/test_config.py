@@ -44,7 +44,6 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "texts": ({"data": PREPARED.name}, {}),
     "vectors": ({}, {"vectors": "some.txt"}),
     "vector file": ({}, {"vectors": "some.txt"}),
-    "leaf dropout": ({"embedding_dropout": 0.0, "leaf_dropout": 0.0}, {"leaf_dropout": 0.2}),
     "classifier layers": ({"classifier_layers": 0}, {}),
     "pairs": ({"token_budget": 50}, {}),
     "no vectors": ({"vectors": "some.txt"}, {}),

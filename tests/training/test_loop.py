@@ -516,9 +516,8 @@ def test_a_run_without_a_dev_set_is_refused(tmp_path):
 
 
 def test_symmetries_of_labels_that_have_none_are_refused_before_training(toy_folder, tmp_path):
-    for options in ({"symmetries": True}, {"average_forms": 2}):
-        with pytest.raises(ConfigurationError, match="--average-forms are for logic"):
-            run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
+    with pytest.raises(ConfigurationError, match="--symmetries is for logic"):
+        run.train(small_configuration(toy_folder, symmetries=True), tmp_path / "run", silent)
     assert not (tmp_path / "run").exists()
 
 

@@ -64,8 +64,7 @@ def setting(folder: Path, form: str, **options: Any) -> Setting:
         for weight in model.encoder.parameters():
             weight *= 3  # so that the tracker has opinions
     source = configuration.teacher or configuration.source
-    counts = torch.from_numpy(corpus.sets["train"].label_counts(len(corpus.labels)))
-    objective = Objective(configuration, corpus.sides, counts).to(DEVICE)
+    objective = Objective(configuration, corpus.sides)
     return Setting(configuration, corpus, model, objective, one_batch(configuration, source))
 
 
@@ -139,37 +138,6 @@ def test_label_smoothing_changes_the_loss_and_not_the_report(toy_folder):
     assert same(result.loss, smooth.label_loss(output, smoothing=0.2))
     assert not same(result.loss, smooth.label_loss(output))
     assert same(result.sums["loss"], smooth.label_loss(output) * len(smooth.batch))
-
-
-@pytest.mark.parametrize(
-    ("form", "choice"),
-    [("SPINN-PI-NT", Choice.GIVEN), ("SPINN", Choice.GIVEN), ("RL-SPINN", Choice.SAMPLED)],
-)
-def test_balanced_labels_add_their_log_shares_to_what_is_learned_alone(toy_folder, form, choice):
-    toy, balanced = (setting(toy_folder, form, balance_labels=on) for on in (False, True))
-    labels = load_corpus(toy.configuration.data).sets["train"].labels
-    shares = torch.tensor([(labels == label).mean() for label in range(labels.max() + 1)])
-    scores, gold = toy.output(choice).scores, toy.batch.labels
-    plain = functional.cross_entropy(scores, gold)
-    adjusted = functional.cross_entropy(scores + shares.log().to(DEVICE), gold)
-    assert not same(adjusted, plain)
-    assert same(balanced.step().loss - toy.step().loss, adjusted - plain)
-    assert balanced.step().sums == toy.step().sums
-    assert balanced.step().means == toy.step().means
-
-
-def test_balanced_labels_make_up_for_a_prior(toy_folder):
-    # Scores that are equal where labels are not: all that is left to learn is the prior.
-    scores = torch.zeros(100, 3, device=DEVICE, requires_grad=True)
-    labels = torch.tensor([0] * 70 + [1] * 30, device=DEVICE)
-    configuration = small_configuration(toy_folder, balance_labels=True)
-    objective = Objective(configuration, label_counts=torch.tensor([70, 30, 0])).to(DEVICE)
-    empty = Encoding(torch.zeros(200, 1, device=DEVICE), None)
-    objective._label_loss(PairOutput(scores, empty), labels).backward()
-    assert scores.grad is not None
-    assert scores.grad.sum(dim=0)[:2].abs().max() < 0.01
-    with pytest.raises(ValueError, match="takes their counts"):
-        Objective(configuration)
 
 
 # Learning transitions from a teacher.

@@ -1,0 +1,169 @@
+"""Keep the results of a study from the catalogue: ``python -m spinn.studies.collect NAME FOLDER``.
+
+The folder must hold runs of ``spinn ablate --experiment NAME``, or of another study with the same
+configurations. ``results/NAME.json`` of the clone keeps, for each row, its configuration (with file
+names instead of paths) and, for each finished seed, its results and its learning curve on dev.
+Seeds kept earlier remain if the row's configuration is unchanged; otherwise they are dropped and
+named. The study's own table, whose intervals and tests need all predictions, is kept as
+``results/NAME.md`` if the folder has all kept runs. Then the tables in the documentation are
+written; without arguments, only these.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from spinn.errors import SpinnError
+from spinn.files import write_whole
+from spinn.studies.expansion import ExpandedStudy, expand, load_expanded
+from spinn.studies.overview import write_overview
+from spinn.studies.results import RESULTS, check_clone, read_record, record_file, write_documents
+from spinn.studies.run import RunState, check_folders, differences
+from spinn.studies.study import Study, override, read_study, study_file
+from spinn.training.checkpoint import RunDirectory
+from spinn.training.config import Configuration
+from spinn.training.loop import read_metrics
+
+# Options that depend on where the files are, which a study in the catalogue does not set.
+FILE_OPTIONS = ("data", "train", "dev", "test", "also", "vectors", "data_directory")
+
+
+def collect(name: str, output: Path, results: Path = RESULTS) -> list[str]:
+    """Add the finished runs in a study's folder to the kept results of a study in the catalogue.
+
+    Parameters
+    ----------
+    name
+        Name of the study in the catalogue.
+    output
+        The folder that ``spinn ablate`` wrote.
+    results
+        The folder of kept results.
+
+    Returns
+    -------
+    Messages on what was dropped: seeds of changed rows, and a table that is no longer complete.
+
+    Raises
+    ------
+    SpinnError
+        If the folder has no study, no finished run, or another study.
+
+    """
+    expanded, study = load_expanded(output), read_study(study_file(name))
+    _check_matches(name, study, expanded, output)
+    finished = _finished_rows(expanded, output)
+    if not finished:
+        raise SpinnError(f"{output}: no run of the study is finished yet.")
+    record = read_record(name, results)
+    dropped = []
+    for row, kept in finished.items():
+        before = record["rows"].get(row, kept)
+        changed = differences(
+            _effective(before["configuration"]), _effective(kept["configuration"])
+        )
+        if not changed:
+            runs = before["runs"] | kept["runs"]
+            kept["runs"] = {seed: runs[seed] for seed in sorted(runs, key=int)}
+        else:
+            seeds = ", ".join(before["runs"])
+            dropped.append(f"{row}: seeds {seeds} are dropped, they had {'; '.join(changed)}.")
+        record["rows"][row] = kept
+    complete = _seeds(finished) == _seeds(record["rows"])
+    table = _table(study, expanded, output) if complete else None
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    write_whole(record_file(name, results), text + "\n")
+    place = results / f"{name}.md"
+    if table is not None:
+        write_whole(place, table)
+    elif place.is_file():
+        place.unlink()
+        dropped.append(f"{place.name} is deleted, as the folder does not have all kept runs.")
+    return dropped
+
+
+def _check_matches(name: str, study: Study, expanded: ExpandedStudy, output: Path) -> None:
+    """Check that rows and seeds are those of the study, apart from the files they read."""
+    others = sorted(set(expanded.seeds) - set(study.seeds))
+    if others:
+        raise SpinnError(f"{output}: seeds {others} are not seeds of {name}.")
+    for row, configurations in expanded.rows.items():
+        data = configurations[0].as_dict()["data"]
+        files = {option: data[option] for option in FILE_OPTIONS if data[option]}
+        whole = expand(override(study, files, {}, expanded.seeds), name)
+        if row not in whole.rows:
+            raise SpinnError(f"{output}: row {row!r} is not a row of {name}.")
+        found = differences(configurations[0].without_idle(), whole.rows[row][0].without_idle())
+        if found:
+            raise SpinnError(f"{output}: row {row!r} differs from {name}: {'; '.join(found)}.")
+
+
+def _finished_rows(expanded: ExpandedStudy, output: Path) -> dict[str, Any]:
+    """Return the configuration and the finished runs of each row that has any."""
+    runs = expanded.runs(output)
+    check_folders(runs)
+    rows: dict[str, Any] = {}
+    for run in runs:
+        if run.state is RunState.DONE:
+            kept = rows.setdefault(run.row, {"configuration": None, "runs": {}})
+            kept["configuration"] = _portable(_read_json(run.path / "config.json"))
+            metrics = read_metrics(RunDirectory(run.path))
+            kept["runs"][str(run.seed)] = {
+                "results": _read_json(run.path / "results.json"),
+                "curve": [line for line in metrics if line["kind"] == "dev"],
+            }
+    return {row: rows[row] for row in expanded.rows if row in rows}
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _seeds(rows: dict[str, Any]) -> dict[str, set[str]]:
+    return {row: set(kept["runs"]) for row, kept in rows.items()}
+
+
+def _table(study: Study, expanded: ExpandedStudy, output: Path) -> str:
+    """Return the study's table with its title and current references."""
+    assert study.header is not None
+    table = write_overview(expanded, output, None, notes=study.header.remarks())
+    return f"# {study.header.title}\n\n{table.markdown()}"
+
+
+def _effective(kept: dict[str, Any]) -> Configuration:
+    """Return a kept configuration, possibly of an earlier version, without options of no effect."""
+    return Configuration.of_dict(kept).without_idle()
+
+
+def _portable(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Remove paths and the seed from a configuration, in place."""
+    data = configuration["data"]
+    for split in ("train", "dev", "test"):
+        data[split] = [Path(path).name for path in data[split]]
+    further = [path.partition("=") for path in data["also"]]
+    data["also"] = [f"{name}={Path(path).name}" for name, _, path in further]
+    for option in ("data", "vectors"):
+        data[option] = Path(data[option]).name if data[option] else None
+    del data["data_directory"], configuration["training"]["seed"]
+    return configuration
+
+
+def main() -> None:
+    """Collect a study, if one is named, and write the tables in the documentation."""
+    if len(sys.argv) not in (1, 3):
+        sys.exit("Give the name of a study and its folder, or no arguments.")
+    try:
+        check_clone()
+        if len(sys.argv) == 3:
+            for line in collect(sys.argv[1], Path(sys.argv[2])):
+                print(line)
+        write_documents()
+    except SpinnError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""The process that performs one run of a study: ``python -m spinn.studies.worker``.
+
+It reads the folder and the configuration as one line of JSON from standard input. The launching
+process keeps that pipe open; if it dies, the pipe closes, and the worker saves its run and exits as
+on SIGTERM. Progress goes to standard error; standard output carries only the reason of a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from spinn.errors import SpinnError
+from spinn.studies.run import perform
+from spinn.training.config import Configuration
+from spinn.training.loop import Interruption
+
+# Exit statuses.
+STOPPED = 130
+FAILED = 2
+
+
+def encode_order(configuration: Configuration, path: Path) -> str:
+    """Return the line that a worker reads from standard input."""
+    return json.dumps({"path": str(path), "configuration": configuration.as_dict()}) + "\n"
+
+
+def main() -> int:
+    """Perform the run described on standard input; return the exit status."""
+    order = json.loads(sys.stdin.readline())
+    to_launcher, sys.stdout = sys.stdout, sys.stderr
+    threading.Thread(target=_stop_with_launcher, daemon=True).start()
+    try:
+        perform(Configuration.of_dict(order["configuration"]), Path(order["path"]), _log)
+    except (Interruption, KeyboardInterrupt):
+        return STOPPED
+    except SpinnError as error:
+        _log(str(error))
+        print(error, file=to_launcher, flush=True)
+        return FAILED
+    return 0
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _stop_with_launcher() -> None:
+    """Send this process SIGTERM when standard input is closed."""
+    # The bare descriptor: a thread blocked in sys.stdin would hold its lock at interpreter exit.
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
