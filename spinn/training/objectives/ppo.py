@@ -1,14 +1,14 @@
-"""Proximal policy optimisation: further updates of the policy with trees that were sampled before.
+"""Proximal policy optimisation: further updates of the policy with the same sampled trees.
 
-REINFORCE uses a batch's trees once. To use them again, after the policy has moved away from the one
-they were sampled from, each advantage is weighed with the ratio of their probabilities, new to old,
-and the clipped surrogate of Schulman et al. (2017, arXiv 1707.06347, eq. 7) ends the attraction of
-a tree once its probability has changed by a share of ``clip``. That lets the policy keep pace with
-the composition, which learns faster by its exact gradient (Havrylov, Kruszewski and Joulin 2019,
-arXiv 1902.09393, for trees).
+REINFORCE uses a batch's trees once. To use them again, after the policy has moved, each advantage
+is multiplied by the ratio of the trees' probabilities, new to old, and the clipped surrogate of
+Schulman et al. (2017, arXiv 1707.06347, equation 7) removes the gradient of a tree whose
+probability has changed by more than ``clip``. The policy then keeps pace with the composition,
+which learns faster by its exact gradient (Havrylov, Kruszewski and Joulin 2019, arXiv 1902.09393,
+for trees).
 
 Where all ratios are 1 the surrogate's gradient is REINFORCE's. The first update with a batch is
-therefore REINFORCE's own, in one step with the rest of the model; what is here makes the others.
+therefore REINFORCE's, in one step with the rest of the model; this module makes the others.
 """
 
 from __future__ import annotations
@@ -21,16 +21,30 @@ from torch import Tensor
 from spinn.model.pair import PairModel
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Encoding, Leaves, Plan
+from spinn.options import option
 from spinn.training.distributed import part_of_mean
-from spinn.training.reinforce import by_pair
+from spinn.training.objectives.baselines import by_pair
 
-# Of the logarithm of a ratio: far beyond every clip, and not yet infinite.
-_LARGEST = 20.0
+_LARGEST = 20.0  # of the logarithm of a ratio: far past every clip, and finite
+
+
+@dataclass(frozen=True)
+class PPOOptions:
+    """Several updates of the policy with the same trees (``--policy-updates 2`` or more)."""
+
+    policy_updates: int = option(
+        1,
+        "updates of the policy with the trees of a batch; 1 for REINFORCE, more for PPO",
+        minimum=1,
+    )
+    policy_clip: float = option(
+        0.2, "largest relative change of a tree's probability that PPO rewards", minimum=0
+    )
 
 
 @dataclass(frozen=True)
 class SampledTrees:
-    """The trees of a batch, what they earned, and what a policy needs to judge them anew.
+    """The trees of a batch, their advantages, and what a policy needs to score them again.
 
     Attributes
     ----------
@@ -87,7 +101,7 @@ class SampledTrees:
 
     @property
     def samples(self) -> int:
-        """K, how many trees there are of each sentence."""
+        """K, the number of trees of each sentence."""
         return self.advantage.shape[1] if self.advantage.dim() == 2 else self.advantage.shape[2]
 
     def judged_by(self, model: PairModel) -> TransitionPolicy:
@@ -101,25 +115,23 @@ class SampledTrees:
 def surrogate_loss(
     policy: TransitionPolicy, trees: SampledTrees, clip: float
 ) -> tuple[Tensor, Tensor]:
-    """Make PPO's loss, minus the clipped surrogate, as (this process's part of) a mean.
+    """Return PPO's loss, minus the clipped surrogate, a mean over pairs and samples.
 
-    A ratio is of the probabilities of what one advantage judges. A reward judges all transitions of
-    a pair at once, so there is one ratio to a pair's two trees, as in the paper on trees; the value
-    baseline judges each transition by itself, and each has its ratio. As in REINFORCE's loss, the
-    mean is over pairs and samples.
+    There is one ratio for each advantage: of a pair's two trees, whose transitions earn one reward
+    together, or of each transition, with the value baseline.
 
     Parameters
     ----------
     policy
-        ``[T, 2P * K]``, the distributions as they are now.
+        ``[T, SP * K]``, the present distributions.
     trees
         What was sampled from earlier ones.
     clip
-        How far a ratio may go from 1 and still be worth going further.
+        Largest distance of a ratio from 1 that still has a gradient.
 
     Returns
     -------
-    The loss, and the share of ratios beyond the clip, which get no gradient.
+    The loss, and the share of ratios past the clip, which have no gradient.
 
     """
     advantage = trees.advantage

@@ -1,10 +1,6 @@
-"""REINFORCE for transitions: the policy's loss, and what rewards are measured against.
+"""Baselines of REINFORCE: what a reward is compared with.
 
-A pair's reward is known once it is classified; both its sentences' transitions earned it. (What is
-said of pairs holds of single sentences: an example has S of them, 2 or 1.) The policy's loss has
-the gradient -(R - b) * grad log p(transitions), an unbiased estimate of the gradient of the
-expected -R for every baseline b here except the running mean's deviation, which scales it
-(Williams 1992; Yogatama et al. 2016 for trees).
+An example has S sentences, 2 of a pair or 1, which earn its reward together.
 """
 
 from __future__ import annotations
@@ -12,16 +8,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Encoding
 from spinn.training.distributed import mean, part_of_mean
 
 
 class Baseline(nn.Module):
-    """Turn rewards into advantages; this one leaves them as they are (``none``)."""
+    """Turn rewards into advantages; this one returns them unchanged (``none``)."""
 
     def advantage(self, rewards: Tensor, encoding: Encoding, reference: Tensor | None) -> Tensor:
-        """Measure rewards against the baseline.
+        """Compare rewards with the baseline.
 
         Parameters
         ----------
@@ -30,18 +25,18 @@ class Baseline(nn.Module):
         encoding
             Of the SP * K sentences.
         reference
-            ``[P]``, the rewards of the greedy trees, where the baseline wants them.
+            ``[P]``, the rewards of the greedy trees, if the baseline needs them.
 
         Returns
         -------
-        ``[P, K]``, or ``[T, P, K, S]`` if it differs from step to step and from premise to
-        hypothesis. It carries no gradient.
+        ``[P, K]``, or ``[T, P, K, S]`` if it depends on the step and on the sentence. It has no
+        gradient.
 
         """
         return rewards
 
     def loss(self) -> Tensor | None:
-        """Return what the baseline itself has to learn from the last rewards, if it learns."""
+        """Return the loss of the baseline's own weights, from the last rewards, if it has any."""
         return None
 
 
@@ -60,7 +55,7 @@ class RunningMean(Baseline):
         self.register_buffer("seen", torch.zeros(()))
 
     def advantage(self, rewards: Tensor, encoding: Encoding, reference: Tensor | None) -> Tensor:
-        """Use the statistics of earlier batches, so that a reward has no part in its baseline."""
+        """Use the statistics of earlier batches, so that a reward is not part of its baseline."""
         result = rewards
         if self.seen > 0:
             share = 1 - self.momentum**self.seen
@@ -83,7 +78,7 @@ class Greedy(Baseline):
     def advantage(self, rewards: Tensor, encoding: Encoding, reference: Tensor | None) -> Tensor:
         """Subtract the greedy rewards."""
         if reference is None:
-            raise ValueError("the greedy baseline wants the rewards of the greedy trees")
+            raise ValueError("the greedy baseline needs the rewards of the greedy trees")
         return rewards - reference[:, None]
 
 
@@ -109,9 +104,9 @@ class Value(Baseline):
         self._loss: Tensor | None = None
 
     def advantage(self, rewards: Tensor, encoding: Encoding, reference: Tensor | None) -> Tensor:
-        """Predict at every step, and remember the error as this baseline's loss."""
+        """Predict at every step, and keep the error as this baseline's loss."""
         if encoding.tracker is None or encoding.policy is None:
-            raise ValueError("the value baseline wants the tracker's states")
+            raise ValueError("the value baseline needs the tracker's states")
         values = self.predict(encoding.tracker.detach()).squeeze(-1)
         predicted = by_pair(values, rewards.shape[1], self.sides)
         running = by_pair(encoding.policy.running, rewards.shape[1], self.sides)
@@ -125,7 +120,7 @@ class Value(Baseline):
 
 
 def make_baseline(name: str, tracker_size: int, sides: int = 2) -> Baseline:
-    """Make the baseline that ``--baseline`` names."""
+    """Return the baseline that ``--baseline`` names."""
     if name == "value":
         return Value(tracker_size, sides)
     kinds = {"none": Baseline, "mean": RunningMean, "greedy": Greedy, "leave-one-out": LeaveOneOut}
@@ -133,30 +128,6 @@ def make_baseline(name: str, tracker_size: int, sides: int = 2) -> Baseline:
 
 
 def by_pair(values: Tensor, samples: int, sides: int) -> Tensor:
-    """Bring ``[T, SP * K]`` of sentences to ``[T, P, K, S]``: premise and hypothesis of a pair."""
+    """Return ``[T, SP * K]`` of sentences as ``[T, P, K, S]``, by pair."""
     pairs = values.shape[1] // (sides * samples)
     return torch.stack(values.unflatten(1, (sides, pairs, samples)).unbind(1), dim=-1)
-
-
-def policy_loss(
-    policy: TransitionPolicy, transitions: Tensor, advantage: Tensor, sides: int
-) -> Tensor:
-    """Make the loss whose gradient is REINFORCE's, as (this process's part of) a mean.
-
-    The mean is over pairs and samples.
-
-    Parameters
-    ----------
-    policy, transitions
-        ``[T, SP * K]``, what was sampled and from what.
-    advantage
-        ``[P, K]`` or ``[T, P, K, S]``, without gradient.
-    sides
-        S, how many sentences earn a reward together.
-
-    """
-    samples = advantage.shape[1] if advantage.dim() == 2 else advantage.shape[2]
-    steps = by_pair(policy.log_prob(transitions), samples, sides)
-    if advantage.dim() == 2:
-        advantage = advantage[None, :, :, None]
-    return -part_of_mean((advantage * steps).sum(dim=(0, 3)))

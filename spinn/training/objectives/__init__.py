@@ -1,0 +1,1 @@
+"""What a training step minimises: one module for each kind of loss, with its options."""

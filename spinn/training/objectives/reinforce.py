@@ -1,0 +1,198 @@
+"""Learning transitions from the label alone: REINFORCE.
+
+A pair's reward is known once it is classified; the transitions of both its sentences earned it. The
+policy's loss has the gradient -(R - b) * grad log p(transitions), an unbiased estimate of the
+gradient of the expected -R for every baseline b of :mod:`spinn.training.objectives.baselines`
+except the running mean's deviation, which scales it (Williams 1992; Yogatama et al. 2016 for
+trees).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+from torch.nn import functional
+
+from spinn.data.batching import Batch
+from spinn.model.pair import PairModel, PairOutput
+from spinn.model.policy import TransitionPolicy
+from spinn.model.types import Leaves, Plan
+from spinn.ops.allreduce import all_sum
+from spinn.options import option
+from spinn.runtime import evaluation_mode
+from spinn.training.distributed import part_of_mean
+from spinn.training.objectives.baselines import Greedy, by_pair, make_baseline
+from spinn.training.objectives.label import Objective, StepResult, counted, ramp
+from spinn.training.objectives.ppo import PPOOptions, SampledTrees, surrogate_loss
+from spinn.training.objectives.teacher import TeacherObjective
+
+
+@dataclass(frozen=True)
+class ReinforceOptions:
+    """Learning transitions by REINFORCE (``--rl``)."""
+
+    reward: str = option("loss", "reward of a sampled tree", choices=("loss", "correct"))
+    baseline: str = option(
+        "greedy",
+        "what a reward is compared with",
+        choices=("none", "mean", "greedy", "leave-one-out", "value"),
+    )
+    samples: int = option(1, "trees sampled for each sentence", minimum=1)
+    policy_weight: float = option(1.0, "weight of the policy loss", minimum=0)
+    policy_learning_rate: float | None = option(
+        None,
+        "learning rate of the tracker, or of the parser (default: that of the model)",
+        minimum=0,
+    )
+    policy_epochs: int | None = option(
+        None,
+        "epochs after which a parser of its own (--parser own) is frozen and its most probable "
+        "trees are followed (default: it learns to the end)",
+        minimum=1,
+    )
+    entropy_weight: float = option(0.02, "weight of the entropy bonus", minimum=0)
+    entropy_weight_end: float = option(0.0, "entropy weight at the end of training", minimum=0)
+    entropy_epochs: int | None = option(
+        None,
+        "epochs of policy learning after which the entropy weight is at its end (default: all)",
+        minimum=1,
+    )
+    warm_start: float = option(0.0, "epochs that follow the teacher's trees first", minimum=0)
+
+
+class ReinforceObjective(Objective):
+    """The label's loss over sampled trees, the policy's loss, and an entropy bonus.
+
+    Parameters
+    ----------
+    options
+        Rewards, baseline and weights.
+    epochs, label_smoothing
+        As in :class:`Objective`.
+    tracker_size
+        Width of the tracker, which the value baseline reads.
+    sides
+        Sentences that earn a reward together: 2, or 1.
+    teacher
+        Objective of the warm start, if there is one.
+    ppo
+        Options of further updates with the same trees, if there are any.
+
+    """
+
+    def __init__(
+        self,
+        options: ReinforceOptions,
+        epochs: int,
+        label_smoothing: float = 0.0,
+        *,
+        tracker_size: int,
+        sides: int = 2,
+        teacher: TeacherObjective | None = None,
+        ppo: PPOOptions | None = None,
+    ) -> None:
+        super().__init__(epochs, label_smoothing)
+        self.options, self.sides, self.ppo = options, sides, ppo
+        self.baseline = make_baseline(options.baseline, tracker_size, sides)
+        # Its losses have no weights; kept out of the modules, so that checkpoints stay as they are.
+        self._teacher = [teacher]
+
+    def forward(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
+        """Run the model on a batch; follow the teacher at first, a frozen parser's trees at last."""
+        options, (teacher,) = self.options, self._teacher
+        if options.policy_epochs is not None and epoch >= options.policy_epochs:
+            return super().forward(model, batch, epoch)
+        if epoch < options.warm_start and batch.transitions is not None and teacher is not None:
+            result: StepResult = teacher(model, batch, epoch)
+            return result
+        return self._reinforce(model, batch, epoch)
+
+    def _reinforce(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
+        options = self.options
+        leaves, plan = model.read(batch.words, batch.lengths, Plan.sampled())
+        copies = leaves.repeat(options.samples)
+        every = model.classify(copies, plan)
+        output = counted(every, batch)
+        labels = batch.labels.repeat_interleave(options.samples)
+        rewards = self._rewards(output, labels).view(len(batch), options.samples)
+        reference = self._greedy_rewards(model, batch, leaves)
+        encoding = output.encoding
+        assert encoding.policy is not None
+        assert encoding.transitions is not None
+        advantage = self.baseline.advantage(rewards, encoding, reference)
+        loss = self.label_loss(output, labels)
+        loss = loss + options.policy_weight * policy_loss(
+            encoding.policy, encoding.transitions, advantage, self.sides
+        )
+        entropy = mean_entropy(encoding.policy)
+        weight = self._entropy_weight(epoch)
+        if weight > 0:
+            loss = loss - weight * entropy
+        own = self.baseline.loss()
+        if own is not None:
+            loss = loss + own
+        figures = {"entropy": entropy.detach(), "reward": part_of_mean(rewards)}
+        result = self.result(output, labels, loss, options.samples, **figures)
+        if self.ppo is None:
+            return result
+        trees = SampledTrees.of(every.encoding, copies, advantage, weight, self.sides)
+        return replace(result, trees=trees)
+
+    def improve(self, model: PairModel, trees: SampledTrees) -> tuple[Tensor, Tensor]:
+        """Return the loss of a further update of the policy, and the share of clipped ratios."""
+        assert self.ppo is not None
+        policy = trees.judged_by(model)
+        loss, clipped = surrogate_loss(policy, trees, self.ppo.policy_clip)
+        bonus = trees.entropy_weight * mean_entropy(policy)
+        return self.options.policy_weight * loss - bonus, clipped
+
+    def _entropy_weight(self, epoch: float) -> float:
+        options = self.options
+        last = options.policy_epochs or self.epochs
+        epochs = options.entropy_epochs or last - options.warm_start
+        done = (epoch - options.warm_start) / epochs
+        return ramp(options.entropy_weight, options.entropy_weight_end, done)
+
+    def _greedy_rewards(self, model: PairModel, batch: Batch, leaves: Leaves) -> Tensor | None:
+        """Return the rewards ``[P]`` of the policy's best trees, if the baseline needs them."""
+        if not isinstance(self.baseline, Greedy):
+            return None
+        with evaluation_mode(model):  # leaves no trace in batch statistics
+            greedy = counted(model.classify(leaves, Plan()), batch)
+            return self._rewards(greedy, batch.labels)
+
+    def _rewards(self, output: PairOutput, labels: Tensor) -> Tensor:
+        """Return rewards ``[P]``: minus the loss, or 1 for a correct label and 0 for another."""
+        scores = output.scores.detach().float()
+        if self.options.reward == "correct":
+            return (scores.argmax(dim=1) == labels).to(scores.dtype)
+        return -functional.cross_entropy(scores, labels, reduction="none")
+
+
+def mean_entropy(policy: TransitionPolicy) -> Tensor:
+    """Return (this process's part of) the mean entropy of all free choices, in nats."""
+    free = all_sum(policy.free.sum()).clamp(min=1)
+    return policy.entropy().sum() / free
+
+
+def policy_loss(
+    policy: TransitionPolicy, transitions: Tensor, advantage: Tensor, sides: int
+) -> Tensor:
+    """Return a loss with REINFORCE's gradient, a mean over pairs and samples.
+
+    Parameters
+    ----------
+    policy, transitions
+        ``[T, SP * K]``, what was sampled and from what.
+    advantage
+        ``[P, K]`` or ``[T, P, K, S]``, without gradient.
+    sides
+        S, sentences that earn a reward together.
+
+    """
+    samples = advantage.shape[1] if advantage.dim() == 2 else advantage.shape[2]
+    steps = by_pair(policy.log_prob(transitions), samples, sides)
+    if advantage.dim() == 2:
+        advantage = advantage[None, :, :, None]
+    return -part_of_mean((advantage * steps).sum(dim=(0, 3)))
