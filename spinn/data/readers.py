@@ -23,8 +23,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-import orjson
-
+from spinn.data import jsonlines
 from spinn.data.examples import ROLES, UNITS, Example, Sentence
 from spinn.data.tokenizer import Tokenizer
 from spinn.errors import ConfigurationError, DataError
@@ -315,8 +314,8 @@ def _decode(path: Path, line: int, content: bytes) -> str:
 
 def _read_json(path: Path, line: int, content: bytes) -> Row:
     try:
-        row = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
+        row = jsonlines.loads(content)
+    except ValueError as error:
         _decode(path, line, content)  # says it better if the bytes are to blame
         raise DataError(
             path, f"the line is not JSON ({error})", line=line, remedy="Download the file again"
