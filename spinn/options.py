@@ -8,7 +8,7 @@ line, configuration files, the help and the validation, so they cannot drift apa
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 from spinn.errors import ConfigurationError
@@ -18,7 +18,7 @@ def option(
     default: Any,
     help: str,
     *,
-    choices: Sequence[str] | None = None,
+    choices: Collection[str] | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
     needs: str | None = None,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from spinn.data.batching import Batch, Batcher
-from spinn.data.corpus import Corpus, load_corpus
+from spinn.data.corpus import Corpus
+from spinn.data.prepare import load_corpus
 from spinn.model.build import build_embedding, build_model
 from spinn.model.pair import PairModel
 from spinn.training.config import Configuration, resolve
@@ -113,7 +114,7 @@ def small_model(configuration: Configuration, corpus: Corpus) -> PairModel:
         embedding,
         len(corpus.labels),
         predicts=configuration.predicts,
-        sides=corpus.sides,
+        sides=corpus.kind.count,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from spinn.data.readers import READERS
+from spinn.data.formats import FORMAT_NAMES
 from spinn.errors import ConfigurationError
 from spinn.options import flag_of
 from spinn.training.config import (
@@ -122,7 +122,7 @@ def configuration_of(namespace: argparse.Namespace) -> Configuration:
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """Add the flags of commands in which a trained model reads files."""
-    parser.add_argument("--format", choices=("auto", *READERS), default="auto", help="of the files")
+    parser.add_argument("--format", choices=FORMAT_NAMES, default="auto", help="of the files")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
     parser.add_argument(
         "--batch-size", type=at_least(1), default=256, metavar="N", help="examples a batch"

@@ -18,8 +18,6 @@ from torch.nn import functional
 
 from spinn.data.batching import Batcher
 from spinn.data.dataset import NO_LABEL, PairDataset
-from spinn.data.examples import UNITS
-from spinn.data.symmetries import Symmetries
 from spinn.evaluation.classification import ClassificationReport
 from spinn.evaluation.parsing import (
     Conventions,
@@ -28,6 +26,7 @@ from spinn.evaluation.parsing import (
     compare_with_shapes,
     mean_depth,
 )
+from spinn.extensions.symmetries import Symmetries
 from spinn.model.encoder import Choice
 from spinn.model.pair import PairModel, SortedSentences
 from spinn.runtime import arithmetic, evaluation_mode
@@ -119,7 +118,7 @@ def evaluate(
         share=model.shares(training=False),
     )
     choice = Choice.GREEDY if source is not None and source.chosen_by_model else Choice.GIVEN
-    report = ClassificationReport(labels, UNITS[dataset.sides])
+    report = ClassificationReport(labels, dataset.kind.unit)
     probabilities = np.zeros((len(dataset), len(labels)), dtype=np.float32)
     trees: list[TransitionArray] | None = None
     with evaluation_mode(model), arithmetic(device, precision):
@@ -147,7 +146,7 @@ def _average(
     """Average over forms of a set; each comes with the numbers that the labels have in it."""
     every = np.stack([one.probabilities[:, numbers] for one, numbers in evaluations])
     probabilities = every.mean(axis=0)
-    report = ClassificationReport(labels, UNITS[dataset.sides])
+    report = ClassificationReport(labels, dataset.kind.unit)
     scores = torch.from_numpy(probabilities).clamp(min=torch.finfo(torch.float32).tiny).log()
     _count(report, scores, torch.from_numpy(dataset.labels))
     return Evaluation(report, probabilities, evaluations[0][0].trees)

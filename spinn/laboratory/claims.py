@@ -15,7 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from spinn.data.corpus import CorpusOptions
+from spinn.data.options import CorpusOptions
 from spinn.errors import ConfigurationError, DataError
 
 FOLDER = Path(__file__).parents[1] / "experiments"

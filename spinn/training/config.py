@@ -16,8 +16,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from spinn import extensions
 from spinn.data.batching import DEFAULT_POOL_BATCHES, Curriculum
-from spinn.data.corpus import CorpusOptions, named
+from spinn.data.find import named
+from spinn.data.options import CorpusOptions
 from spinn.errors import ConfigurationError, DataError
 from spinn.model.build import ModelOptions
 from spinn.options import check_ranges, flag_of, option
@@ -207,6 +209,11 @@ class TrainingOptions:
         0, "steps between checkpoints, besides one an epoch; 0 for none", minimum=0
     )
     tensorboard: bool = option(True, "write TensorBoard logs")
+
+    @property
+    def batch_transform(self) -> str | None:
+        """Name of the registered transform of training batches, if any."""
+        return "symmetries" if self.symmetries else None
 
 
 @dataclass(frozen=True)
@@ -514,6 +521,7 @@ def resolve(*layers: Mapping[str, Any]) -> Configuration:
 
 
 def _assemble(*layers: Mapping[str, Any]) -> Configuration:
+    extensions.load()
     groups = option_groups()
     values: dict[str, dict[str, Any]] = {name: {} for name in GROUPS}
     for layer in layers:

@@ -27,8 +27,8 @@ from tqdm import tqdm
 from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
 from spinn.data.dataset import PairDataset
-from spinn.data.examples import UNITS
-from spinn.data.symmetries import Symmetries
+from spinn.data.examples import kind_with
+from spinn.data.transforms import BATCH_TRANSFORMS, BatchTransform
 from spinn.errors import DataError, SpinnError
 from spinn.evaluation.evaluate import evaluate, parse
 from spinn.files import write_whole
@@ -111,11 +111,12 @@ class Trainer:
         options = configuration.training
         self.configuration, self.corpus, self.model, self.run = configuration, corpus, model, run
         self._say = say
-        self._unit = UNITS[model.sides]
+        self._unit = kind_with(model.sides).unit
         self.device = next(model.parameters()).device
-        self._symmetries = (
-            Symmetries.of_logic(corpus.vocabulary, corpus.labels) if options.symmetries else None
-        )
+        self._transform: BatchTransform | None = None
+        if options.batch_transform is not None:
+            make_transform = BATCH_TRANSFORMS.find(options.batch_transform)
+            self._transform = make_transform(corpus.vocabulary, corpus.labels)
         counts = self._label_counts()
         self.objective = Objective(configuration, model.sides, counts).to(self.device)
         self.optimizer = make_optimizer(configuration, model, self.objective)
@@ -132,9 +133,9 @@ class Trainer:
     def _label_counts(self) -> Tensor:
         """Count the labels that are learned from, ``[labels]``, as often as they are read."""
         counts = self.corpus.sets["train"].label_counts(len(self.corpus.labels))
-        if self._symmetries is None:
+        if self._transform is None:
             return torch.from_numpy(counts)
-        return torch.from_numpy(self._symmetries.label_counts(counts))
+        return torch.from_numpy(self._transform.label_counts(counts))
 
     def _batcher(self, data: PairDataset, source: TreeSource | None) -> Batcher:
         options = self.configuration.training
@@ -150,7 +151,7 @@ class Trainer:
             rank=distributed.rank(),
             world_size=distributed.world_size(),
             curriculum=self.configuration.curriculum,
-            symmetries=self._symmetries,
+            transform=self._transform,
         )
 
     def _steps(self) -> int:

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from spinn.data.corpus import Corpus, load_corpus
-from spinn.data.examples import UNITS
-from spinn.data.symmetries import Symmetries
+from spinn.data.corpus import Corpus
+from spinn.data.examples import SENTENCE
+from spinn.data.prepare import load_corpus
+from spinn.data.transforms import BATCH_TRANSFORMS
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.evaluate import all_scores, count_parameters
 from spinn.evaluation.parsing import Conventions
@@ -66,7 +67,7 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
                 configuration,
                 corpus.vocabulary,
                 list(corpus.labels),
-                corpus.sides,
+                corpus.kind.count,
                 corpus.format,
             )
         )
@@ -119,7 +120,7 @@ def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
     """Refuse to go on with a run whose training files have changed."""
     vocabulary, labels, sides, _ = run.vocabulary()
     kind = (vocabulary.words, labels, sides)
-    if kind != (corpus.vocabulary.words, corpus.labels, corpus.sides):
+    if kind != (corpus.vocabulary.words, corpus.labels, corpus.kind.count):
         raise SpinnError(
             f"{run.path}: the run's vocabulary is not that of the training files as they are now. "
             "Restore the files, or train anew."
@@ -141,9 +142,12 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
             corpus.require_parses(split)
     if teacher is not None and teacher.needs_parse:
         corpus.require_parses("train")
-    if configuration.training.symmetries or configuration.training.average_forms > 1:
-        Symmetries.of_logic(corpus.vocabulary, corpus.labels)  # refuses labels that have none
-    if configuration.model.leaf_context == "aligned" and corpus.sides == 1:
+    transform = configuration.training.batch_transform
+    if configuration.training.average_forms > 1:
+        transform = "symmetries"
+    if transform is not None:  # raises an error for labels that it does not apply to
+        BATCH_TRANSFORMS.find(transform)(corpus.vocabulary, corpus.labels)
+    if configuration.model.leaf_context == "aligned" and corpus.kind == SENTENCE:
         raise ConfigurationError(
             "--leaf-context aligned compares the sentences of a pair, and here each stands alone; "
             "leave it out."
@@ -169,7 +173,7 @@ def _shortened(corpus: Corpus, limit: int, say: Say) -> Corpus:
             f"{data.longest.min()} words."
         )
     say(
-        f"Training on {len(short):,} of {len(data):,} {UNITS[data.sides]}: "
+        f"Training on {len(short):,} of {len(data):,} {data.kind.unit}: "
         f"those of up to {limit} words a sentence."
     )
     first = corpus.unparsed["train"]
@@ -223,7 +227,7 @@ def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
         len(corpus.labels),
         predicts=configuration.predicts,
         engine=configuration.training.engine,
-        sides=corpus.sides,
+        sides=corpus.kind.count,
     )
 
 

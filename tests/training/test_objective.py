@@ -13,7 +13,8 @@ from torch.nn import functional
 from toys import FORMS, one_batch, small_configuration, small_model
 
 from spinn.data.batching import Batch
-from spinn.data.corpus import Corpus, load_corpus
+from spinn.data.corpus import Corpus
+from spinn.data.prepare import load_corpus
 from spinn.evaluation.evaluate import evaluate
 from spinn.model.encoder import Choice, Encoding
 from spinn.model.pair import PairModel, PairOutput
@@ -64,7 +65,7 @@ def setting(folder: Path, form: str, **options: Any) -> Setting:
             weight *= 3  # so that the tracker has opinions
     source = configuration.teacher or configuration.source
     counts = torch.from_numpy(corpus.sets["train"].label_counts(len(corpus.labels)))
-    objective = Objective(configuration, corpus.sides, counts)
+    objective = Objective(configuration, corpus.kind.count, counts)
     return Setting(configuration, corpus, model, objective, one_batch(configuration, source))
 
 
