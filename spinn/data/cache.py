@@ -15,14 +15,7 @@ from spinn.errors import DataError
 
 
 def cache_key(options: CorpusOptions, files: dict[str, list[Path]], vectors: Path | None) -> str:
-    """Return a digest of the options, and of the paths, sizes and times of all files.
-
-    Raises
-    ------
-    DataError
-        If a file does not exist.
-
-    """
+    """Return a digest of the options, and of the paths, sizes and times of all files."""
     parts = {
         "version": VERSION,
         "files": {split: [_stamp(path) for path in paths] for split, paths in files.items()},

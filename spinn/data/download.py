@@ -45,18 +45,8 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError)  # raised by damaged archiv
 def corpus_files(name: str, data_directory: Path) -> dict[str, Path]:
     """Return the files of a corpus in ``data_directory / name``, downloading them if necessary.
 
-    Parameters
-    ----------
-    name
-        ``snli`` or ``multinli``.
-    data_directory
-        The data folder.
-
-    Returns
-    -------
-    dict
-        Paths of ``train``, ``dev`` and ``test``. The test labels of MultiNLI are not public: its
-        matched development set is ``dev`` and its mismatched one ``test``.
+    The keys are ``train``, ``dev`` and ``test``. The test labels of MultiNLI are not public: its
+    matched development set is ``dev`` and its mismatched one ``test``.
 
     Raises
     ------
@@ -71,13 +61,7 @@ def corpus_files(name: str, data_directory: Path) -> dict[str, Path]:
 def vector_file(name: str, data_directory: Path) -> Path:
     """Return the file of word vectors in ``data_directory / "glove"``, downloaded if necessary.
 
-    Parameters
-    ----------
-    name
-        ``glove.840B.300d``, ``glove.42B.300d``, or ``glove.6B.50d``, ``100d``, ``200d``, ``300d``;
-        ``glove.6B`` means the last of these.
-    data_directory
-        The data folder.
+    The name is that of a file in an archive of GloVe; ``glove.6B`` means ``glove.6B.300d``.
 
     Raises
     ------
@@ -113,20 +97,6 @@ def ensure(name: str, directory: Path, *, download: bool = True) -> list[Path]:
     Existing files are used, plain or ``.gz``, in the folder itself or in the archive's subfolder.
     An existing archive is unpacked and kept; a downloaded one is deleted after unpacking, or if it
     is damaged.
-
-    Parameters
-    ----------
-    name
-        A name in ``ARCHIVES``.
-    directory
-        The folder, created if necessary.
-    download
-        Whether the archive may be downloaded.
-
-    Returns
-    -------
-    list of Path
-        The members of the archive, in order.
 
     Raises
     ------

@@ -46,16 +46,7 @@ def named(options: CorpusOptions, say: Say = silent) -> CorpusOptions:
 
 
 def find_files(options: CorpusOptions, directory: Path, say: Say = silent) -> dict[str, list[Path]]:
-    """Return the files of each set.
-
-    Parameters
-    ----------
-    options
-        Which corpus.
-    directory
-        The data folder.
-    say
-        Called with messages for the user.
+    """Return the files of each set; ``directory`` is the data folder.
 
     Raises
     ------

@@ -13,14 +13,7 @@ from typing import Any
 
 
 def plain_loads(content: bytes) -> Any:
-    """Parse a line with the standard library.
-
-    Raises
-    ------
-    ValueError
-        If it is not valid JSON in UTF-8.
-
-    """
+    """Parse a line with the standard library; see :data:`loads`."""
     text = content.decode()
     try:
         value = json.loads(

@@ -52,14 +52,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def first_line(path: Path, lines: Iterator[tuple[int, bytes]]) -> tuple[int, bytes]:
-    """Take the first line of ``numbered_lines(path)``.
-
-    Raises
-    ------
-    DataError
-        If there is none, or the file cannot be read.
-
-    """
+    """Take the first of ``numbered_lines(path)``; raise :class:`DataError` if there is none."""
     for numbered_line in lines:
         return numbered_line
     raise DataError(path, "the file is empty", remedy=NEEDS_EXAMPLES)
@@ -77,14 +70,7 @@ def _decompress(path: Path, file: io.BufferedReader) -> BinaryIO:
 
 
 def decode(path: Path, line: int, content: bytes) -> str:
-    """Decode a line from UTF-8.
-
-    Raises
-    ------
-    DataError
-        If it is not UTF-8.
-
-    """
+    """Decode a line; raise :class:`DataError` if it is not UTF-8."""
     try:
         return content.decode()
     except UnicodeDecodeError as error:
@@ -99,16 +85,7 @@ def decode(path: Path, line: int, content: bytes) -> str:
 def split_cells(
     path: Path, line: int, content: bytes, columns: tuple[str, ...], *, more: bool = False
 ) -> list[str]:
-    """Split a line at its tabs.
-
-    Parameters
-    ----------
-    path, line, content
-        The file, the number of the line, and the line.
-    columns
-        Names of the expected columns, for the error message.
-    more
-        Whether further columns are allowed.
+    """Split a line at its tabs into the named ``columns``, or ``more`` if that is allowed.
 
     Raises
     ------

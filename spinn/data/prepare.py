@@ -11,7 +11,7 @@ from spinn.data.cache import cache_key, load_cached, save_cached
 from spinn.data.corpus import Corpus
 from spinn.data.dataset import DatasetBuilder, PairDataset
 from spinn.data.find import Say, data_directory, find_files, find_vectors, silent
-from spinn.data.formats import Format, find_format
+from spinn.data.formats import FORMATS, Format, detect_format
 from spinn.data.options import CorpusOptions
 from spinn.data.transforms import VECTOR_SOURCES
 from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors, choose_words
@@ -19,14 +19,7 @@ from spinn.errors import ConfigurationError, DataError
 
 
 def load_corpus(options: CorpusOptions, say: Say = silent) -> Corpus:
-    """Return the requested corpus, from the cache if possible.
-
-    Parameters
-    ----------
-    options
-        What to read.
-    say
-        Called with messages for the user.
+    """Return the requested corpus, from the cache if possible; ``say`` gets messages for the user.
 
     Raises
     ------
@@ -147,7 +140,8 @@ def _format_and_labels(
     """
     known: tuple[Format, tuple[str, ...]] | None = None
     for path in (path for paths in files.values() for path in paths):
-        format = find_format(options.format, path)
+        auto = options.format == "auto"
+        format = detect_format(path) if auto else FORMATS.find(options.format)
         if known is not None:
             readers.check_kind(path, format, known[0].kind)
         own = format.labels

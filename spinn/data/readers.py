@@ -164,19 +164,7 @@ def read_files(
     counts: ReadCounts | None = None,
     unlabelled: bool = False,
 ) -> tuple[list[Example], list[Path]]:
-    """Read files completely, for evaluation. Parameters are those of :func:`read_examples`.
-
-    Returns
-    -------
-    examples, places
-        The examples, and the file of each.
-
-    Raises
-    ------
-    DataError
-        If a file cannot be read, or its examples are of another kind.
-
-    """
+    """Return the examples of files and the file of each; see :func:`read_examples`."""
     examples: list[Example] = []
     places: list[Path] = []
     for path in paths:

@@ -10,69 +10,38 @@ from spinn.errors import ConfigurationError
 Item = TypeVar("Item")
 
 
-class Registry(Mapping[str, Item]):
-    """A mapping of names to registered items, in the order of registration.
-
-    Parameters
-    ----------
-    what
-        What an item is, for error messages.
-
-    """
+class Registry(dict[str, Item]):
+    """A mapping of names to registered items; ``what`` says in errors what an item is."""
 
     def __init__(self, what: str) -> None:
+        super().__init__()
         self._what = what
-        self._items: dict[str, Item] = {}
 
     def register(self, name: str, item: Item) -> None:
-        """Add an item. Registering the same item again has no effect.
-
-        Raises
-        ------
-        ValueError
-            If another item has this name.
-
-        """
-        if self._items.setdefault(name, item) is not item:
+        """Add an item; raise :class:`ValueError` if another one has this name."""
+        if self.setdefault(name, item) is not item:
             raise ValueError(f"there is another {self._what} named {name!r}")
 
     def find(self, name: str) -> Item:
-        """Return the item of a name.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is none.
-
-        """
-        if name not in self._items:
+        """Return the item of a name; raise :class:`ConfigurationError` if there is none."""
+        if name not in self:
             raise ConfigurationError(
-                f"There is no {self._what} {name!r}. Choose one of: {', '.join(self._items)}."
+                f"There is no {self._what} {name!r}. Choose one of: {', '.join(self)}."
             )
-        return self._items[name]
-
-    def __getitem__(self, name: str) -> Item:
-        return self._items[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
+        return self[name]
 
 
 class Choices(Collection[str]):
-    """The names an option may take: some fixed ones, and all those in a registry by then."""
+    """The values of an option: a fixed one, and the names in a registry when they are read."""
 
-    def __init__(self, fixed: tuple[str, ...], registry: Mapping[str, object]) -> None:
+    def __init__(self, fixed: str, registry: Mapping[str, object]) -> None:
         self._fixed, self._registry = fixed, registry
 
     def __contains__(self, name: object) -> bool:
-        return name in self._fixed or name in self._registry
+        return name == self._fixed or name in self._registry
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._fixed
-        yield from self._registry
+        return iter((self._fixed, *self._registry))
 
     def __len__(self) -> int:
-        return len(self._fixed) + len(self._registry)
+        return 1 + len(self._registry)

@@ -16,17 +16,9 @@ from spinn.transitions import BRACKET_WORDS, TreeError, from_brackets, tokens_of
 
 
 class SentenceReader:
-    """Turn the sentences of one file into words and transitions.
+    """Turn the sentences of one file into words and, if ``use_parses``, transitions.
 
-    Parameters
-    ----------
-    path
-        The file, for errors.
-    use_parses
-        If false, ``transitions`` is ``None`` and trees need not be binary.
-    format
-        Format of the file.
-
+    Without ``use_parses``, trees need not be binary.
     """
 
     def __init__(self, path: Path, use_parses: bool, format: Format) -> None:

@@ -24,20 +24,8 @@ class BatchTransform(Protocol):
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
         """Draw a form of each of P examples.
 
-        Parameters
-        ----------
-        sentences
-            ``[S, P]``, row numbers of the sentences in the data set.
-        labels
-            ``[P]``.
-        random
-            Source of randomness.
-
-        Returns
-        -------
-        The sentences and labels of the new forms, in the same shapes, and ``[P, V]``, the word that
-        replaces each word of the vocabulary in each example.
-
+        ``sentences`` ``[S, P]`` are positions in the data set, ``labels`` is ``[P]``. Return both
+        for the new forms, and ``[P, V]``, the word that replaces each word of the vocabulary.
         """
 
     def label_counts(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -83,14 +83,7 @@ class WordVectors:
 
 
 class VectorTable:
-    """A file of pretrained vectors in the GloVe text format.
-
-    Parameters
-    ----------
-    path
-        The file, plain or ``.gz``.
-    cache
-        Folder for binary copies.
+    """A file of pretrained vectors in the GloVe text format; ``cache`` gets a binary copy.
 
     Raises
     ------

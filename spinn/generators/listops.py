@@ -165,20 +165,7 @@ def generate(
 ) -> None:
     """Write ``SPLIT.tsv`` files with a label and a tree per line (under a minute).
 
-    Parameters
-    ----------
-    directory
-        Output folder, created if necessary. Existing files of the same names are replaced.
-    seed, sizes, max_depth, max_length
-        See :func:`draw_splits`.
-
-    Raises
-    ------
-    ConfigurationError
-        See :func:`draw_splits`.
-    DataError
-        If the files cannot be written.
-
+    Arguments and errors are those of :func:`draw_splits` and :func:`write_generated`.
     """
     files = {
         f"{split}.tsv": "".join(f"{evaluate(words)}\t{to_brackets(words)}\n" for words in sentences)

@@ -125,14 +125,7 @@ def draw_files(
 
     Up to size 6, the first 85% of the pairs are for training, as published.
 
-    Parameters
-    ----------
-    seed
-        Random seed.
-    largest
-        Size of the largest pairs.
-    pairs
-        Number of pairs of each size above 6.
+    ``largest`` is the size of the largest pairs, ``pairs`` their number for each size above 6.
 
     Raises
     ------
@@ -160,20 +153,7 @@ def generate(
 ) -> None:
     """Write ``trainN`` and ``testN`` with tab-separated relation and formulas in each line.
 
-    Parameters
-    ----------
-    directory
-        Output folder, created if necessary. Existing files of the same names are replaced.
-    seed, largest, pairs
-        See :func:`draw_files`.
-
-    Raises
-    ------
-    ConfigurationError
-        See :func:`draw_files`.
-    DataError
-        If the files cannot be written.
-
+    Arguments and errors are those of :func:`draw_files` and :func:`write_generated`.
     """
     files = {
         name: "".join("\t".join(pair) + "\n" for pair in some)

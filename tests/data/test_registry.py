@@ -16,7 +16,7 @@ from spinn.errors import ConfigurationError
 
 def test_items_are_found_by_name_in_the_order_of_registration():
     registry: Registry[int] = Registry("number")
-    choices = Choices(("auto",), registry)
+    choices = Choices("auto", registry)
     registry.register("two", 2)
     registry.register("one", 1)
     registry.register("one", 1)

@@ -93,16 +93,8 @@ def families_for(size: int) -> Counter[Kind]:
 def draw_families(counts: Counter[Kind], used: set[Sentence], dice: Dice) -> Iterator[Family]:
     """Draw families of each kind.
 
-    Parameters
-    ----------
-    counts
-        Number of families of each kind.
-    used
-        Premises to avoid. Those of the new families are added, so that no sentence is the premise
-        of two families.
-    dice
-        Source of randomness.
-
+    ``used`` contains premises to avoid; those of the new families are added, so that no sentence is
+    the premise of two families.
     """
     missing = +counts
     while missing:
@@ -197,13 +189,6 @@ def draw_rows(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Draw a corpus, one split after the other; no two splits share a premise.
 
-    Parameters
-    ----------
-    seed
-        Random seed.
-    sizes
-        Number of pairs of each split.
-
     Yields
     ------
     The name of the split, and a pair with SNLI's fields.
@@ -245,20 +230,7 @@ def _row(pair: Pair, family: str, member: int) -> dict[str, Any]:
 def generate(directory: Path, seed: int = SEED, sizes: Mapping[str, int] = SIZES) -> None:
     """Write a corpus as ``SPLIT.jsonl`` files (one or two minutes for the default sizes).
 
-    Parameters
-    ----------
-    directory
-        Output folder, created if necessary. Existing files of the same names are replaced.
-    seed, sizes
-        See :func:`draw_rows`.
-
-    Raises
-    ------
-    ConfigurationError
-        If a size is negative.
-    DataError
-        If the files cannot be written.
-
+    Arguments and errors are those of :func:`draw_rows` and :func:`write_generated`.
     """
     lines: dict[str, list[str]] = {split: [] for split in sizes}
     for split, row in draw_rows(seed, sizes):

@@ -24,9 +24,8 @@ def test_formats_are_registered_by_name():
 
 
 @pytest.fixture
-def own_format(monkeypatch):
+def own_format():
     """Register a format of the user: ``premise => hypothesis``, always entailed."""
-    monkeypatch.setattr(FORMATS, "_items", dict(FORMATS))
 
     def read_line(path: Path, number: int, content: bytes) -> Row:
         premise, hypothesis = content.decode().split("=>")
@@ -34,7 +33,8 @@ def own_format(monkeypatch):
 
     format = Format("arrow", ("entailment",), read_line, lambda first_line: "=>" in first_line)
     register_format(format)
-    return format
+    yield format
+    del FORMATS[format.name]
 
 
 def test_a_format_from_outside_is_detected_before_the_others_and_is_an_option(tmp_path, own_format):
