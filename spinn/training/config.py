@@ -234,6 +234,7 @@ class Configuration:
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
     def __post_init__(self) -> None:
+        extensions.load()  # options refer to them by name
         for group in self.groups().values():
             check_ranges(group)
         _ = self.data.further  # refuses what is no further test set
@@ -521,7 +522,6 @@ def resolve(*layers: Mapping[str, Any]) -> Configuration:
 
 
 def _assemble(*layers: Mapping[str, Any]) -> Configuration:
-    extensions.load()
     groups = option_groups()
     values: dict[str, dict[str, Any]] = {name: {} for name in GROUPS}
     for layer in layers:

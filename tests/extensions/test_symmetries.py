@@ -13,11 +13,13 @@ from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
 from spinn.data.options import CorpusOptions
 from spinn.data.prepare import load_corpus
+from spinn.data.transforms import BATCH_TRANSFORMS
 from spinn.data.vocabulary import Vocabulary
 from spinn.errors import ConfigurationError
 from spinn.extensions.symmetries import logic_symmetries
 from spinn.generators.dice import Dice
 from spinn.generators.logic import ALWAYS, TABLES, draw_pairs, relate
+from spinn.training.config import Configuration, resolve
 from spinn.transitions import Transition
 from spinn.trees import TREE_SOURCES
 
@@ -197,3 +199,12 @@ def test_labels_are_counted_as_often_as_they_are_read(corpus):
         for batch in Batcher(kept, TREE_SOURCES["gold"], **given).batches(epoch):
             read += np.bincount(batch.labels.numpy(), minlength=len(counts))
     np.testing.assert_allclose(read / 20, told, atol=0.1 * told[below])
+
+
+def test_symmetries_are_named_by_the_options_of_any_configuration():
+    """Also of one that was sent to another process, whose registries are empty at first."""
+    described = resolve({"symmetries": True}).as_dict()
+    BATCH_TRANSFORMS.clear()
+    name = Configuration.of_dict(described).training.batch_transform
+    assert name is not None
+    assert BATCH_TRANSFORMS.find(name) is logic_symmetries
