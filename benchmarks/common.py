@@ -24,8 +24,11 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from spinn.data.corpus import Corpus, CorpusOptions, load_corpus
+from spinn.data.corpus import Corpus
 from spinn.data.dataset import PairDataset
+from spinn.data.examples import PAIR
+from spinn.data.options import CorpusOptions
+from spinn.data.prepare import load_corpus
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.files import write_whole
 from spinn.runtime import available_cores, choose_device, set_threads
@@ -228,7 +231,7 @@ def load_sentences(files: Sequence[str]) -> Corpus:
     """
     named = CorpusOptions(train=list(files), cache=False)
     corpus = load_corpus(named if files else CorpusOptions(data="sample", cache=False))
-    if corpus.sides != 2:
+    if corpus.kind != PAIR:
         raise ConfigurationError(
             "Pairs are measured, and --files has single sentences; give others."
         )

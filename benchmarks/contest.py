@@ -29,7 +29,8 @@ from spinn.model.tracker import Blind
 from spinn.model.types import Encoder, Encoding, Leaves, Plan
 from spinn.ops.heights import heights_of
 from spinn.training.config import Configuration, resolve
-from spinn.training.objective import Objective, teacher_loss
+from spinn.training.objectives.build import build_objective
+from spinn.training.objectives.teacher import teacher_loss
 from spinn.training.optimizers import make_optimizer
 from spinn.transitions import TransitionArray
 from spinn.trees import tree_source
@@ -166,7 +167,7 @@ class ModelWork:
         )
         model.encoder = twin_of(model.encoder, contestant.algorithm)
         self.model: PairModel = model.to(device)
-        self.objective = Objective(self.configuration).to(device)
+        self.objective = build_objective(self.configuration).to(device)
         self._optimizer = make_optimizer(self.configuration, self.model, self.objective)
 
     def batches(self, dataset: PairDataset, batch_size: int, *, training: bool) -> Iterator[Batch]:

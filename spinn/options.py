@@ -8,7 +8,7 @@ line, configuration files, the help and the validation, so they cannot drift apa
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Collection
 from typing import Any
 
 from spinn.errors import ConfigurationError
@@ -18,14 +18,13 @@ def option(
     default: Any,
     help: str,
     *,
-    choices: Sequence[str] | Callable[[], Sequence[str]] | None = None,
+    choices: Collection[str] | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
     needs: str | None = None,
 ) -> Any:
     """Declare an option: its default, a line of help, and the values it may take (inclusive).
 
-    Choices that come from a registry are given as a function, called when they are needed.
     ``needs`` names the condition (of ``training/config.py``) without which it would do nothing.
     """
     metadata = {
@@ -38,13 +37,6 @@ def option(
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
-
-
-def choices_of(field: dataclasses.Field[Any]) -> Sequence[str] | None:
-    """Return the values that an option may take; ``None`` for any."""
-    choices = field.metadata["choices"]
-    found: Sequence[str] | None = choices() if callable(choices) else choices
-    return found
 
 
 def flag_of(name: str) -> str:
@@ -66,7 +58,7 @@ def check_ranges(group: Any) -> None:
         if value is None:
             continue
         flag = flag_of(field.name)
-        choices = choices_of(field)
+        choices = rules["choices"]
         if choices is not None and value not in choices:
             known = ", ".join(choices)
             raise ConfigurationError(f"{flag} cannot be {value!r}; choose from {known}.")

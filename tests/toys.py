@@ -11,7 +11,8 @@ from machine import DEVICE
 from substitute import stand_in
 
 from spinn.data.batching import Batch, Batcher
-from spinn.data.corpus import Corpus, load_corpus
+from spinn.data.corpus import Corpus
+from spinn.data.prepare import load_corpus
 from spinn.model.build import build_embedding, build_model
 from spinn.model.pair import PairModel
 from spinn.training.config import Configuration, resolve
@@ -117,7 +118,7 @@ def small_model(configuration: Configuration, corpus: Corpus) -> PairModel:
         embedding,
         len(corpus.labels),
         predicts=configuration.predicts,
-        sides=corpus.sides,
+        sides=corpus.kind.count,
     )
     return model.to(DEVICE)
 

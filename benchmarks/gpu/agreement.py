@@ -33,7 +33,8 @@ from spinn.model.build import build_embedding, build_model
 from spinn.model.gumbel import gumbel_noise
 from spinn.runtime import available_cores, set_threads
 from spinn.training.config import Configuration, resolve
-from spinn.training.objective import Objective
+from spinn.training.objectives.build import build_objective
+from spinn.training.objectives.reinforce import ReinforceObjective
 from spinn.training.optimizers import make_optimizer
 
 TRACKER = {"tracker": True, "tracker_size": 16}
@@ -137,7 +138,7 @@ def train(name: str, folder: Path, device: torch.device, precision: str, steps: 
         len(corpus.labels),
         predicts=configuration.predicts,
     ).to(device)
-    objective = Objective(configuration).to(device)
+    objective = build_objective(configuration).to(device)
     optimizer = make_optimizer(configuration, model, objective)
     losses: list[Tensor] = []
     with drawn_on_the_processor():
@@ -158,7 +159,7 @@ def train(name: str, folder: Path, device: torch.device, precision: str, steps: 
 
 def _improve(
     configuration: Configuration,
-    objective: Objective,
+    objective: Any,
     model: Any,
     trees: Any,
     optimizer: torch.optim.Optimizer,

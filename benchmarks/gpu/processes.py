@@ -26,7 +26,7 @@ from benchmarks.contest import FORMS, Contestant, ModelWork, Widths
 from benchmarks.gpu.program import Part, run_part
 from spinn.model.types import Plan
 from spinn.training import distributed
-from spinn.training.objective import TrainingStep
+from spinn.training.pairs import TrainingStep
 
 REPOSITORY = Path(__file__).parents[2]
 BATCH_SIZE = 64

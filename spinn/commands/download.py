@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from spinn.data.download import ARCHIVES
+from spinn.data.archives import ARCHIVES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

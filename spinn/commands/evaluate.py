@@ -128,7 +128,8 @@ def _files(namespace: argparse.Namespace, own: object) -> list[Path]:
     """Find the files to evaluate: named, of a corpus, or of the run's own corpus."""
     from dataclasses import replace
 
-    from spinn.data.corpus import CorpusOptions, data_directory, find_files
+    from spinn.data.find import data_directory, find_files
+    from spinn.data.options import CorpusOptions
     from spinn.errors import ConfigurationError
 
     if namespace.files:

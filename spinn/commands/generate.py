@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from spinn.commands.main import say
-from spinn.data import listops, logic, sample
+from spinn.generators import listops, logic
+from spinn.generators.sample import corpus as sample
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from spinn.data.readers import READERS
+from spinn.data.formats import FORMAT_NAMES
 from spinn.errors import ConfigurationError
-from spinn.options import choices_of, flag_of
+from spinn.options import flag_of
 from spinn.training.config import (
     GROUPS,
     Configuration,
@@ -79,7 +79,7 @@ def _add_flag(section: Any, part: Any) -> None:
         return
     if part.default is not None:
         text = f"{text} (default: {part.default})"
-    choices = choices_of(part)
+    choices = part.metadata["choices"]
     if part.name == "trees":
         # --predict and --rl name a source too; all that was named is collected and compared.
         section.add_argument(flag, action="append", choices=choices, help=text, **common)
@@ -122,7 +122,7 @@ def configuration_of(namespace: argparse.Namespace) -> Configuration:
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """Add the flags of commands in which a trained model reads files."""
-    parser.add_argument("--format", choices=("auto", *READERS), default="auto", help="of the files")
+    parser.add_argument("--format", choices=FORMAT_NAMES, default="auto", help="of the files")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
     parser.add_argument(
         "--batch-size", type=at_least(1), default=256, metavar="N", help="examples a batch"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spinn.commands.main import say
 from spinn.commands.options import add_reading
-from spinn.data.readers import INFERENCE_LABELS
+from spinn.data.formats.snli import INFERENCE_LABELS
 from spinn.errors import ConfigurationError, SpinnError
 
 

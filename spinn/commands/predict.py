@@ -14,7 +14,7 @@ from spinn.errors import ConfigurationError, DataError
 from spinn.trees import TREE_SOURCES
 
 if TYPE_CHECKING:
-    from spinn.data.examples import Example, Sentence
+    from spinn.data.examples import Example, ExampleKind, Sentence
     from spinn.training.checkpoint import TrainedModel
     from spinn.trees import TreeSource
 
@@ -41,41 +41,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Predict; return the exit status."""
-    from spinn.data.examples import ROLES
     from spinn.evaluation.report import choose_source
     from spinn.runtime import set_threads
     from spinn.training.checkpoint import load_trained
 
     set_threads(1)
     trained = load_trained(namespace.run_directory, namespace.checkpoint)
-    if len(namespace.sentences) not in (0, trained.sides):
-        raise ConfigurationError(_GIVE[trained.sides])
+    if len(namespace.sentences) not in (0, trained.kind.count):
+        raise ConfigurationError(_GIVE[trained.kind.name])
     source = choose_source(trained, namespace.trees)
-    rewrite = None if trained.reader is None else trained.reader.rewrite
-    for example in _examples(namespace.sentences, trained.sides, rewrite):
+    rewrite = None if trained.file_format is None else trained.file_format.rewrite
+    for example in _examples(namespace.sentences, trained.kind, rewrite):
         record = _predict(trained, source, example)
         if namespace.json:
             print(json.dumps(record, ensure_ascii=False))
         else:
-            print(_draw(record, ROLES[trained.sides], namespace))
+            print(_draw(record, trained.kind.roles, namespace))
     return 0
 
 
 _GIVE = {
-    1: "This model takes single sentences: give one, in quotes, or none.",
-    2: "This model takes pairs: give a premise and a hypothesis, each in quotes, or neither.",
+    "sentence": "This model takes single sentences: give one, in quotes, or none.",
+    "pair": "This model takes pairs: give a premise and a hypothesis, each in quotes, or neither.",
 }
 
 
 def _examples(
-    sentences: list[str], sides: int, rewrite: Callable[[str], str] | None
+    sentences: list[str], kind: ExampleKind, rewrite: Callable[[str], str] | None
 ) -> Iterator[Example]:
     """Make examples of the arguments, or of the lines of standard input."""
-    from spinn.data.examples import Example
+    from spinn.data.examples import PAIR, Example
     from spinn.data.tokenizer import Tokenizer
 
     # Single sentences are expressions, whose words stand between blanks.
-    tokenizer = Tokenizer() if sides == 2 else str.split
+    tokenizer = Tokenizer() if kind == PAIR else str.split
     if sentences:
         lines: Any = [(1, sentences)]
         place = "arguments"
@@ -84,8 +83,8 @@ def _examples(
         lines = ((number, line.split("\t")) for number, line in numbered if line)
         place = "standard input"
     for number, cells in lines:
-        if len(cells) != sides:
-            wanted, remedy = _LINE[sides]
+        if len(cells) != kind.count:
+            wanted, remedy = _LINE[kind.name]
             cause = f"{len(cells)} fields where {wanted} wanted"
             raise DataError(place, cause, line=number, remedy=remedy)
         premise, *others = (_sentence(cell, tokenizer, rewrite, place, number) for cell in cells)
@@ -101,8 +100,8 @@ def _standard_input() -> Iterator[str]:
 
 
 _LINE = {
-    1: ("one sentence is", "Write one sentence a line, without tabs"),
-    2: ("a premise and a hypothesis are", "Put one tab between the two"),
+    "sentence": ("one sentence is", "Write one sentence a line, without tabs"),
+    "pair": ("a premise and a hypothesis are", "Put one tab between the two"),
 }
 
 
@@ -126,13 +125,14 @@ def _sentence(
 
 def _predict(trained: TrainedModel, source: TreeSource | None, example: Example) -> dict[str, Any]:
     """Classify one example."""
-    from spinn.data.corpus import check_parses, numericalise
+    from spinn.data.dataset import numericalise
+    from spinn.data.readers import check_parses
     from spinn.evaluation.evaluate import evaluate
     from spinn.evaluation.report import FileEvaluation, records
 
     if source is not None and source.needs_parse:
         check_parses([example], [Path("this input")])
-    dataset = numericalise([example], trained.vocabulary, trained.labels, trained.sides)
+    dataset = numericalise([example], trained.vocabulary, trained.labels, trained.kind)
     evaluation = evaluate(
         trained.model,
         dataset,

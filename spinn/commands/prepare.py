@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spinn.commands.main import say
 from spinn.commands.options import add_group
-from spinn.data.corpus import CorpusOptions
+from spinn.data.options import CorpusOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(namespace: argparse.Namespace) -> int:
     """Prepare; return the exit status."""
     from spinn.commands.options import given_options
-    from spinn.data.corpus import load_corpus
+    from spinn.data.prepare import load_corpus
     from spinn.errors import SpinnError
     from spinn.training.config import resolve
 

@@ -1,1 +1,1 @@
-"""Text to numbers: readers, vocabulary, numericalised sets, batches."""
+"""Data: from corpus files to batches of numbers."""

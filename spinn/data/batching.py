@@ -1,15 +1,13 @@
-"""Batches of a numericalised set: sentences of like length together, in an order that is seeded.
+"""Batches of a numericalised data set, with sentences of similar length together.
 
-What is said of pairs here holds of single sentences too; they have one length to be sorted by.
+Examples are shuffled, divided into pools of 100 batches, sorted within each pool by the lengths of
+their sentences, and divided into batches, which are shuffled in turn. The order depends on the seed
+and the epoch only. So a run can be resumed at any batch, and data-parallel processes take their
+shares of the same batch without communication.
 
-Pairs are shuffled, cut into pools of 100 batches, sorted within each pool by the lengths of premise
-and hypothesis, cut into batches, and the batches shuffled. The order is a function of the seed and
-the epoch alone, so a run can be resumed at any batch, and processes that train together need not
-speak of it: each cuts its own share out of the same batch.
-
-Sorting has a price beside its speed: the pairs of a batch are alike in more than their lengths
-(neutral hypotheses are longer), which slants its gradient and any statistics taken over it. A pool
-of one batch leaves batches as they were drawn.
+Sorting saves padding, but examples of similar length are correlated in other respects (neutral
+hypotheses are longer), which biases gradients and batch statistics. With pools of one batch,
+batches are uniformly random.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spinn.data.dataset import PairDataset
-from spinn.data.symmetries import Symmetries
+from spinn.data.transforms import BatchTransform
 from spinn.data.vocabulary import PADDING
 from spinn.ops.heights import Heights, heights_of
 from spinn.transitions import Transition, TransitionArray
@@ -35,12 +33,10 @@ DEFAULT_POOL_BATCHES = 100
 
 @dataclass(frozen=True)
 class Batch:
-    """P pairs or single sentences (S = 1), time first.
+    """P examples, time first; in batches of pairs, the first P columns are premises.
 
-    Of pairs, premises are the first P columns, hypotheses the last P.
-
-    A process that has no share in a small batch gets one without labels and rows. It has words and
-    trees of one example all the same, so that the model can run and the process keep step.
+    A process without a share in a small batch gets a batch without labels and rows. It holds the
+    sentences of one example nevertheless, so that the model can run in step with other processes.
 
     Attributes
     ----------
@@ -49,11 +45,11 @@ class Batch:
     lengths
         ``[SP]``, int64, always on the CPU.
     transitions
-        ``[T, SP]``, int64, padded; ``None`` where the model chooses its own and has no teacher.
+        ``[T, SP]``, int64, padded; ``None`` if the model chooses them and has no teacher.
     labels
         ``[P]``, int64.
     rows
-        ``[P]``, the pairs' places in the data set, on the CPU.
+        ``[P]``, positions of the examples in the data set, on the CPU.
     heights
         The trees by height, for encoders that compose by height.
 
@@ -70,7 +66,7 @@ class Batch:
         return len(self.labels)
 
     def to(self, device: torch.device) -> Batch:
-        """Move what the model reads to a device."""
+        """Return the batch with the inputs of the model on a device."""
         if device.type == "cpu":
             return self
         given = None if self.transitions is None else self.transitions.to(device)
@@ -85,18 +81,18 @@ class Batch:
 
 @dataclass(frozen=True)
 class Curriculum:
-    """The shortest examples first: which share of them an epoch reads.
+    """The share of the training set, its shortest examples, that each epoch reads.
 
-    After some epochs in which it is held, the share grows in a straight line: the linear competence
-    of Platanios et al. (2019, arXiv 1903.09848, eq. 4), taken once an epoch, with the words of the
-    longest sentence for difficulty. Examples as long as the longest of a share belong to it.
+    The share is constant for some epochs and then grows linearly: the linear competence of
+    Platanios et al. (2019, arXiv 1903.09848, eq. 4), updated once per epoch, with the length of the
+    longest sentence as difficulty. Examples tied with the longest of a share are included.
 
     Attributes
     ----------
     first_share
-        What the first epoch reads.
+        Share of the first epoch.
     held_epochs, growing_epochs
-        How long it stays at that, and how many epochs the rest then takes to join.
+        Number of epochs with this share, and number of epochs in which it grows to 1.
 
     """
 
@@ -106,48 +102,45 @@ class Curriculum:
 
     @property
     def epochs(self) -> int:
-        """How many epochs read less than everything."""
+        """Number of epochs that read less than the whole set."""
         return self.held_epochs + self.growing_epochs
 
     def share(self, epoch: int) -> float:
-        """Return the share that one of these epochs reads."""
+        """Return the share of one of these epochs."""
         grown = max(0, epoch - self.held_epochs) / self.growing_epochs
         return self.first_share + (1 - self.first_share) * grown
 
 
 class Batcher:
-    """Cut a data set into batches.
+    """Divide a data set into batches.
 
     Parameters
     ----------
     dataset
-        The pairs.
+        The examples.
     trees
-        Where the batches' transitions come from; ``None`` or a source that leaves the choice to the
-        model for batches without transitions.
+        Source of transitions. Batches have none if it is ``None`` or leaves the choice to the
+        model.
     batch_size
-        Pairs in a batch.
+        Number of examples in a batch.
     token_budget
-        If given, a batch holds as many pairs as keep ``SP * longest sentence`` within it, instead
-        of ``batch_size``.
+        If given, replaces ``batch_size``: maximum of ``SP * longest sentence``.
     pool_batches
-        How many batches are sorted together; 1 for batches drawn at random.
+        Number of batches that are sorted together; 1 for uniformly random batches.
     shuffle
-        Whether to pool and shuffle; otherwise pairs come in batches sorted by length over the whole
-        set, as evaluation likes them.
+        If false, the whole set is sorted by length and batches are in order, for evaluation.
     seed
-        Of the order and of random trees.
+        Seed of the order, of random trees and of the transform.
     by_height
         Whether batches with transitions get heights.
     share
         Whether equal words and subtrees of a batch are composed once.
     rank, world_size
-        Which share of each batch to cut, of how many: every ``world_size``-th pair, so that all
-        shares have sentences of like lengths.
+        Take every ``world_size``-th example of each batch, from ``rank`` on.
     curriculum
-        Which pairs the first epochs read; ``None`` for all.
-    symmetries
-        If given, each pair is read in a form drawn anew.
+        Share of the examples in the first epochs; ``None`` for all.
+    transform
+        Applied to each batch with fresh randomness.
 
     """
 
@@ -166,7 +159,7 @@ class Batcher:
         rank: int = 0,
         world_size: int = 1,
         curriculum: Curriculum | None = None,
-        symmetries: Symmetries | None = None,
+        transform: BatchTransform | None = None,
     ) -> None:
         self.dataset = dataset
         self._trees = trees if trees is not None and trees.draw is not None else None
@@ -180,25 +173,25 @@ class Batcher:
         self._rank = rank
         self._world_size = world_size
         self._curriculum = curriculum
-        self._symmetries = symmetries
-        self._lengths = dataset.lengths.reshape(-1, dataset.sides)
+        self._transform = transform
+        self._lengths = dataset.lengths.reshape(-1, dataset.kind.count)
         self._transition_offsets = dataset.transition_offsets
 
     def batches(self, epoch: int = 0, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
-        """Yield the batches of an epoch, from number ``start`` up to ``stop``."""
+        """Yield the batches ``start`` to ``stop - 1`` of an epoch."""
         for number, rows in enumerate(self.order(epoch)[start:stop], start=start):
             yield self.cut(rows, np.random.default_rng([self._seed, 1, epoch, number]))
 
     def order(self, epoch: int) -> list[NDArray[np.int64]]:
-        """List the rows of each batch of an epoch."""
+        """Return the rows of each batch of an epoch."""
         rows = self.rows(epoch)
         if not self._shuffle:
             return self._split(self._sort(rows))
         random = np.random.default_rng([self._seed, 0, epoch])
         count = len(rows)
         shuffled = rows[random.permutation(count)]
-        pool = self._pool_batches * self._pairs_in_batch()
-        # A pool of one pair would make a batch of one pair; it joins the pool before it.
+        pool = self._pool_batches * self._examples_in_batch()
+        # A last pool of one example would make a batch of one; it joins the pool before it.
         starts = [start for start in range(pool, count, pool) if start < count - 1]
         batches = []
         for rows in np.split(shuffled, starts):
@@ -206,7 +199,7 @@ class Batcher:
         return [batches[number] for number in random.permutation(len(batches))]
 
     def rows(self, epoch: int) -> NDArray[np.int64]:
-        """List the rows that an epoch reads."""
+        """Return the rows that an epoch reads."""
         if self._curriculum is None or epoch >= self._curriculum.epochs:
             return np.arange(len(self.dataset))
         longest = self.dataset.longest
@@ -214,23 +207,23 @@ class Batcher:
         return np.flatnonzero(longest <= limit)
 
     def cut(self, rows: NDArray[np.int64], random: np.random.Generator) -> Batch:
-        """Make a batch of the pairs ``rows`` ``[P]``, or of this process's share of them."""
+        """Return a batch of the examples ``rows`` ``[P]``, or of this process's share of them."""
         data = self.dataset
         own = np.arange(len(rows))[self._rank :: self._world_size]
         read = own if len(own) else np.zeros(1, dtype=np.int64)
-        side = np.arange(data.sides)[:, None]
+        side = np.arange(data.kind.count)[:, None]
         columns = (side * len(rows) + read).ravel()
-        places, labels = data.sides * rows + side, data.labels[rows]
-        # What is random is drawn for the whole batch, and does not depend on how it is shared out.
-        names = None
-        if self._symmetries is not None:
-            places, labels, names = self._symmetries.rewrite(places, labels, random)
+        places, labels = data.kind.count * rows + side, data.labels[rows]
+        # Randomness is drawn for the whole batch, so it does not depend on rank and world size.
+        replacements = None
+        if self._transform is not None:
+            places, labels, replacements = self._transform.rewrite(places, labels, random)
         every = places.ravel()
         sentences = every[columns]
         lengths = data.offsets[sentences + 1] - data.offsets[sentences]
         words = _gather(data.words, data.offsets[sentences], lengths, PADDING)
-        if names is not None:
-            words = names[columns % len(rows), words]
+        if replacements is not None:
+            words = replacements[columns % len(rows), words]
         transitions, heights = None, None
         drawn = self._draw(every, random)
         if drawn is not None:
@@ -250,7 +243,7 @@ class Batcher:
     def _draw(
         self, sentences: NDArray[np.int64], random: np.random.Generator
     ) -> TransitionArray | None:
-        """Get the transitions ``[T, B]`` of sentences ``[B]``, if they are to have any."""
+        """Return the transitions ``[T, B]`` of sentences ``[B]`` from the tree source, if any."""
         if self._trees is None or self._trees.draw is None:
             return None
         data = self.dataset
@@ -261,32 +254,32 @@ class Batcher:
             gold = _gather(data.transitions, begin, 2 * lengths - 1, Transition.PAD)
         return self._trees.draw(lengths, gold, random)
 
-    def _pairs_in_batch(self) -> int:
+    def _examples_in_batch(self) -> int:
         if self._token_budget is None:
             return self._batch_size
         mean = max(1.0, float(self.dataset.longest.mean()))
-        return max(1, int(self._token_budget / (self.dataset.sides * mean)))
+        return max(1, int(self._token_budget / (self.dataset.kind.count * mean)))
 
     def _sort(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Sort by length of the premise, then of the hypothesis; ties keep their order."""
+        """Sort stably by the length of the first sentence, then of the second."""
         return rows[np.lexsort(self._lengths[rows].T[::-1])]
 
     def _split(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Cut sorted rows into batches; a single pair left over joins the batch before it."""
+        """Divide sorted rows into batches; if shuffling, a last one of one example is merged."""
         if self._token_budget is None:
             ends = list(range(self._batch_size, len(rows), self._batch_size))
         else:
             ends = self._ends_within_budget(rows, self._token_budget)
         if self._shuffle and ends and len(rows) - ends[-1] == 1:
-            ends.pop()  # batch statistics of one pair are of no use
+            ends.pop()  # batch normalisation needs two examples
         return np.split(rows, ends)
 
     def _ends_within_budget(self, rows: NDArray[np.int64], budget: int) -> list[int]:
-        longest, sides = self._lengths[rows].max(axis=1), self.dataset.sides
+        longest, count = self._lengths[rows].max(axis=1), self.dataset.kind.count
         ends, begin, widest = [], 0, 0
         for place, length in enumerate(longest.tolist()):
             widest = max(widest, length)
-            if place > begin and sides * (place + 1 - begin) * widest > budget:
+            if place > begin and count * (place + 1 - begin) * widest > budget:
                 ends.append(place)
                 begin, widest = place, length
         return ends
@@ -298,7 +291,7 @@ Number = TypeVar("Number", np.int8, np.int32)
 def _gather(
     flat: NDArray[Number], begin: NDArray[np.int64], lengths: NDArray[np.int64], padding: int
 ) -> NDArray[Number]:
-    """Stand stretches of a flat array side by side: ``[max(lengths), B]``, padded below."""
+    """Gather ranges of a flat array as padded columns ``[max(lengths), B]``."""
     time = np.arange(int(lengths.max()))[:, None]
     inside = time < lengths
     return np.where(inside, flat[np.where(inside, begin + time, 0)], flat.dtype.type(padding))

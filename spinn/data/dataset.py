@@ -1,9 +1,9 @@
-"""Sentence pairs, or single sentences, as numbers: a few flat arrays, however many there are.
+"""Numericalised data sets, stored as a few flat arrays.
 
-All words of a set stand in one array, sentence after sentence, premise before hypothesis; a
-sentence of N words has 2N - 1 transitions in a second array laid out the same way. A batch is cut
-out of them with a handful of array operations (``batching.py``). Where shapes are given here and in
-the modules that follow, S is the number of sides: 2 sentences in a pair, or 1 that stands alone.
+The words of all sentences are concatenated in one array, premise before hypothesis; the 2N - 1
+transitions of a sentence of N words are stored in a second array in the same order. ``batching``
+gathers batches from them. In shapes, P is the number of examples and S the number of sentences of
+an example (2 in a pair, 1 otherwise).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spinn.data.examples import UNITS, Example
+from spinn.data.examples import PAIR, Example, ExampleKind
 from spinn.data.vocabulary import Vocabulary
 from spinn.transitions import Transition, TransitionArray
 
@@ -25,27 +25,25 @@ NO_LABEL = -1
 
 @dataclass(frozen=True)
 class PairDataset:
-    """P examples, pairs or single sentences: S sentences each, which stand one after the other.
-
-    Of pairs, sentence 2i is the premise of pair i, sentence 2i + 1 its hypothesis.
+    """P examples of S sentences each; sentence ``S * i + s`` is sentence s of example i.
 
     Attributes
     ----------
     words
-        ``[W]``, int32, numbers in a vocabulary.
+        ``[W]``, int32, indices in a vocabulary.
     offsets
-        ``[SP + 1]``, int64, where each sentence begins among the words.
+        ``[SP + 1]``, int64, position of each sentence in ``words``.
     transitions
-        ``[2W - SP]``, int8; PAD throughout a sentence that has no tree.
+        ``[2W - SP]``, int8; PAD throughout a sentence without a tree.
     labels
-        ``[P]``, int64; ``NO_LABEL`` where unknown.
-    sides
-        S, how many sentences an example has: 2, or 1.
+        ``[P]``, int64; ``NO_LABEL`` if unknown.
+    kind
+        Kind of the examples.
 
     Raises
     ------
     ValueError
-        If there are not S sentences to a label.
+        If the number of sentences is not S times the number of labels.
 
     """
 
@@ -53,12 +51,12 @@ class PairDataset:
     offsets: NDArray[np.int64]
     transitions: NDArray[np.int8]
     labels: NDArray[np.int64]
-    sides: int = 2
+    kind: ExampleKind = PAIR
 
     def __post_init__(self) -> None:
-        if len(self.offsets) - 1 != self.sides * len(self.labels):
+        if len(self.offsets) - 1 != self.kind.count * len(self.labels):
             raise ValueError(
-                f"{len(self.offsets) - 1} sentences are not {self.sides} for each of "
+                f"{len(self.offsets) - 1} sentences are not {self.kind.count} for each of "
                 f"{len(self.labels)} labels"
             )
 
@@ -67,34 +65,35 @@ class PairDataset:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """``[SP]``, the number of words of each sentence."""
+        """``[SP]``, number of words of each sentence."""
         return np.diff(self.offsets)
 
     @property
     def longest(self) -> NDArray[np.int64]:
-        """``[P]``, the number of words of the longest sentence of each example."""
-        return self.lengths.reshape(-1, self.sides).max(axis=1)
+        """``[P]``, number of words of the longest sentence of each example."""
+        return self.lengths.reshape(-1, self.kind.count).max(axis=1)
 
     @property
     def transition_offsets(self) -> NDArray[np.int64]:
-        """``[SP + 1]``, where each sentence begins among the transitions."""
+        """``[SP + 1]``, position of each sentence in ``transitions``."""
         return 2 * self.offsets - np.arange(len(self.offsets))
 
     def take(self, rows: NDArray[np.int64]) -> PairDataset:
-        """Make a set of the examples ``rows`` ``[n]``, in this order, any of them repeatedly."""
-        sentences = (self.sides * rows[:, None] + np.arange(self.sides)).ravel()
+        """Return the examples ``rows`` ``[n]`` in this order; rows may be repeated."""
+        count = self.kind.count
+        sentences = (count * rows[:, None] + np.arange(count)).ravel()
         return self._of(sentences, self.labels[rows])
 
     def _of(self, sentences: NDArray[np.int64], labels: NDArray[np.int64]) -> PairDataset:
-        """Make a set of the sentences with these numbers, in this order."""
+        """Return a data set of the given sentences and labels."""
         lengths = self.lengths[sentences]
         offsets = np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()])
         words = _stretches(self.offsets[sentences], lengths)
         steps = _stretches(self.transition_offsets[sentences], 2 * lengths - 1)
-        return PairDataset(self.words[words], offsets, self.transitions[steps], labels, self.sides)
+        return PairDataset(self.words[words], offsets, self.transitions[steps], labels, self.kind)
 
     def with_trees(self, trees: Sequence[TransitionArray]) -> PairDataset:
-        """Make the same set with other trees, one for each sentence."""
+        """Return the same examples with other trees, one for each sentence."""
         return replace(self, transitions=np.concatenate(trees))
 
     @property
@@ -104,20 +103,20 @@ class PairDataset:
 
 
 def _stretches(begin: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """List the places of stretches ``[n]`` one after the other."""
+    """Concatenate the ranges ``begin[i]`` to ``begin[i] + lengths[i] - 1``."""
     ends = lengths.cumsum()
     return np.arange(lengths.sum()) + (begin - ends + lengths).repeat(lengths)
 
 
 class DatasetBuilder:
-    """Turn examples into numbers as they are read, without keeping them.
+    """Numericalise examples one at a time, without keeping them in memory.
 
-    Words are numbered in the order they are met; :meth:`build` puts the vocabulary's own numbers in
-    their place, once it is known which words it keeps.
+    Words get provisional indices in the order of occurrence; :meth:`build` replaces them by those
+    of a vocabulary, which can be chosen after everything has been read.
     """
 
-    def __init__(self, labels: Sequence[str], *, lower: bool, sides: int = 2) -> None:
-        self.sides = sides
+    def __init__(self, labels: Sequence[str], *, lower: bool, kind: ExampleKind = PAIR) -> None:
+        self.kind = kind
         self._labels = {label: number for number, label in enumerate(labels)}
         self._lower = lower
         self._numbers: dict[str, int] = {}
@@ -135,12 +134,14 @@ class DatasetBuilder:
         Raises
         ------
         ValueError
-            If it has not as many sentences as the set is to have.
+            If it is of another kind.
+        KeyError
+            If its label is not one of those given.
 
         """
         sentences = example.sentences
-        if len(sentences) != self.sides:
-            raise ValueError(f"line {example.line} is not one of {UNITS[self.sides]}")
+        if len(sentences) != self.kind.count:
+            raise ValueError(f"line {example.line} is not one of {self.kind.unit}")
         numbers = self._numbers
         for words, transitions in sentences:
             for word in words:
@@ -156,22 +157,34 @@ class DatasetBuilder:
         self._targets.append(NO_LABEL if label is None else self._labels[label])
 
     def extend(self, examples: Iterable[Example]) -> None:
-        """Append many examples."""
+        """Append examples."""
         for example in examples:
             self.add(example)
 
     def word_counts(self) -> Counter[str]:
-        """Count how often each word occurs."""
+        """Return the number of occurrences of each word."""
         counts = np.bincount(np.asarray(self._words), minlength=len(self._numbers))
         return Counter(dict(zip(self._numbers, counts.tolist(), strict=True)))
 
     def build(self, vocabulary: Vocabulary) -> PairDataset:
-        """Finish the set in the numbers of ``vocabulary``."""
+        """Return the data set with the indices of ``vocabulary``."""
         renumbered = vocabulary.numbers(self._numbers)
         return PairDataset(
             renumbered[np.asarray(self._words)],
             np.asarray(self._offsets, dtype=np.int64),
             np.frombuffer(self._transitions, dtype=np.int8),
             np.asarray(self._targets, dtype=np.int64),
-            self.sides,
+            self.kind,
         )
+
+
+def numericalise(
+    examples: Iterable[Example],
+    vocabulary: Vocabulary,
+    labels: Sequence[str],
+    kind: ExampleKind = PAIR,
+) -> PairDataset:
+    """Return a data set of the examples with the indices of ``vocabulary``."""
+    builder = DatasetBuilder(labels, lower=vocabulary.lower, kind=kind)
+    builder.extend(examples)
+    return builder.build(vocabulary)

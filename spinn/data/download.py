@@ -1,12 +1,9 @@
-"""The official corpora and word vectors: where they come from, and where they lie.
+"""Published corpora and word vectors: finding them on disk, downloading and unpacking them.
 
-Each archive is unpacked into a folder of its own under the data folder: ``data/snli``,
-``data/multinli``, ``data/glove``. ``ensure`` makes its files be there, taking the first of: the
-files themselves, an archive that was put there by hand, a download. Nothing half written ever
-stands under a final name: a download grows as ``NAME.part`` (and goes on from there when run
-again), is verified, and is renamed only then, and so is each file that is unpacked.
-
-``corpus_files`` and ``vector_file`` are for the code that uses the files: they never download.
+Archives are unpacked into folders of the data folder: ``data/snli``, ``data/multinli``,
+``data/glove``. :func:`ensure` uses existing files, an archive placed there by hand, or a download,
+in this order. Downloads are written to ``NAME.part``, which an interrupted download resumes, and
+renamed after verification; unpacked files are renamed when complete.
 """
 
 from __future__ import annotations
@@ -24,16 +21,16 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 
 from filelock import FileLock
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from spinn.data.archives import ARCHIVES, Archive
 from spinn.errors import ConfigurationError, SpinnError
 
-_TIMEOUT = 30.0  # seconds without a byte after which a server counts as silent
+_TIMEOUT = 30.0  # seconds without data from the server
 _CHUNK = 2**20  # bytes
 _NETWORK_FAILURES = (
     urllib.error.URLError,
@@ -42,98 +39,19 @@ _NETWORK_FAILURES = (
     TimeoutError,
     ssl.SSLError,
 )
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError)  # what reading a damaged archive raises
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A zip archive on its official site."""
-
-    name: str
-    url: str
-    size: int | None
-    """Bytes of the archive, where they are known."""
-    sha256: str | None
-    md5: str | None
-    members: tuple[str, ...]
-    """The files wanted, as they are named in the archive."""
-
-    @property
-    def filename(self) -> str:
-        """The name of the archive's own file."""
-        return PurePosixPath(self.url).name
-
-
-ARCHIVES: dict[str, Archive] = {
-    archive.name: archive
-    for archive in (
-        Archive(
-            name="snli",
-            url="https://nlp.stanford.edu/projects/snli/snli_1.0.zip",
-            size=94_550_081,
-            sha256="afb3d70a5af5d8de0d9d81e2637e0fb8c22d1235c2749d83125ca43dab0dbd3e",
-            md5=None,
-            members=tuple(f"snli_1.0/snli_1.0_{split}.jsonl" for split in ("train", "dev", "test")),
-        ),
-        Archive(
-            name="multinli",
-            url="https://cims.nyu.edu/~sbowman/multinli/multinli_1.0.zip",
-            size=None,
-            sha256=None,
-            md5="0f70aaf66293b3c088a864891db51353",
-            members=tuple(
-                f"multinli_1.0/multinli_1.0_{split}.jsonl"
-                for split in ("train", "dev_matched", "dev_mismatched")
-            ),
-        ),
-        # The GloVe site publishes no checksums; a zip archive has its own for each file.
-        Archive(
-            name="glove.6B",
-            url="https://nlp.stanford.edu/data/glove.6B.zip",
-            size=862_182_613,
-            sha256=None,
-            md5=None,
-            members=tuple(f"glove.6B.{width}d.txt" for width in (50, 100, 200, 300)),
-        ),
-        Archive(
-            name="glove.42B.300d",
-            url="https://nlp.stanford.edu/data/glove.42B.300d.zip",
-            size=1_877_800_501,
-            sha256=None,
-            md5=None,
-            members=("glove.42B.300d.txt",),
-        ),
-        Archive(
-            name="glove.840B.300d",
-            url="https://nlp.stanford.edu/data/glove.840B.300d.zip",
-            size=2_176_768_927,
-            sha256=None,
-            md5=None,
-            members=("glove.840B.300d.txt",),
-        ),
-    )
-}
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError)  # raised by damaged archives
 
 
 def corpus_files(name: str, data_directory: Path) -> dict[str, Path]:
-    """Find the files of a corpus under ``data_directory / name``, or download them there.
+    """Return the files of a corpus in ``data_directory / name``, downloading them if necessary.
 
-    Parameters
-    ----------
-    name
-        ``snli`` or ``multinli``.
-    data_directory
-        The folder in which ``snli`` and ``multinli`` lie.
-
-    Returns
-    -------
-    The paths of ``train``, ``dev`` and ``test``. MultiNLI's test labels are not public: its
-    matched development set stands in as ``dev`` and its mismatched one as ``test``.
+    The keys are ``train``, ``dev`` and ``test``. The test labels of MultiNLI are not public: its
+    matched development set is ``dev`` and its mismatched one ``test``.
 
     Raises
     ------
     SpinnError
-        If they cannot be had; the message says where to get them and where to put them.
+        If they cannot be obtained; the message says how to do so by hand.
 
     """
     files = ensure(name, Path(data_directory) / name)
@@ -141,22 +59,16 @@ def corpus_files(name: str, data_directory: Path) -> dict[str, Path]:
 
 
 def vector_file(name: str, data_directory: Path) -> Path:
-    """Find the file of a set of word vectors under ``data_directory / "glove"``, or download it.
+    """Return the file of word vectors in ``data_directory / "glove"``, downloaded if necessary.
 
-    Parameters
-    ----------
-    name
-        ``glove.840B.300d``, ``glove.42B.300d``, or ``glove.6B.50d``, ``100d``, ``200d``, ``300d``;
-        ``glove.6B`` is the last of these.
-    data_directory
-        The folder in which ``glove`` lies.
+    The name is that of a file in an archive of GloVe; ``glove.6B`` means ``glove.6B.300d``.
 
     Raises
     ------
     ConfigurationError
-        If there is no such set.
+        If there are no such vectors.
     SpinnError
-        If it cannot be had; the message says where to get it and where to put it.
+        If the file cannot be obtained; the message says how to do so by hand.
 
     """
     directory = Path(data_directory) / "glove"
@@ -180,32 +92,18 @@ def vector_file(name: str, data_directory: Path) -> Path:
 
 
 def ensure(name: str, directory: Path, *, download: bool = True) -> list[Path]:
-    """Make the files of an archive be in a folder.
+    """Return the files of an archive, unpacking or downloading it if necessary.
 
-    Files found there are left as they are, plain or ``.gz``, in the folder itself or in the
-    archive's own folder within it. An archive found there is unpacked and kept; one that had to be
-    downloaded is removed once it is unpacked, or found to be damaged.
-
-    Parameters
-    ----------
-    name
-        A name in ``ARCHIVES``.
-    directory
-        The folder; it is made if need be.
-    download
-        Whether the archive may be downloaded.
-
-    Returns
-    -------
-    The paths of the archive's members, in their order.
+    Existing files are used, plain or ``.gz``, in the folder itself or in the archive's subfolder.
+    An existing archive is unpacked and kept; a downloaded one is deleted after unpacking, or if it
+    is damaged.
 
     Raises
     ------
     ConfigurationError
-        If there is no archive of that name.
+        If there is no such archive.
     SpinnError
-        If the files are not there and cannot be had. Whatever stood there before stands there
-        still.
+        If the files cannot be obtained. Existing files are unchanged.
 
     """
     if name not in ARCHIVES:
@@ -222,7 +120,7 @@ def ensure(name: str, directory: Path, *, download: bool = True) -> list[Path]:
             )
         with _clear_errors(archive, directory):
             directory.mkdir(parents=True, exist_ok=True)
-            # Of processes that want the same at once, one gets it and the others wait.
+            # Only one of several processes downloads; the others wait.
             with FileLock(directory / ".lock"):
                 _get(archive, directory, _missing(archive, directory))
     found = [_find(directory, member) for member in archive.members]
@@ -234,7 +132,7 @@ def _missing(archive: Archive, directory: Path) -> list[str]:
 
 
 def _get(archive: Archive, directory: Path, missing: list[str]) -> None:
-    """Unpack missing members from the archive, which is downloaded if it is not there."""
+    """Unpack missing members from the archive, after downloading it if necessary."""
     if not missing:
         return
     zip_path = directory / archive.filename
@@ -271,7 +169,7 @@ def _by_hand(archive: Archive, directory: Path) -> str:
 
 @contextlib.contextmanager
 def _clear_errors(archive: Archive, directory: Path) -> Iterator[None]:
-    """Turn failures of network, disk and archive into one sentence on what to do."""
+    """Convert errors of network, disk and archive into a :class:`SpinnError` with a remedy."""
     by_hand = _by_hand(archive, directory)
     try:
         yield
@@ -304,7 +202,7 @@ def _clear_errors(archive: Archive, directory: Path) -> Iterator[None]:
 def _download(archive: Archive, target: Path) -> None:
     """Download to ``target.part``, verify, and rename.
 
-    A part left by a broken connection is kept and continued; one that proves wrong is removed.
+    A partial file is kept and resumed; one that fails verification is deleted.
     """
     part = target.with_name(target.name + ".part")
     if archive.size is None or not part.exists() or part.stat().st_size != archive.size:
@@ -323,7 +221,7 @@ def _download(archive: Archive, target: Path) -> None:
 
 
 def _fetch(archive: Archive, part: Path) -> None:
-    """Write what the server sends to ``part``, after what is there if the server can resume."""
+    """Download to ``part``; append to it if the server can resume."""
     present = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "spinn"}
     if present:
@@ -334,7 +232,7 @@ def _fetch(archive: Archive, part: Path) -> None:
     except urllib.error.HTTPError as error:
         if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not present:
             raise
-        part.unlink()  # it is no beginning of what the server has now
+        part.unlink()  # the file on the server has changed
         return _fetch(archive, part)
     with response:
         resumed = response.status == HTTPStatus.PARTIAL_CONTENT
@@ -351,7 +249,7 @@ def _fetch(archive: Archive, part: Path) -> None:
 
 
 def _verify(archive: Archive, path: Path) -> None:
-    """Raise :class:`SpinnError` unless size and checksum are as published."""
+    """Raise :class:`SpinnError` if size or checksum differ from the published ones."""
     problem = None
     if archive.size is not None and path.stat().st_size != archive.size:
         problem = f"it has {path.stat().st_size:,} bytes where {archive.size:,} are expected"
@@ -374,7 +272,7 @@ def _checksum(path: Path, algorithm: str) -> str:
 
 
 class _Progress:
-    """A bar on a terminal, and elsewhere a line for every tenth of the way."""
+    """A progress bar on terminals, and a line for every 10% elsewhere."""
 
     def __init__(self, part: Path, present: int, total: int | None) -> None:
         self._name, self._present, self._total = part.stem, present, total
@@ -393,7 +291,7 @@ class _Progress:
             self._bar.close()
 
     def update(self, count: int) -> None:
-        """Count further bytes."""
+        """Add downloaded bytes."""
         self._present += count
         if self._bar is not None:
             self._bar.update(count)
@@ -407,10 +305,10 @@ class _Progress:
 
 
 def _unpack(zip_path: Path, members: list[str], directory: Path) -> None:
-    """Unpack these members, and no others, into the folder itself.
+    """Unpack the members into the folder.
 
-    Each goes by the last part of its name, so no name in the archive can lead out of the folder;
-    ``zipfile`` checks its checksum (CRC-32) as it is read, before it is renamed.
+    Only the last part of each name is used, so no name can lead out of the folder. ``zipfile``
+    verifies the CRC-32 of a member while it is read, before the file is renamed.
     """
     with zipfile.ZipFile(zip_path) as archive:
         for member in members:
@@ -428,8 +326,8 @@ def _open_member(archive: zipfile.ZipFile, member: str) -> zipfile.ZipExtFile:
     try:
         opened = archive.open(member)
     except KeyError as error:
-        raise zipfile.BadZipFile(f"it holds no {member}") from error
-    except RuntimeError as error:  # a password, or a compression that is not supported
+        raise zipfile.BadZipFile(f"it does not contain {member}") from error
+    except RuntimeError as error:  # encrypted, or an unsupported compression
         raise zipfile.BadZipFile(f"{member} cannot be read ({error})") from error
     assert isinstance(opened, zipfile.ZipExtFile)
     return opened

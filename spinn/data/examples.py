@@ -1,32 +1,72 @@
-"""One example as it is read: a sentence pair or a single sentence, with trees and label.
+"""Examples as they are read: sentences with trees, labels, and the kinds of example there are.
 
-Readers make examples, the dataset turns them into numbers, and the evaluation writes them out
-again beside what the model made of them. How many sentences an example has, its *sides*, is the
-same throughout a corpus: the format says it, and datasets and trained models keep it.
+Whether an example is a pair of sentences or a single sentence is its :class:`ExampleKind`. Formats,
+data sets, corpora and trained models carry it, and it is the same throughout a corpus.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from spinn.transitions import TransitionArray
 
-# By the number of sides: what each sentence of an example is called, and what examples are.
-ROLES = {1: ("sentence",), 2: ("premise", "hypothesis")}
-UNITS = {1: "sentences", 2: "pairs"}
+
+@dataclass(frozen=True)
+class ExampleKind:
+    """What an example consists of.
+
+    Attributes
+    ----------
+    name
+        Name of the kind.
+    roles
+        Name of each sentence of an example, in order.
+    unit
+        What examples are called in messages, in the plural.
+
+    """
+
+    name: str
+    roles: tuple[str, ...]
+    unit: str
+
+    @property
+    def count(self) -> int:
+        """Number of sentences of an example (S); files on disk store it as ``sides``."""
+        return len(self.roles)
+
+
+PAIR = ExampleKind("pair", ("premise", "hypothesis"), "pairs")
+SENTENCE = ExampleKind("sentence", ("sentence",), "sentences")
+
+
+def kind_with(count: int) -> ExampleKind:
+    """Return the kind of example with ``count`` sentences.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+
+    """
+    for kind in (PAIR, SENTENCE):
+        if kind.count == count:
+            return kind
+    raise ValueError(f"no kind of example has {count} sentences")
 
 
 class Sentence(NamedTuple):
-    """The words of a sentence and, where it was parsed, its tree (transitions ``[2N - 1]``)."""
+    """The words of a sentence and, if it has a parse, its transitions ``[2N - 1]``."""
 
     words: list[str]
     transitions: TransitionArray | None = None
 
 
 class Example(NamedTuple):
-    """A sentence pair, its label (``None`` where unknown) and the line of the file it stands on.
+    """A pair or a single sentence, its label (``None`` if unknown) and its line in the file.
 
-    A single sentence stands as the premise, and there is no hypothesis.
+    A single sentence is stored as the premise, and ``hypothesis`` is ``None``.
     """
 
     premise: Sentence
@@ -37,7 +77,7 @@ class Example(NamedTuple):
 
     @property
     def sentences(self) -> tuple[Sentence, ...]:
-        """The sentences in turn, as many as the example has sides."""
+        """The sentences of the example, in the order of :attr:`ExampleKind.roles`."""
         return (self.premise,) if self.hypothesis is None else (self.premise, self.hypothesis)
 
     @property

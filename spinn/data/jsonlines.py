@@ -1,7 +1,7 @@
-"""Lines of JSON to values: by orjson, or by the standard library where orjson is not installed.
+"""Parsing of JSON lines, with orjson if it is installed and the standard library otherwise.
 
-orjson is several times faster, and stricter: so is the standard library here, which by itself takes
-numbers, characters and encodings that are not JSON's. Both refuse the same lines.
+orjson is several times faster. It is also stricter than the ``json`` module, so the fallback adds
+checks: both reject the same lines.
 """
 
 from __future__ import annotations
@@ -13,14 +13,7 @@ from typing import Any
 
 
 def plain_loads(content: bytes) -> Any:
-    """Parse a line by the standard library.
-
-    Raises
-    ------
-    ValueError
-        If it is not JSON in UTF-8.
-
-    """
+    """Parse a line with the standard library; see :data:`loads`."""
     text = content.decode()
     try:
         value = json.loads(
@@ -29,12 +22,12 @@ def plain_loads(content: bytes) -> Any:
     except RecursionError:
         raise ValueError("brackets are nested too deeply") from None
     if "\\u" in text:
-        json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be encoded
+        json.dumps(value, ensure_ascii=False).encode()  # fails for a lone surrogate
     return value
 
 
 def _refused(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite_float(digits: str) -> float:
@@ -50,7 +43,7 @@ def _finite_int(digits: str) -> int:
 
 
 loads: Callable[[bytes], Any] = plain_loads
-"""Parse a line; raises :class:`ValueError` if it is not JSON in UTF-8."""
+"""Parse a line; raises :class:`ValueError` if it is not valid JSON in UTF-8."""
 try:
     import orjson
 except ModuleNotFoundError:

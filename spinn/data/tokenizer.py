@@ -1,11 +1,10 @@
-"""Raw text to the words that a treebank parser would have made of it.
+"""Treebank tokenisation of raw text, for sentences without a tree.
 
 SNLI and MultiNLI were parsed with the Stanford parser, and the vocabulary is built from the leaves
-of its trees: ``t-shirt`` is one word there, a bracket is ``-LRB-``, a double quote is two grave
-accents or two apostrophes, and ``don't`` is ``do`` and ``n't``. Sentences without a tree must be
-cut in the same way, or their words miss the vocabulary and accuracy falls without a sound. spaCy's
-blank English pipeline, which needs no download, does the cutting, under the rules below; readers
-call it for each sentence that has no tree.
+of its trees: ``t-shirt`` is one word, a bracket is ``-LRB-``, a double quote is two grave accents
+or two apostrophes, and ``don't`` is ``do`` and ``n't``. Other sentences must be tokenised in the
+same way, or their words are missing from the vocabulary. This is done by spaCy's blank English
+pipeline (no download) with the rules below.
 
 The conventions are those of the Penn Treebank (Marcus, Santorini and Marcinkiewicz 1993) as the
 Stanford parser applies them, checked against the leaves of the published trees of SNLI.
@@ -23,7 +22,7 @@ from spinn.transitions import BRACKET_WORDS
 if TYPE_CHECKING:
     from spacy.tokenizer import Tokenizer as SpacyTokenizer
 
-# Typographic characters become the plain ones that the rules and the treebank know.
+# Typographic characters and their plain equivalents in the treebank.
 _PLAIN = str.maketrans(
     {
         "\N{LEFT DOUBLE QUOTATION MARK}": "``",
@@ -38,10 +37,10 @@ _PLAIN = str.maketrans(
     }
 )
 
-# What is cut off at either end of a run of characters without blanks, in order of precedence.
+# Split off at either end of a whitespace-delimited token, in order of precedence.
 _DOTS_DASHES_QUOTES = (r"\.\.\.+", r"--+", r"``", r"''", r'"', r"`")
 _MARKS = r"[()\[\]{}<>,;:*/&%$£€#=~|@]"
-# An apostrophe opens a quotation unless it stands for letters left out ('s, 'em, '60s, ...).
+# An apostrophe opens a quotation unless it begins a contraction ('s, 'em, '60s, ...).
 _OPENING_APOSTROPHE = r"'(?!(?i:[smd]|ll|re|ve|em|til|cause|bout|tis|twas|\d\ds?)\b)(?=.)"
 _PREFIXES = (*_DOTS_DASHES_QUOTES, _MARKS, r"[!?]+", r"-(?=[A-Za-z])", _OPENING_APOSTROPHE)
 _SUFFIXES = (
@@ -52,10 +51,10 @@ _SUFFIXES = (
     r"(?<=[A-Za-z])(?i:n't)",
     r"'(?i:[smd]|ll|re|ve)",
     r"(?<=[A-Za-z0-9.])'",  # the bare possessive and the closing single quote
-    r"(?<=[^A-Z])\.",  # but not after the last letter of U.S. or of an initial,
-    r"(?<=[A-Z&/][A-Z])\.",  # though after a word in capitals
+    r"(?<=[^A-Z])\.",  # not after U.S. or an initial
+    r"(?<=[A-Z&/][A-Z])\.",  # but after a word in capitals
 )
-# Cut out wherever they stand; a comma or colon between digits is part of a number or a time.
+# Split anywhere in a token; a comma or colon between digits is part of a number or a time.
 _INFIXES = (
     r"\.\.\.+",
     r"--+",
@@ -65,10 +64,10 @@ _INFIXES = (
     r"(?<=\w):(?=[A-Za-z])",
 )
 
-# Words without an apostrophe that the treebank cuts in two, after so many letters.
+# Words without an apostrophe that the treebank splits, and the length of the first part.
 _CONTRACTIONS = {"cannot": 3, "gonna": 3, "gotta": 3, "wanna": 3, "gimme": 3, "lemme": 3}
 _CONTRACTIONS |= {"'tis": 2, "'Tis": 2, "'twas": 2, "'Twas": 2}
-# Words that keep a dot or apostrophe which the rules above would cut off.
+# Words that keep a dot or apostrophe that the rules above would split off.
 _WHOLE = (
     *("Mr.", "Mrs.", "Ms.", "Dr.", "dr.", "Prof.", "Rev.", "Gen.", "Gov.", "Sen.", "Rep.", "Lt."),
     *("Capt.", "Col.", "Sgt.", "Maj.", "Jr.", "Sr.", "Inc.", "Co.", "Corp.", "Ltd.", "Bros."),
@@ -78,12 +77,12 @@ _WHOLE = (
 
 
 class Tokenizer:
-    """Cut a sentence into treebank words; a callable that fits torchtext's ``Field(tokenize=...)``.
+    """Split a sentence into treebank words; usable as torchtext's ``Field(tokenize=...)``.
 
     Parameters
     ----------
     cache_size
-        How many different sentences are remembered: a premise mostly stands in several pairs.
+        Number of sentences whose words are cached; most premises occur in several pairs.
 
     Raises
     ------
@@ -98,11 +97,11 @@ class Tokenizer:
         self._cached = lru_cache(maxsize=cache_size)(self._words)
 
     def __call__(self, text: str) -> list[str]:
-        """Cut ``text`` into words: none is empty or holds a blank; none at all from blank text."""
+        """Return the words of ``text``, without blanks; an empty list for blank text."""
         return list(self._cached(text))
 
     def __reduce__(self) -> tuple[type[Tokenizer], tuple[int]]:
-        """Pickle and copy as a fresh tokenizer with nothing remembered."""
+        """Pickle and copy as a new tokenizer with an empty cache."""
         return Tokenizer, (self._cache_size,)
 
     def _words(self, text: str) -> tuple[str, ...]:
@@ -111,15 +110,15 @@ class Tokenizer:
 
 
 def _build() -> SpacyTokenizer:
-    """Give spaCy's blank English tokenizer the rules above (importing spaCy takes seconds)."""
+    """Build spaCy's blank English tokenizer with the rules above."""
     try:
-        import spacy
+        import spacy  # takes seconds
         from spacy.lang.tokenizer_exceptions import URL_MATCH
         from spacy.tokenizer import Tokenizer as SpacyTokenizer
         from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex
     except ImportError as error:
         raise ConfigurationError(
-            "Sentences without a tree are cut into words by spaCy, which is not installed. "
+            "Sentences without a tree are tokenised by spaCy, which is not installed. "
             "Run `pip install spacy`, or use a corpus in which every sentence has a tree."
         ) from error
     return SpacyTokenizer(
@@ -141,11 +140,11 @@ def _special_cases() -> dict[str, list[dict[str, str]]]:
 
 
 def _spell(text: str, tokens: Iterable[tuple[int, str]]) -> Iterator[str]:
-    """Write quotes and brackets as the treebank does; tokens are ``(position, word)``."""
+    """Convert quotes and brackets to treebank notation; tokens are ``(position, word)``."""
     inside_quotation = False
     for position, word in tokens:
         if word == '"':
-            # The side without a blank is the inner one; where both are alike, quotes take turns.
+            # The inner side has no blank; if this does not decide, opening and closing alternate.
             before = position == 0 or text[position - 1] in " (["
             after = position + 1 == len(text) or text[position + 1] in " .,;:!?)]"
             opening = before if before != after else not inside_quotation

@@ -1,7 +1,7 @@
-"""The vocabulary of a model: its words, and the vectors they start from.
+"""The vocabulary of a model, and pretrained word vectors.
 
-Built through torchtext, the only module that imports it, and only when a corpus is prepared: a
-model that is loaded, or trained from a prepared corpus, brings its vocabulary along as plain lists.
+torchtext is imported by this module only, and only when a corpus is prepared: trained models and
+prepared corpora store their vocabulary as plain lists.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from torch import Tensor
 from spinn.errors import DataError
 from spinn.files import written_folder
 
-UNKNOWN, PADDING = 0, 1  # torchtext's own numbers of its first two words
+UNKNOWN, PADDING = 0, 1  # as in torchtext
 SPECIAL_WORDS = ["<unk>", "<pad>"]
 
 
 @dataclass
 class Vocabulary:
-    """Words and their numbers.
+    """Words and their indices.
 
     Attributes
     ----------
     words
-        By number; the first two are the unknown word and padding.
+        Words by index; the first two are the unknown word and padding.
     lower
-        Whether words are lower-cased before they are looked up.
+        Whether words are lower-cased before lookup.
 
     """
 
@@ -55,22 +55,26 @@ class Vocabulary:
         return len(self.words)
 
     def numbers(self, words: Iterable[str]) -> NDArray[np.int32]:
-        """Look up words; those not listed get the number of the unknown word."""
+        """Return the indices of words; ``UNKNOWN`` for those not in the vocabulary."""
         if self.lower:
             words = (word.lower() for word in words)
         return np.array([self._numbers.get(word, UNKNOWN) for word in words], dtype=np.int32)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return a description for JSON; ``Vocabulary(**description)`` restores it."""
+        return {"words": self.words, "lower": self.lower}
+
 
 @dataclass
 class WordVectors:
-    """Pretrained vectors of some of a vocabulary's words.
+    """Vectors of the words of a vocabulary.
 
     Attributes
     ----------
     vectors
-        ``[V, E]``; rows of words without a vector are zero, or have been induced.
+        ``[V, E]``; rows of words without a pretrained vector are zero or induced.
     known
-        ``[V]``, true for the words that have a pretrained one.
+        ``[V]``, true for words with a pretrained vector.
 
     """
 
@@ -79,12 +83,12 @@ class WordVectors:
 
 
 class VectorTable:
-    """A file of pretrained vectors in the GloVe text format (plain or ``.gz``).
+    """A file of pretrained vectors in the GloVe text format; ``cache`` gets a binary copy.
 
     Raises
     ------
     DataError
-        If the file is missing, empty or has a line of another dimension than the first.
+        If the file is missing, empty, or has vectors of different dimensions.
 
     """
 
@@ -106,11 +110,11 @@ class VectorTable:
 
     @property
     def words(self) -> Iterator[str]:
-        """The words that have a vector, in the order of the file: GloVe has frequent ones first."""
+        """The words with a vector, in the order of the file (in GloVe, the most frequent first)."""
         return iter(self._rows)
 
     def of(self, words: list[str]) -> WordVectors:
-        """Gather the vectors of ``words``."""
+        """Return the vectors of ``words``; zeros for those without one."""
         rows = torch.tensor([self._rows.get(word, -1) for word in words])
         known = rows >= 0
         vectors = torch.zeros(len(words), self.dimension)
@@ -121,12 +125,11 @@ class VectorTable:
 def choose_words(
     training: Counter[str], others: Iterable[str], table: VectorTable | None, minimum: int
 ) -> list[str]:
-    """Choose the words of a vocabulary, the most frequent first.
+    """Return the words of a vocabulary, the most frequent first.
 
-    Words of other sets than training come last, so that these change no number of those before. A
-    word is in if it has a pretrained vector, or occurs at least ``minimum`` times in the training
-    set. The rest share the unknown word, which is thereby trained on the rare words of the training
-    set and not met for the first time in a test.
+    A word is included if it has a pretrained vector or occurs at least ``minimum`` times in the
+    training set. All others share the unknown word, so the rare words of the training set train it.
+    Words that occur only in other sets come last and do not change the indices of the rest.
     """
     from torchtext.vocab import Vocab
 
@@ -139,16 +142,16 @@ def choose_words(
 
 
 def _load(path: Path, cache: Path) -> Any:
-    """Load vectors through torchtext, or the binary copy it made of the same file before.
+    """Load vectors with torchtext, from the cached binary copy if there is one.
 
-    torchtext knows its copies by the file's name alone and writes them in place; here a copy's
-    folder also carries the size and time of the file, and the copy moves in when it is whole. Where
-    it cannot be kept, it is made for the moment.
+    torchtext identifies copies by file name only and writes them in place. Here the folder name of
+    a copy includes the size and modification time of the file, and the copy is renamed into place.
+    If the cache is not writable, a temporary copy is used.
     """
     logging.getLogger("torchtext.vocab").setLevel(logging.ERROR)
     stamp = path.stat()
     folder = cache / f"{path.name}-{stamp.st_size}-{stamp.st_mtime_ns}"
-    # torchtext turns the checking of certificates off for the whole process; turn it on again.
+    # torchtext disables certificate verification for the whole process; restore it.
     https_context = ssl._create_default_https_context
     try:
         if folder.is_dir():
@@ -156,7 +159,7 @@ def _load(path: Path, cache: Path) -> Any:
         try:
             with written_folder(folder) as scratch:
                 return _read(path, scratch)
-        except (OSError, RuntimeError):  # torch has the latter for a full disk
+        except (OSError, RuntimeError):  # torch raises the latter if the disk is full
             with tempfile.TemporaryDirectory() as scratch:
                 return _read(path, Path(scratch))
     finally:
@@ -171,12 +174,12 @@ def _read(path: Path, copy: Path) -> Any:
 
 
 def _bar_on_terminals() -> AbstractContextManager[Any]:
-    """Keep torchtext's progress bar out of logs."""
+    """Suppress torchtext's progress bar unless stderr is a terminal."""
     return nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())
 
 
 def _explain(path: Path, error: Exception) -> DataError:
-    """Find the line of a vector file that could not be read; this reads the file once more."""
+    """Return the error for the first invalid line of a vector file, by reading it once more."""
     remedy = "Download the file again, or give another"
     opener = gzip.open if path.suffix == ".gz" else open
     dimension: int | None = None
@@ -193,7 +196,8 @@ def _explain(path: Path, error: Exception) -> DataError:
                     try:
                         float(cell)
                     except ValueError:
-                        return DataError(path, f"{cell!r} is no number", line=line, remedy=remedy)
+                        cause = f"{cell!r} is not a number"
+                        return DataError(path, cause, line=line, remedy=remedy)
     except (EOFError, OSError, UnicodeDecodeError) as second:
         return DataError(path, f"it cannot be read ({second})", remedy=remedy)
     if dimension is None:

@@ -17,7 +17,6 @@ from torch.nn import functional
 
 from spinn.data.batching import Batch, Batcher
 from spinn.data.dataset import NO_LABEL, PairDataset
-from spinn.data.examples import UNITS
 from spinn.evaluation.classification import ClassificationReport
 from spinn.evaluation.parsing import (
     Conventions,
@@ -91,7 +90,7 @@ def evaluate(
         by_height=model.by_height,
         share=model.shares(training=False),
     )
-    report = ClassificationReport(labels, UNITS[dataset.sides])
+    report = ClassificationReport(labels, dataset.kind.unit)
     probabilities = np.zeros((len(dataset), len(labels)), dtype=np.float32)
     trees: list[TransitionArray] | None = None
     with evaluation_mode(model), arithmetic(device, precision):

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from spinn.data.corpus import check_parses, numericalise, read_pairs
-from spinn.data.examples import ROLES, Example
-from spinn.data.readers import UNLABELLED, ReadCounts
+from spinn.data.dataset import numericalise
+from spinn.data.examples import PAIR, Example, kind_with
+from spinn.data.readers import UNLABELLED, ReadCounts, check_parses, read_files
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.evaluate import Evaluation, all_scores
 from spinn.evaluation.parsing import Conventions, to_treebank
@@ -105,16 +105,16 @@ def evaluate_files(
 
     """
     source = choose_source(trained, trees)
-    own = trained.reader
+    own = trained.file_format
     if format == "auto" and own is not None and own.rewrite is not None:
         format = own.name  # what a file looks like does not tell
     counts = ReadCounts()
-    examples, places = read_pairs(
-        paths, format, trained.labels, trained.sides, counts=counts, unlabelled=unlabelled
+    examples, places = read_files(
+        paths, format, trained.labels, trained.kind, counts=counts, unlabelled=unlabelled
     )
     if source is not None and source.needs_parse:
         check_parses(examples, places)
-    dataset = numericalise(examples, trained.vocabulary, trained.labels, trained.sides)
+    dataset = numericalise(examples, trained.vocabulary, trained.labels, trained.kind)
     trained.model.to(device or torch.device("cpu"))
     evaluation = trained.evaluate(dataset, source, batch_size=batch_size, seed=seed)
     words = [sentence.words for example in examples for sentence in example.sentences]
@@ -157,7 +157,8 @@ def records(result: FileEvaluation, labels: tuple[str, ...]) -> Iterator[dict[st
             },
         }
         sides = len(example.sentences)
-        for side, (name, sentence) in enumerate(zip(ROLES[sides], example.sentences, strict=True)):
+        roles = kind_with(sides).roles
+        for side, (name, sentence) in enumerate(zip(roles, example.sentences, strict=True)):
             tree = None if evaluation.trees is None else evaluation.trees[sides * row + side]
             record[name] = _write_sentence(sentence.words, tree)
         yield record
@@ -173,7 +174,7 @@ def parsed_rows(result: FileEvaluation, labels: tuple[str, ...]) -> Iterator[dic
         row = {"gold_label": record["gold"] or UNLABELLED, "pairID": record["id"]}
         for side, sentence in enumerate(example.sentences, start=1):
             row[f"sentence{side}"] = " ".join(sentence.words)
-            row[f"sentence{side}_binary_parse"] = record[ROLES[2][side - 1]]
+            row[f"sentence{side}_binary_parse"] = record[PAIR.roles[side - 1]]
         yield row
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from spinn.model.leaves import LeafContext, register_leaf_context
+from spinn.model.leaves import LeafContext
 from spinn.model.types import Sentences
 
 
@@ -69,6 +69,3 @@ class WordAlignment(LeafContext):
 def _padded(states: Tensor, sizes: Tensor) -> Tensor:
     """Return packed words ``[N, W]`` as ``[S, L, W]``."""
     return pad_packed_sequence(PackedSequence(states, sizes), batch_first=True)[0]
-
-
-register_leaf_context("aligned", WordAlignment)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spinn.model.cells import CompositionCell, register_composition
+from spinn.model.cells import CompositionCell
 from spinn.ops.nodes import NodeTable
 from spinn.ops.recorded import RecordedNodes
 
@@ -94,6 +94,3 @@ class GatedRecursiveCell(CompositionCell):
         )
         scale, shift = self.norm.weight, self.norm.bias
         return GatedRecursion(inner, self.inner.bias, outer, self.outer.bias, scale, shift)
-
-
-register_composition("gated-recursive", GatedRecursiveCell)

@@ -20,6 +20,7 @@ from spinn.model.spinn import SPINN, SPINNByHeight
 from spinn.model.tracker import Tracker
 from spinn.model.types import Encoder
 from spinn.options import option
+from spinn.registry import Choices
 
 NORMS = ("none", "batch", "layer")
 
@@ -71,7 +72,7 @@ class ModelOptions:
         "none",
         "what a leaf knows beside its word: an LSTM over the words, or the words of the other "
         "sentence that it is aligned with",
-        choices=lambda: ("none", *LEAF_CONTEXTS),
+        choices=Choices(LEAF_CONTEXTS, "none"),
     )
     leaf_norm: str = option("layer", "normalisation of the leaves", choices=NORMS)
     embedding_dropout: float = option(0.1, "dropout of word vectors", minimum=0, maximum=0.99)
@@ -80,7 +81,7 @@ class ModelOptions:
         "tree-lstm",
         "what composes two nodes of SPINN: a tree-LSTM, or the gated recursive cell of Ordered "
         "Memory (the phrases of --parser own are always a tree-LSTM's)",
-        choices=lambda: tuple(COMPOSITIONS),
+        choices=Choices(COMPOSITIONS),
         needs="spinn",
     )
     composition_dropout: float = option(
@@ -168,7 +169,7 @@ def build_encoder(options: ModelOptions, *, predicts: bool, engine: str = "auto"
 
 def _spinn(options: ModelOptions, predicts: bool, engine: str) -> Encoder:
     size = options.tracker_size if options.tracker else 0
-    make = COMPOSITIONS[options.composition]
+    make = COMPOSITIONS.find(options.composition)
     composition = make(options.hidden_size, size, dropout=options.composition_dropout)
     plain = engine == "reference"
     if not size and not plain:

@@ -2,7 +2,7 @@
 
 A node's state is one row of width S whose first H numbers are its hidden state. In a tree-LSTM it
 is ``(h, c)`` of width 2H: the hidden state, then the memory cell. Other cells register themselves
-by name (:func:`register_composition`).
+by name in :data:`COMPOSITIONS`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spinn.ops.nodes import Composition, Nodes, NodeTable
+from spinn.registry import Registry
 
 
 class CompositionCell(nn.Module):
@@ -111,21 +112,8 @@ class TreeLSTM(CompositionCell):
 
 
 MakeComposition = Callable[..., CompositionCell]
-"""Called with ``hidden_size, tracker_size`` and the keyword ``dropout``."""
+"""Called as ``make(hidden_size, tracker_size, dropout=...)``."""
 
-COMPOSITIONS: dict[str, MakeComposition] = {"tree-lstm": TreeLSTM}
-
-
-def register_composition(name: str, make: MakeComposition) -> None:
-    """Register a cell under the name that ``--composition`` takes.
-
-    Parameters
-    ----------
-    name
-        Its name.
-    make
-        Called as ``make(hidden_size, tracker_size, dropout=...)``; its ``draw`` returns a
-        :class:`spinn.ops.nodes.Composition`.
-
-    """
-    COMPOSITIONS[name] = make
+COMPOSITIONS: Registry[MakeComposition] = Registry("composition")
+"""The cells that ``--composition`` takes, by name."""
+COMPOSITIONS.register("tree-lstm", TreeLSTM)

@@ -1,8 +1,8 @@
 """From words to leaves: embedding, optional context, projection, norm, dropout.
 
 Everything runs over the words of a batch without padding, so that padding neither costs time nor
-enters the statistics of batch normalisation. Contexts are registered by name
-(:func:`register_leaf_context`).
+enters the statistics of batch normalisation. Contexts are registered by name in
+:data:`LEAF_CONTEXTS`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from spinn.model.norm import GlobalBatchNorm
 from spinn.model.types import Leaves, Sentences
+from spinn.registry import Registry
 
 
 class LeafContext(nn.Module):
@@ -66,21 +67,12 @@ def _both_directions(size: int, width: int) -> LSTMContext:
 
 
 MakeContext = Callable[[int, int], "LeafContext | LSTMContext"]
-LEAF_CONTEXTS: dict[str, MakeContext] = {"lstm": LSTMContext, "bilstm": _both_directions}
+"""Called with the width of a word vector and the width of the model."""
 
-
-def register_leaf_context(name: str, make: MakeContext) -> None:
-    """Register a context under the name that ``--leaf-context`` takes.
-
-    Parameters
-    ----------
-    name
-        Its name.
-    make
-        Called with the width of a word vector and the width of the model.
-
-    """
-    LEAF_CONTEXTS[name] = make
+LEAF_CONTEXTS: Registry[MakeContext] = Registry("leaf context")
+"""The contexts that ``--leaf-context`` takes, by name."""
+LEAF_CONTEXTS.register("lstm", LSTMContext)
+LEAF_CONTEXTS.register("bilstm", _both_directions)
 
 
 class WordEmbedding(nn.Module):
@@ -161,7 +153,7 @@ class LeafLayer(nn.Module):
         size = embedding.size
         self.context: LeafContext | LSTMContext | None = None
         if context != "none":
-            self.context = LEAF_CONTEXTS[context](size, context_width)
+            self.context = LEAF_CONTEXTS.find(context)(size, context_width)
             size = self.context.output_size
         self.projection = nn.Linear(size, width)
         self.norm = make_norm(norm, width)

@@ -25,7 +25,7 @@ from spinn.studies.run import RunState, check_folders, differences
 from spinn.studies.study import Study, override, read_study, study_file
 from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import Configuration
-from spinn.training.loop import read_metrics
+from spinn.training.log import read_metrics
 
 # Options that depend on where the files are, which a study in the catalogue does not set.
 FILE_OPTIONS = ("data", "train", "dev", "test", "also", "vectors", "data_directory")
@@ -110,7 +110,7 @@ def _finished_rows(expanded: ExpandedStudy, output: Path) -> dict[str, Any]:
         if run.state is RunState.DONE:
             kept = rows.setdefault(run.row, {"configuration": None, "runs": {}})
             kept["configuration"] = _portable(_read_json(run.path / "config.json"))
-            metrics = read_metrics(RunDirectory(run.path))
+            metrics = read_metrics(RunDirectory(run.path).metrics)
             kept["runs"][str(run.seed)] = {
                 "results": _read_json(run.path / "results.json"),
                 "curve": [line for line in metrics if line["kind"] == "dev"],

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from spinn.data.examples import UNITS
+from spinn.data.examples import kind_with
 from spinn.errors import SpinnError
 from spinn.evaluation.plots import TEXT_COLOUR
 from spinn.files import written_whole
@@ -104,7 +104,7 @@ def plot_accuracy(measurements: Measurements, path: Path, title: str) -> None:
     )
     for axes in (by_length, by_depth):
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
-    meaning = f"line: mean, band: lowest to highest seed, a point per bin of {UNITS[sides]}"
+    meaning = f"line: mean, band: lowest to highest seed, a point per bin of {kind_with(sides).unit}"
     _legend(figure, by_length, meaning)
     _write(figure, path)
 

@@ -127,8 +127,8 @@ def measure(
     configuration = trained.configuration.moved(place or {})
     set_threads(configuration.training.threads)
     corpus = load_training_corpus(configuration, log)
-    kind = (trained.vocabulary.words, trained.labels, trained.sides)
-    if kind != (corpus.vocabulary.words, corpus.labels, corpus.sides):
+    kind = (trained.vocabulary.words, trained.labels, trained.kind)
+    if kind != (corpus.vocabulary.words, corpus.labels, corpus.kind):
         raise SpinnError(
             f"{path}: the run's vocabulary is not that of the training files in their current "
             "state. Restore the files, or move the folder away to train again."

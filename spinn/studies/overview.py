@@ -16,7 +16,7 @@ from spinn.studies.run import Run, RunState
 from spinn.studies.summary import common_splits, comparable, sides_of, summarise
 from spinn.studies.tables import Table
 from spinn.training.checkpoint import RunDirectory
-from spinn.training.loop import read_metrics
+from spinn.training.log import read_metrics
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def load_finished(study: ExpandedStudy, runs: Sequence[Run]) -> Finished:
     for run in runs:
         if run.state is RunState.DONE:
             finished.measurements[run.row][run.seed] = load(run.path / FILE_NAME)
-            finished.metrics[run.row][run.seed] = read_metrics(RunDirectory(run.path))
+            finished.metrics[run.row][run.seed] = read_metrics(RunDirectory(run.path).metrics)
     _check_pairs(runs, finished)
     return finished
 

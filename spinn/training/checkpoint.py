@@ -30,9 +30,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from spinn.data.corpus import vocabulary_as_dict
 from spinn.data.dataset import PairDataset
-from spinn.data.readers import READERS, Reader
+from spinn.data.examples import ExampleKind, kind_with
+from spinn.data.formats import FORMATS, Format
 from spinn.data.vocabulary import Vocabulary
 from spinn.errors import DataError, SpinnError
 from spinn.evaluation.evaluate import Evaluation, evaluate
@@ -84,7 +84,7 @@ class RunDirectory:
             _clear(path)
         try:
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-            words = vocabulary_as_dict(vocabulary)
+            words = vocabulary.as_dict()
             words |= {"labels": labels, "sides": sides, "format": format}
             write_whole(path / "vocabulary.json", json.dumps(words, ensure_ascii=False))
             write_whole(path / "config.json", json.dumps(configuration.as_dict(), indent=2))
@@ -281,14 +281,14 @@ class TrainedModel:
     format: str = "auto"
 
     @property
-    def reader(self) -> Reader | None:
-        """The reader of its files; ``None`` where each file is to tell its format itself."""
-        return READERS.get(self.format)
+    def file_format(self) -> Format | None:
+        """The format of its files; ``None`` if it is detected for each file."""
+        return FORMATS.get(self.format)
 
     @property
-    def sides(self) -> int:
-        """How many sentences the model classifies together: 2, or 1."""
-        return self.model.sides
+    def kind(self) -> ExampleKind:
+        """Kind of the examples that the model classifies."""
+        return kind_with(self.model.sides)
 
     def evaluate(
         self,

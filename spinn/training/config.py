@@ -16,12 +16,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import spinn.extensions  # noqa: F401 - registers what options may name
+from spinn import extensions
 from spinn.data.batching import DEFAULT_POOL_BATCHES, Curriculum
-from spinn.data.corpus import CorpusOptions, named
+from spinn.data.find import named
+from spinn.data.options import CorpusOptions
 from spinn.errors import ConfigurationError, DataError
 from spinn.model.build import ModelOptions
 from spinn.options import check_ranges, flag_of, option
+from spinn.training.objectives.label import GumbelOptions
+from spinn.training.objectives.ppo import PPOOptions
+from spinn.training.objectives.reinforce import ReinforceOptions
+from spinn.training.objectives.teacher import TeacherOptions
 from spinn.trees import GUMBEL_TREES, TREE_SOURCES, TreeSource, tree_source
 
 if sys.version_info >= (3, 11):
@@ -200,6 +205,11 @@ class TrainingOptions:
     )
     tensorboard: bool = option(True, "write TensorBoard logs")
 
+    @property
+    def batch_transform(self) -> str | None:
+        """Name of the registered transform of training batches, if any."""
+        return "symmetries" if self.symmetries else None
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -219,6 +229,7 @@ class Configuration:
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
     def __post_init__(self) -> None:
+        extensions.load()  # options refer to them by name
         for group in self.groups().values():
             check_ranges(group)
         _ = self.data.further  # refuses what is no further test set
@@ -321,6 +332,39 @@ class Configuration:
             return None
         held = math.ceil(self.policy.warm_start) if _samples(self) else 0
         return Curriculum(options.curriculum, held, options.curriculum_epochs)
+
+    @property
+    def reinforce(self) -> ReinforceOptions | None:
+        """Options of REINFORCE, where transitions are sampled."""
+        if not _samples(self):
+            return None
+        names = [part.name for part in dataclasses.fields(ReinforceOptions)]
+        return ReinforceOptions(**{name: getattr(self.policy, name) for name in names})
+
+    @property
+    def ppo(self) -> PPOOptions | None:
+        """Options of PPO, where a policy is updated several times with the same trees."""
+        if not _samples(self) or self.policy.policy_updates == 1:
+            return None
+        return PPOOptions(self.policy.policy_updates, self.policy.policy_clip)
+
+    @property
+    def teaching(self) -> TeacherOptions:
+        """Options of learning from a teacher."""
+        names = [part.name for part in dataclasses.fields(TeacherOptions)]
+        return TeacherOptions(**{name: getattr(self.trees, name) for name in names})
+
+    @property
+    def gumbel(self) -> GumbelOptions | None:
+        """Options of the Gumbel-softmax, for the encoder that draws merges."""
+        if self.model.encoder != "gumbel":
+            return None
+        return GumbelOptions(self.trees.temperature, self.trees.temperature_end)
+
+    @property
+    def warm_start(self) -> float:
+        """Epochs of policy learning that follow the teacher's trees first."""
+        return self.policy.warm_start if _samples(self) else 0.0
 
     def follows_own_trees(self, epoch: float) -> bool:
         """Tell whether, so far into training, a parser that has learned gives the trees."""

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from spinn.data.corpus import Corpus, load_corpus
-from spinn.data.examples import UNITS
-from spinn.data.symmetries import Symmetries
+from spinn.data.corpus import Corpus
+from spinn.data.examples import SENTENCE
+from spinn.data.prepare import load_corpus
+from spinn.data.transforms import BATCH_TRANSFORMS
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.evaluate import all_scores, count_parameters
 from spinn.evaluation.parsing import Conventions
@@ -30,7 +31,9 @@ from spinn.runtime import choose_device, set_threads
 from spinn.training import distributed
 from spinn.training.checkpoint import RunDirectory, TrainedModel, claimed, load_trained
 from spinn.training.config import Configuration
-from spinn.training.loop import Trainer, read_metrics
+from spinn.training.log import Log, Logger, MetricsFile, TensorBoard, read_metrics
+from spinn.training.loop import Trainer
+from spinn.training.pairs import PairTask
 
 Say = Callable[[str], None]
 
@@ -66,7 +69,7 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
                 configuration,
                 corpus.vocabulary,
                 list(corpus.labels),
-                corpus.sides,
+                corpus.kind.count,
                 corpus.format,
             )
         )
@@ -77,7 +80,7 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
             f"({count_parameters(model.encoder):,} in the encoder), on {_place(device)}; "
             f"writing to {path}"
         )
-        return _finish(Trainer(configuration, corpus, model, run, say), say)
+        return _finish(_trainer(configuration, corpus, model, run, say), say)
 
 
 def resume(path: Path, say: Say, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -100,7 +103,8 @@ def resume(path: Path, say: Say, place: Mapping[str, Any] | None = None) -> dict
         device = distributed.together(lambda: _prepare_machine(configuration))
         corpus = distributed.in_turn(lambda: load_training_corpus(configuration, say))
         distributed.on_first(lambda: _check_vocabulary(run, corpus))
-        trainer = Trainer(configuration, corpus, _build(configuration, corpus).to(device), run, say)
+        model = _build(configuration, corpus).to(device)
+        trainer = _trainer(configuration, corpus, model, run, say)
         trainer.resume()
         done = trainer.progress
         say(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
@@ -119,7 +123,7 @@ def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
     """Refuse to go on with a run whose training files have changed."""
     vocabulary, labels, sides, _ = run.vocabulary()
     kind = (vocabulary.words, labels, sides)
-    if kind != (corpus.vocabulary.words, corpus.labels, corpus.sides):
+    if kind != (corpus.vocabulary.words, corpus.labels, corpus.kind.count):
         raise SpinnError(
             f"{run.path}: the run's vocabulary is not that of the training files as they are now. "
             "Restore the files, or train anew."
@@ -141,9 +145,10 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
             corpus.require_parses(split)
     if teacher is not None and teacher.needs_parse:
         corpus.require_parses("train")
-    if configuration.training.symmetries:
-        Symmetries.of_logic(corpus.vocabulary, corpus.labels)  # refuses labels that have none
-    if configuration.model.leaf_context == "aligned" and corpus.sides == 1:
+    transform = configuration.training.batch_transform
+    if transform is not None:  # raises an error for labels that it does not apply to
+        BATCH_TRANSFORMS.find(transform)(corpus.vocabulary, corpus.labels)
+    if configuration.model.leaf_context == "aligned" and corpus.kind == SENTENCE:
         raise ConfigurationError(
             "--leaf-context aligned compares the sentences of a pair, and here each stands alone; "
             "leave it out."
@@ -169,7 +174,7 @@ def _shortened(corpus: Corpus, limit: int, say: Say) -> Corpus:
             f"{data.longest.min()} words."
         )
     say(
-        f"Training on {len(short):,} of {len(data):,} {UNITS[data.sides]}: "
+        f"Training on {len(short):,} of {len(data):,} {data.kind.unit}: "
         f"those of up to {limit} words a sentence."
     )
     first = corpus.unparsed["train"]
@@ -223,8 +228,21 @@ def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
         len(corpus.labels),
         predicts=configuration.predicts,
         engine=configuration.training.engine,
-        sides=corpus.sides,
+        sides=corpus.kind.count,
     )
+
+
+def _trainer(
+    configuration: Configuration, corpus: Corpus, model: PairModel, run: RunDirectory, say: Say
+) -> Trainer:
+    """Set up the task, the loggers of rank 0, and the loop."""
+    loggers: list[Logger] = []
+    if distributed.is_first():
+        loggers.append(MetricsFile(run.metrics, run.path))
+        if configuration.training.tensorboard:
+            loggers.append(TensorBoard(run.path / "tensorboard"))
+    log = Log(loggers, say, shows=distributed.is_first())
+    return Trainer(PairTask(configuration, corpus, model, say), configuration.training, run, log)
 
 
 def _finish(trainer: Trainer, say: Say) -> dict[str, Any]:
@@ -236,7 +254,8 @@ def _finish(trainer: Trainer, say: Say) -> dict[str, Any]:
 def _results(trainer: Trainer, say: Say) -> dict[str, Any]:
     from spinn.evaluation.plots import plot_learning_curve  # the plotting library loads slowly
 
-    run, corpus, configuration = trainer.run, trainer.corpus, trainer.configuration
+    run, task = trainer.run, trainer.task
+    corpus, configuration = task.corpus, task.configuration
     best = load_trained(run.path)
     results: dict[str, Any] = {
         "form": configuration.form,
@@ -260,7 +279,7 @@ def _results(trainer: Trainer, say: Say) -> dict[str, Any]:
             f"and kept; make room and give --resume {run.path}."
         ) from error
     title = f"{configuration.form}, seed {configuration.training.seed}"
-    plot_learning_curve(read_metrics(run), run.path / "learning_curve.png", title)
+    plot_learning_curve(read_metrics(run.metrics), run.path / "learning_curve.png", title)
     minutes, seconds = divmod(math.ceil(trainer.progress.seconds), 60)
     say(f"Trained for {minutes} min {seconds} s. Results, plot and checkpoints: {run.path}")
     return results
@@ -268,8 +287,8 @@ def _results(trainer: Trainer, say: Say) -> dict[str, Any]:
 
 def _score(best: TrainedModel, trainer: Trainer, split: str) -> dict[str, Any]:
     """Evaluate a split: labels, and trees where the encoder has them."""
-    dataset, source = trainer.corpus.sets[split], best.configuration.source
-    best.model.to(trainer.device)
+    dataset, source = trainer.task.corpus.sets[split], best.configuration.source
+    best.model.to(trainer.state.device)
     return all_scores(best.evaluate(dataset, source), dataset, source, Conventions())
 
 

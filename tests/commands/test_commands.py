@@ -581,7 +581,7 @@ def test_standard_input_that_is_no_text_is_refused(
 
 def test_files_of_the_other_kind_are_refused(run, single, corpus, listops, tmp_path, capsys):
     pairs, sentences = str(corpus / "dev.jsonl"), str(listops / "dev.tsv")
-    wanted = "are wanted. Give single sentences or pairs throughout"
+    wanted = "are required. Give single sentences or pairs throughout"
     for folder, file in ((run, sentences), (single, pairs)):
         message = refused(capsys, ["evaluate", str(folder), "--files", file])
         assert f"{file}: its rows are" in message

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spinn.commands.main import main
-from spinn.data import logic
+from spinn.generators import logic
 
 
 def manifest(folder: Path) -> dict[str, object]:
@@ -45,7 +45,7 @@ def test_logic_takes_seed_and_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ("flags", "told"),
     [
         (["listops", "--dev", "0"], "--dev is 0; it must be at least 1."),
-        (["listops", "--train", "20", "--max-depth", "1"], "Ask for fewer"),
+        (["listops", "--train", "20", "--max-depth", "1"], "Reduce the sizes"),
         (["logic", "--largest", "16"], "it must be from 0 to 15"),
         (["sample", "--test", "-1"], "test cannot have -1 pairs"),
     ],

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinn.data.batching import DEFAULT_POOL_BATCHES, Batch, Batcher, Curriculum
-from spinn.data.corpus import CorpusOptions, load_corpus
 from spinn.data.dataset import PairDataset
+from spinn.data.examples import kind_with
+from spinn.data.options import CorpusOptions
+from spinn.data.prepare import load_corpus
 from spinn.data.vocabulary import PADDING
 from spinn.schedule import build_schedule
 from spinn.transitions import Transition, check, random_uniform
@@ -34,7 +36,7 @@ def make_dataset(count: int, seed: int = 0, longest: int = 40, sides: int = 2) -
         offsets,
         trees[trees != PAD],
         random.integers(0, 3, count),
-        sides,
+        kind_with(sides),
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinn.data.dataset import NO_LABEL, DatasetBuilder, PairDataset
-from spinn.data.examples import Example, Sentence
+from spinn.data.examples import PAIR, SENTENCE, Example, ExampleKind, Sentence, kind_with
 from spinn.data.vocabulary import UNKNOWN, Vocabulary
 from spinn.transitions import Transition, from_brackets, left_branching
 
@@ -30,8 +30,8 @@ PAIRS = [
 VOCABULARY = Vocabulary(["<unk>", "<pad>", "a", "dog", "runs", "it", "cat"])
 
 
-def build(examples: list[Example], lower: bool = True, sides: int = 2) -> PairDataset:
-    builder = DatasetBuilder(LABELS, lower=lower, sides=sides)
+def build(examples: list[Example], lower: bool = True, kind: ExampleKind = PAIR) -> PairDataset:
+    builder = DatasetBuilder(LABELS, lower=lower, kind=kind)
     builder.extend(examples)
     assert len(builder) == len(examples)
     return builder.build(VOCABULARY)
@@ -87,17 +87,25 @@ def test_a_label_that_is_not_listed_is_refused():
         builder.add(PAIRS[0]._replace(label="perhaps"))
 
 
-@pytest.mark.parametrize("sides", [1, 2])
-def test_an_example_of_the_other_kind_is_refused(sides):
-    pair, builder = PAIRS[0], DatasetBuilder(LABELS, lower=True, sides=sides)
-    one, other = (pair._replace(hypothesis=None), pair)[:: 1 if sides == 1 else -1]
+@pytest.mark.parametrize("kind", [SENTENCE, PAIR])
+def test_an_example_of_the_other_kind_is_refused(kind):
+    pair, builder = PAIRS[0], DatasetBuilder(LABELS, lower=True, kind=kind)
+    one, other = (pair._replace(hypothesis=None), pair)[:: 1 if kind == SENTENCE else -1]
     builder.add(one)
-    with pytest.raises(ValueError, match=("sentences", "pairs")[sides - 1]):
+    with pytest.raises(ValueError, match=kind.unit):
         builder.add(other)
     assert len(builder) == 1
     dataset = builder.build(VOCABULARY)
-    with pytest.raises(ValueError, match=f"{sides} sentences are not {3 - sides}"):
-        replace(dataset, sides=3 - sides)
+    wrong = kind_with(3 - kind.count)
+    with pytest.raises(ValueError, match=f"{kind.count} sentences are not {wrong.count}"):
+        replace(dataset, kind=wrong)
+
+
+def test_kinds_are_found_by_their_number_of_sentences():
+    assert [kind_with(kind.count) for kind in (SENTENCE, PAIR)] == [SENTENCE, PAIR]
+    assert PAIR.roles == ("premise", "hypothesis")
+    with pytest.raises(ValueError, match="3 sentences"):
+        kind_with(3)
 
 
 words = st.lists(st.sampled_from(["a", "dog", "runs", "cat", "new"]), min_size=1, max_size=6)
@@ -105,25 +113,25 @@ words = st.lists(st.sampled_from(["a", "dog", "runs", "cat", "new"]), min_size=1
 
 @given(
     pairs=st.lists(st.tuples(words, words, st.booleans()), min_size=1, max_size=6),
-    sides=st.sampled_from([1, 2]),
+    kind=st.sampled_from([SENTENCE, PAIR]),
 )
-def test_sentences_can_be_taken_out_again(pairs, sides):
+def test_sentences_can_be_taken_out_again(pairs, kind):
     def sentence(words: list[str], with_tree: bool) -> Sentence:
         return Sentence(words, left_branching(len(words)) if with_tree else None)
 
     examples = [
         Example(
             sentence(premise, tree),
-            sentence(hypothesis, not tree) if sides == 2 else None,
+            sentence(hypothesis, not tree) if kind == PAIR else None,
             "yes",
             1,
         )
         for premise, hypothesis, tree in pairs
     ]
-    dataset = build(examples, sides=sides)
-    assert (len(dataset), dataset.sides) == (len(pairs), sides)
+    dataset = build(examples, kind=kind)
+    assert (len(dataset), dataset.kind) == (len(pairs), kind)
     sentences = [one for example in examples for one in example.sentences]
-    assert len(sentences) == len(dataset.lengths) == sides * len(pairs)
+    assert len(sentences) == len(dataset.lengths) == kind.count * len(pairs)
     for number, (expected, tree) in enumerate(sentences):
         begin, end = dataset.offsets[number : number + 2]
         numbers = VOCABULARY.numbers(expected)
@@ -136,26 +144,31 @@ def test_sentences_can_be_taken_out_again(pairs, sides):
 
 @given(
     lengths=st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=5),
-    sides=st.sampled_from([1, 2]),
+    kind=st.sampled_from([SENTENCE, PAIR]),
     data=st.data(),
 )
-def test_examples_are_taken_with_their_trees_and_labels(lengths, sides, data):
+def test_examples_are_taken_with_their_trees_and_labels(lengths, kind, data):
     examples = [
         Example(
-            *(Sentence([str(length)] * length, left_branching(length)) for length in pair[:sides]),
-            *[None] * (2 - sides),
+            *(
+                Sentence([str(length)] * length, left_branching(length))
+                for length in pair[: kind.count]
+            ),
+            *[None] * (2 - kind.count),
             LABELS[sum(pair) % len(LABELS)],
             1,
         )
         for pair in lengths
     ]
     rows = data.draw(st.lists(st.integers(0, len(examples) - 1), max_size=6))
-    whole = build(examples, sides=sides)
+    whole = build(examples, kind=kind)
     taken = whole.take(np.array(rows, dtype=np.int64))
-    assert (len(taken), taken.sides) == (len(rows), sides)
+    assert (len(taken), taken.kind) == (len(rows), kind)
     for name in ("words", "transitions", "labels"):
         parts = [getattr(whole.take(np.array([row])), name) for row in rows]
         assert getattr(taken, name).tolist() == [one for part in parts for one in part.tolist()]
-    assert taken.lengths.tolist() == [length for row in rows for length in lengths[row][:sides]]
+    assert taken.lengths.tolist() == [
+        length for row in rows for length in lengths[row][: kind.count]
+    ]
     for row, label in zip(rows, taken.labels.tolist(), strict=True):
         assert label == whole.labels[row]

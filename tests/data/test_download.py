@@ -21,7 +21,8 @@ from pathlib import Path
 import pytest
 
 from spinn.data import download
-from spinn.data.download import ARCHIVES, Archive, corpus_files, ensure, vector_file
+from spinn.data.archives import ARCHIVES, Archive
+from spinn.data.download import corpus_files, ensure, vector_file
 from spinn.errors import ConfigurationError, SpinnError
 
 MEMBERS = {"toy_1.0/train.jsonl": b'{"a": 1}\n' * 5000, "toy_1.0/dev.jsonl": b"dev\n"}
@@ -238,7 +239,7 @@ def test_spoilt_member_fails_its_checksum_and_is_not_kept(tmp_path, server, offe
 
 def test_archive_without_the_member_and_no_archive_at_all(tmp_path, server, offer):
     offer(members=("toy_1.0/test.jsonl",))
-    with pytest.raises(SpinnError, match=r"it holds no toy_1.0/test.jsonl"):
+    with pytest.raises(SpinnError, match=r"it does not contain toy_1.0/test.jsonl"):
         ensure("toy", tmp_path)
     server.content = b"<html>Log in to this network</html>"
     with pytest.raises(SpinnError, match="damaged: File is not a zip file"):

@@ -283,4 +283,4 @@ def test_gz_by_name_only(tmp_path):
 
 def test_prose_instead_of_vectors(tmp_path):
     error = error_of(tmp_path, "It was a bright cold day\nin April\n")
-    assert (error.line, error.cause) == (1, "'was' is no number")
+    assert (error.line, error.cause) == (1, "'was' is not a number")

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from spinn.data.batching import Batcher
 from spinn.data.dataset import NO_LABEL, DatasetBuilder, PairDataset
-from spinn.data.examples import Example, Sentence
+from spinn.data.examples import Example, Sentence, kind_with
 from spinn.data.vocabulary import Vocabulary
 from spinn.evaluation.evaluate import (
     Evaluation,
@@ -25,6 +25,7 @@ from spinn.evaluation.evaluate import (
     score_trees,
 )
 from spinn.evaluation.parsing import Conventions, compare_with_shapes, mean_depth
+from spinn.extensions.symmetries import Symmetries
 from spinn.model.build import ModelOptions, build_embedding, build_model
 from spinn.model.encoder import Choice
 from spinn.model.pair import PairModel
@@ -39,7 +40,7 @@ PAIRS = 23
 def make_dataset(*, parsed: bool = True, labelled: bool = True, sides: int = 2) -> PairDataset:
     """Make examples of many lengths, in no order, with random trees."""
     random = np.random.default_rng(7)
-    builder = DatasetBuilder(LABELS, lower=True, sides=sides)
+    builder = DatasetBuilder(LABELS, lower=True, kind=kind_with(sides))
     for _ in range(PAIRS):
         sentences = []
         for length in random.integers(1, 9, size=2):
@@ -96,7 +97,7 @@ def one_by_one(
         probabilities.append(output.scores.softmax(dim=1)[0].tolist())
         taken = output.encoding.transitions
         if taken is not None:
-            for side in range(dataset.sides):
+            for side in range(dataset.kind.count):
                 steps = taken[:, side].tolist()
                 trees.append([step for step in steps if step != Transition.PAD])
     return probabilities, trees

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from toys import FORMS, silent, small_configuration, small_model
 
-from spinn.data.corpus import load_corpus
+from spinn.data.prepare import load_corpus
 from spinn.errors import DataError, SpinnError
 from spinn.model.pair import PairModel
 from spinn.training import checkpoint, run
@@ -374,7 +374,7 @@ def test_weights_for_pairs_are_refused_as_weights_for_single_sentences(damaged):
 def test_a_model_of_single_sentences_is_loaded_as_one(toy_expressions, tmp_path):
     run.train(small_configuration(toy_expressions, epochs=1), tmp_path / "run", silent)
     loaded = load_trained(tmp_path / "run")
-    assert loaded.sides == 1
+    assert loaded.kind.name == "sentence"
     assert len(loaded.labels) == 10
 
 

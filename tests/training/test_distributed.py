@@ -37,7 +37,7 @@ from toys import FORMS, silent, write_corpus, write_expressions
 
 from spinn.commands.main import main
 from spinn.data.batching import Batcher
-from spinn.data.corpus import load_corpus
+from spinn.data.prepare import load_corpus
 from spinn.errors import ConfigurationError
 from spinn.evaluation import plots
 from spinn.model.policy import TransitionPolicy

@@ -22,7 +22,8 @@ from torch import Tensor
 from toys import FORMS, SMALL, silent, small_configuration, write_corpus, write_expressions
 
 from spinn.data.batching import Batch, Batcher
-from spinn.data.corpus import CorpusOptions, load_corpus
+from spinn.data.options import CorpusOptions
+from spinn.data.prepare import load_corpus
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.evaluation import plots
 from spinn.evaluation.evaluate import evaluate, parse

@@ -14,7 +14,8 @@ from torch.nn import functional
 from toys import FORMS, one_batch, small_configuration, small_model
 
 from spinn.data.batching import Batch
-from spinn.data.corpus import Corpus, load_corpus
+from spinn.data.corpus import Corpus
+from spinn.data.prepare import load_corpus
 from spinn.evaluation.evaluate import evaluate
 from spinn.model.encoder import Choice, Encoding
 from spinn.model.pair import PairModel, PairOutput
@@ -64,7 +65,7 @@ def setting(folder: Path, form: str, **options: Any) -> Setting:
         for weight in model.encoder.parameters():
             weight *= 3  # so that the tracker has opinions
     source = configuration.teacher or configuration.source
-    objective = Objective(configuration, corpus.sides)
+    objective = Objective(configuration, corpus.kind.count)
     return Setting(configuration, corpus, model, objective, one_batch(configuration, source))
 
 

@@ -16,7 +16,7 @@ from test_reinforce import Pair, forced, gradient, toy_model
 from torch import Tensor
 from toys import FORMS, one_batch, silent, small_configuration, small_model, write_corpus
 
-from spinn.data.corpus import load_corpus
+from spinn.data.prepare import load_corpus
 from spinn.evaluation import plots
 from spinn.model.encoder import SPINN, Leaves
 from spinn.model.leaves import LeafLayer, WordEmbedding

@@ -7,7 +7,7 @@ the whole batch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -55,6 +55,10 @@ class StepResult:
     sums: dict[str, Tensor]
     means: dict[str, Tensor] = field(default_factory=dict)
     trees: Any = None
+
+    def with_loss(self, loss: Tensor) -> StepResult:
+        """Return the result with another loss."""
+        return replace(self, loss=loss)
 
 
 class Objective(nn.Module):

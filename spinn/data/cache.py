@@ -1,0 +1,53 @@
+"""The cache of prepared corpora, keyed by everything a corpus depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from spinn.data.corpus import VERSION, Corpus
+from spinn.data.find import Say
+from spinn.data.options import CorpusOptions
+from spinn.errors import DataError
+
+
+def cache_key(options: CorpusOptions, files: dict[str, list[Path]], vectors: Path | None) -> str:
+    """Return a digest of the options, and of the paths, sizes and times of all files."""
+    parts = {
+        "version": VERSION,
+        "files": {split: [_stamp(path) for path in paths] for split, paths in files.items()},
+        "vectors": _stamp(vectors) if vectors is not None else None,
+        "options": [options.format, options.lower, options.minimum_count, options.induce_vectors],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _stamp(path: Path) -> list[Any]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(path, "there is no such file", remedy="Check the path given") from error
+    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
+
+
+def load_cached(place: Path, options: CorpusOptions, say: Say) -> Corpus | None:
+    """Return the cached corpus in a folder; ``None`` if there is none or it is damaged."""
+    if not (place / "corpus.json").is_file():
+        return None
+    try:
+        # Older files lack the format; it is part of the key.
+        return replace(Corpus.load(place), format=options.format)
+    except DataError:
+        say(f"The cache at {place} cannot be read; preparing the corpus again.")
+        return None
+
+
+def save_cached(corpus: Corpus, place: Path, say: Say) -> None:
+    """Write a corpus to a folder of the cache, if it is writable."""
+    try:
+        corpus.save(place)
+    except OSError as error:
+        say(f"The prepared corpus could not be cached ({error}); continuing without.")

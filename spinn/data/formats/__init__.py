@@ -1,0 +1,56 @@
+"""The registry of file formats, and their detection.
+
+A format is a module with two functions and a :class:`Format` declaration: ``matches`` recognises a
+file by its first line, ``read_line`` turns a line into a :class:`Row`. It is registered by one line
+below, or from other code by :func:`register_format`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spinn.data.formats.format import Format as Format
+from spinn.data.formats.format import Row as Row
+from spinn.data.formats.format import Source as Source
+from spinn.data.formats.listops import LISTOPS
+from spinn.data.formats.logic import LOGIC, LOGIC_BRACKETS
+from spinn.data.formats.sick import SICK
+from spinn.data.formats.snli import MULTINLI, SNLI
+from spinn.data.formats.table import TABLE
+from spinn.data.lines import first_line, numbered_lines
+from spinn.registry import Choices, Registry
+
+FORMATS: Registry[Format] = Registry("corpus format")
+FORMAT_NAMES = Choices(FORMATS, "auto")
+
+
+def register_format(format: Format) -> None:
+    """Add a format; in detection it takes precedence over those registered before it.
+
+    Raises
+    ------
+    ValueError
+        If another format has its name.
+
+    """
+    FORMATS.register(format.name, format)
+
+
+def match_format(line: bytes) -> Format:
+    """Return the format of a file with this first line."""
+    text = line.decode("utf-8", errors="replace").strip()
+    for format in reversed(FORMATS.values()):
+        if format.matches is not None and format.matches(text):
+            return format
+    return TABLE
+
+
+def detect_format(path: str | Path) -> Format:
+    """Return the format of a file; raise :class:`DataError` if it is empty or unreadable."""
+    path = Path(path)
+    return match_format(first_line(path, numbered_lines(path))[1])
+
+
+# From the most general to the most specific: the last one that matches a file is chosen.
+for _format in (TABLE, SICK, LISTOPS, LOGIC, LOGIC_BRACKETS, SNLI, MULTINLI):
+    register_format(_format)

@@ -1,0 +1,30 @@
+"""SICK with parses: tab-separated label, premise tree and hypothesis tree.
+
+Marelli et al. (2014), as parsed for Bowman, Manning and Potts (2015, arXiv 1506.04834).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spinn.data.formats.format import Format, Row, Source, is_tree
+from spinn.data.formats.snli import INFERENCE_LABELS
+from spinn.data.lines import split_cells
+
+_COLUMNS = ("label", "premise tree", "hypothesis tree")
+
+
+def matches(first_line: str) -> bool:
+    """Return whether the line is a header (``%``) or has a tree after the label."""
+    return first_line.startswith("%") or any(map(is_tree, first_line.split("\t")[1:]))
+
+
+def read_line(path: Path, number: int, content: bytes) -> Row | None:
+    """Read a label and two trees; further columns are ignored."""
+    if content.startswith(b"%"):
+        return None
+    label, premise, hypothesis, *_ = split_cells(path, number, content, _COLUMNS, more=True)
+    return Row(label.lower(), Source(None, premise), Source(None, hypothesis))
+
+
+SICK = Format("sick", INFERENCE_LABELS, read_line, matches)

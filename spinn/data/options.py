@@ -1,0 +1,81 @@
+"""The options of a corpus: what to read, and which words to know."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from spinn.data.formats import FORMAT_NAMES
+from spinn.errors import ConfigurationError
+from spinn.options import option
+
+SPLITS = ("train", "dev", "test")
+NAMES = ("snli", "multinli", "sample")  # values of --data that are not folders
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """What to read, and which words to know."""
+
+    data: str | None = option(
+        None, "snli, multinli, sample, or a folder (default: SNLI if it is on disk, else sample)"
+    )
+    train: list[str] = option([], "training files, instead of --data", needs="texts")
+    dev: list[str] = option([], "development files", needs="texts")
+    test: list[str] = option([], "test files", needs="texts")
+    also: list[str] = option([], "further test sets, each with its own name", needs="texts")
+    format: str = option("auto", "format of the files", choices=FORMAT_NAMES, needs="texts")
+    data_directory: str = option("data", "folder of corpora, vectors and the cache")
+    cache: bool = option(True, "keep the numericalised corpus on disk")
+    lower: bool = option(True, "lower-case all words", needs="texts")
+    minimum_count: int | None = option(
+        None,
+        "minimum number of occurrences in training of words without a vector; others are unknown "
+        "(default: 2; for ListOps 1)",
+        minimum=1,
+        needs="texts",
+    )
+    vectors: str | None = option(
+        None,
+        "GloVe by name (glove.840B.300d, glove.6B.100d, ...) or a file, plain or .gz",
+        needs="texts",
+    )
+    induce_vectors: bool = option(
+        False,
+        "induce the vectors of words without a pretrained one from their contexts in training and "
+        "from their spelling, instead of drawing them at random",
+        needs="vector file",
+    )
+
+    @property
+    def vector_source(self) -> str | None:
+        """Name of the registered source of vectors; ``None`` for pretrained vectors only."""
+        return "induced" if self.induce_vectors else None
+
+    @property
+    def prepared(self) -> Path | None:
+        """The prepared corpus that ``data`` names, if it is one."""
+        folder = Path(self.data) if self.data and self.data not in NAMES else None
+        return folder if folder is not None and (folder / "corpus.json").is_file() else None
+
+    @property
+    def further(self) -> dict[str, list[Path]]:
+        """The files of the further test sets, by name.
+
+        Raises
+        ------
+        ConfigurationError
+            If an item is not of the form ``NAME=FILE``, or its name is that of another set.
+
+        """
+        found: dict[str, list[Path]] = {}
+        for item in self.also:
+            name, _, file = item.partition("=")
+            if not re.fullmatch(r"[\w.-]+", name) or name in SPLITS or not file:
+                raise ConfigurationError(
+                    f"--also {item} does not name a further test set; write --also NAME=FILE, "
+                    "with a name that is not train, dev or test."
+                )
+            found.setdefault(name, []).append(Path(file))
+        return found

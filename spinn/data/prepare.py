@@ -1,0 +1,180 @@
+"""Loading a corpus: from the cache, from a prepared folder, or by reading its files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from spinn.data import readers
+from spinn.data.cache import cache_key, load_cached, save_cached
+from spinn.data.corpus import Corpus
+from spinn.data.dataset import DatasetBuilder, PairDataset
+from spinn.data.find import Say, data_directory, find_files, find_vectors, silent
+from spinn.data.formats import FORMATS, Format, detect_format
+from spinn.data.options import CorpusOptions
+from spinn.data.transforms import VECTOR_SOURCES
+from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors, choose_words
+from spinn.errors import ConfigurationError, DataError
+
+
+def load_corpus(options: CorpusOptions, say: Say = silent) -> Corpus:
+    """Return the requested corpus, from the cache if possible; ``say`` gets messages for the user.
+
+    Raises
+    ------
+    SpinnError
+        If files are missing or cannot be read.
+
+    """
+    corpus = _load(options, say)
+    for note in corpus.notes:
+        say(note)
+    return corpus
+
+
+def _load(options: CorpusOptions, say: Say) -> Corpus:
+    if options.prepared is not None:
+        say(f"Prepared corpus: {options.prepared}")
+        return Corpus.load(options.prepared)
+    directory = data_directory(options)
+    files = find_files(options, directory, say)
+    vector_file = find_vectors(options.vectors, directory)
+    place = directory / "cache" / cache_key(options, files, vector_file)
+    if options.cache:
+        cached = load_cached(place, options, say)
+        if cached is not None:
+            return cached
+    corpus = _prepare(options, files, vector_file, directory / "cache" / "vectors", say)
+    if options.cache:
+        save_cached(corpus, place, say)
+    return corpus
+
+
+def _prepare(
+    options: CorpusOptions,
+    files: dict[str, list[Path]],
+    vector_file: Path | None,
+    vector_cache: Path,
+    say: Say,
+) -> Corpus:
+    """Read the files, choose the vocabulary and numericalise."""
+    if options.induce_vectors and "train" not in files:
+        raise ConfigurationError(
+            "--induce-vectors learns from a training set, and there is none; leave it out."
+        )
+    format, labels = _format_and_labels(options, files)
+    builders: dict[str, DatasetBuilder] = {}
+    unparsed: dict[str, list[Any] | None] = {}
+    notes: list[str] = []
+    for split, paths in files.items():
+        say(f"Reading {', '.join(str(path) for path in paths)}")
+        builders[split] = DatasetBuilder(labels, lower=options.lower, kind=format.kind)
+        unparsed[split], note = _read(builders[split], paths, options.format, labels)
+        notes.append(f"{split}: {note}")
+    table = VectorTable(vector_file, vector_cache) if vector_file is not None else None
+    minimum = format.minimum_count if options.minimum_count is None else options.minimum_count
+    vocabulary = Vocabulary(_words(builders, table, minimum), options.lower)
+    sets = {split: builder.build(vocabulary) for split, builder in builders.items()}
+    vectors = None
+    if table is not None:
+        vectors = _vectors(options, vocabulary, table, sets, say)
+    notes.append(_vocabulary_note(vocabulary, vectors, sets))
+    return Corpus(vocabulary, vectors, labels, sets, unparsed, notes, options.format)
+
+
+def _read(
+    builder: DatasetBuilder, paths: list[Path], format: str, labels: tuple[str, ...]
+) -> tuple[list[Any] | None, str]:
+    """Read the files of one set; return the place of the first missing tree, and a note."""
+    first: list[Any] | None = None
+    counts = readers.ReadCounts()
+    for path in paths:
+        for example in readers.read_examples(path, format, labels=labels, counts=counts):
+            builder.add(example)
+            if first is None and not example.is_parsed:
+                first = [str(path), example.line]
+    note = f"{len(builder):,} {builder.kind.unit}"
+    if counts.unlabelled:
+        note += f", {counts.unlabelled:,} without a gold label skipped"
+    if counts.unparsed:
+        note += f", {counts.unparsed:,} without a parse"
+    return first, note
+
+
+def _words(
+    builders: dict[str, DatasetBuilder], table: VectorTable | None, minimum: int
+) -> list[str]:
+    """Choose the words of the vocabulary."""
+    training = builders["train"].word_counts() if "train" in builders else Counter[str]()
+    held_out = [
+        word
+        for split, builder in builders.items()
+        if split != "train"
+        for word in builder.word_counts()
+    ]
+    return choose_words(training, held_out, table, minimum)
+
+
+def _vectors(
+    options: CorpusOptions,
+    vocabulary: Vocabulary,
+    table: VectorTable,
+    sets: dict[str, PairDataset],
+    say: Say,
+) -> WordVectors:
+    """Return the vectors of the vocabulary, from the registered source if one is requested."""
+    if options.vector_source is None:
+        return table.of(vocabulary.words)
+    say("Inducing the vectors of words that have none")
+    return VECTOR_SOURCES.find(options.vector_source)(vocabulary.words, table, sets["train"])
+
+
+def _format_and_labels(
+    options: CorpusOptions, files: dict[str, list[Path]]
+) -> tuple[Format, tuple[str, ...]]:
+    """Return the format of the first file and the labels of the corpus.
+
+    If that format allows any label, the labels are those in the training files. The other files
+    must have the same kind of examples and, if their format has labels, the same labels.
+    """
+    known: tuple[Format, tuple[str, ...]] | None = None
+    for path in (path for paths in files.values() for path in paths):
+        auto = options.format == "auto"
+        format = detect_format(path) if auto else FORMATS.find(options.format)
+        if known is not None:
+            readers.check_kind(path, format, known[0].kind)
+        own = format.labels
+        if own is None:  # labels are checked while reading
+            if known is None:
+                known = format, _labels_in(files.get("train") or [path], options.format)
+            continue
+        if known is not None and set(own) != set(known[1]):
+            raise DataError(
+                path,
+                f"its labels ({', '.join(own)}) are not those of the files before it",
+                remedy="Give files of one kind",
+            )
+        known = known or (format, own)
+    if known is None:
+        raise ConfigurationError("No files were given; name them with --train, --dev and --test.")
+    return known
+
+
+def _labels_in(paths: list[Path], format: str) -> tuple[str, ...]:
+    found = {example.label for path in paths for example in readers.read_examples(path, format)}
+    return tuple(sorted(label for label in found if label is not None))
+
+
+def _vocabulary_note(
+    vocabulary: Vocabulary, vectors: WordVectors | None, sets: dict[str, PairDataset]
+) -> str:
+    """Describe the size of the vocabulary and the coverage of the vectors."""
+    note = f"vocabulary: {len(vocabulary):,} words"
+    if vectors is None:
+        return note
+    known = vectors.known.numpy()
+    shares = ", ".join(
+        f"{100 * known[data.words].mean():.1f}% of {split}" for split, data in sets.items()
+    )
+    return f"{note}, {int(known.sum()):,} with a vector, which cover {shares} words"

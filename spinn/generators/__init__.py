@@ -1,0 +1,1 @@
+"""Corpora that this project generates: the bundled sample, ListOps and propositional logic."""

@@ -1,0 +1,47 @@
+"""Registries: named parts of the package, to which other code may add."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import TypeVar
+
+from spinn.errors import ConfigurationError
+
+Item = TypeVar("Item")
+
+
+class Registry(dict[str, Item]):
+    """A mapping of names to registered items; ``what`` says in errors what an item is."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+
+    def register(self, name: str, item: Item) -> None:
+        """Add an item; raise :class:`ValueError` if another one has this name."""
+        if self.setdefault(name, item) is not item:
+            raise ValueError(f"there is another {self._what} named {name!r}")
+
+    def find(self, name: str) -> Item:
+        """Return the item of a name; raise :class:`ConfigurationError` if there is none."""
+        if name not in self:
+            raise ConfigurationError(
+                f"There is no {self._what} {name!r}. Choose one of: {', '.join(self)}."
+            )
+        return self[name]
+
+
+class Choices(Collection[str]):
+    """The values of an option: some fixed ones, and the names in a registry when they are read."""
+
+    def __init__(self, registry: Mapping[str, object], *fixed: str) -> None:
+        self._registry, self._fixed = registry, fixed
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fixed or name in self._registry
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._fixed, *self._registry))
+
+    def __len__(self) -> int:
+        return len(self._fixed) + len(self._registry)

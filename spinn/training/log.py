@@ -1,0 +1,209 @@
+"""What a run reports while it trains: a progress bar or plain lines, and figures to loggers.
+
+Figures go to every :class:`Logger`: the metrics file, TensorBoard, and any that a program adds, for
+example for a tracking service.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from tqdm import tqdm
+
+from spinn.errors import DataError, SpinnError
+from spinn.files import write_whole
+
+Item = TypeVar("Item")
+Figures = dict[str, float]
+LINE_SECONDS = 20.0  # between plain progress lines
+
+
+class Logger(Protocol):
+    """Receive figures."""
+
+    def write(self, kind: str, step: int, figures: Figures, record: dict[str, Any]) -> None:
+        """Receive the figures of ``"train"`` or ``"dev"`` at a step, and the whole record."""
+
+    def close(self) -> None:
+        """Finish."""
+
+
+class MetricsFile:
+    """Append each record as a line of JSON.
+
+    Parameters
+    ----------
+    path
+        The file.
+    run
+        The folder of the run, for the message of a disk that is full.
+
+    """
+
+    def __init__(self, path: Path, run: Path) -> None:
+        self._path, self._run = path, run
+
+    def write(self, kind: str, step: int, figures: Figures, record: dict[str, Any]) -> None:
+        """Append a line."""
+        try:
+            with open(self._path, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise SpinnError(
+                f"{self._path}: it cannot be written ({error.strerror}). The checkpoints are "
+                f"kept; make room and go on with --resume {self._run}."
+            ) from error
+
+    def close(self) -> None:
+        """Do nothing: the file is closed after each line."""
+
+
+class TensorBoard:
+    """Write TensorBoard logs; the library is loaded with the first figures."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writer: Any = None
+
+    def write(self, kind: str, step: int, figures: Figures, record: dict[str, Any]) -> None:
+        """Add each figure as a scalar."""
+        if self._writer is None:
+            from torch.utils.tensorboard.writer import SummaryWriter
+
+            self._writer = SummaryWriter(str(self._folder), purge_step=step)
+        for name, value in figures.items():
+            self._writer.add_scalar(f"{name}/{kind}", value, step)
+
+    def close(self) -> None:
+        """Flush and close the logs."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+class Log:
+    """The reports of a run; a rank other than 0 has no loggers and shows nothing.
+
+    Parameters
+    ----------
+    loggers
+        Where figures go.
+    say
+        Called with lines for the user.
+    shows
+        Whether to show progress.
+
+    """
+
+    def __init__(
+        self, loggers: Sequence[Logger], say: Callable[[str], None], *, shows: bool = True
+    ) -> None:
+        self._loggers, self.say, self._shows = list(loggers), say, shows
+
+    def write(self, kind: str, step: int, figures: Figures, **others: Any) -> None:
+        """Send figures to all loggers; ``others`` are parts of the record alone."""
+        rounded = {name: round(value, 6) for name, value in figures.items()}
+        seconds = others.pop("seconds")
+        record = {"kind": kind, **others, "step": step, **rounded, "seconds": round(seconds, 2)}
+        for logger in self._loggers:
+            logger.write(kind, step, figures, record)
+
+    def close(self) -> None:
+        """Close all loggers."""
+        for logger in self._loggers:
+            logger.close()
+
+    def progress(
+        self,
+        items: Iterator[Item],
+        name: str,
+        done: int,
+        count: int,
+        state: Callable[[], str],
+    ) -> Iterator[Item]:
+        """Yield items and show progress: a bar on a terminal, a line now and then elsewhere.
+
+        Parameters
+        ----------
+        items
+            The batches from number ``done`` on.
+        name
+            Such as ``"epoch 1/8"``.
+        done, count
+            Batches that are done, and all batches.
+        state
+            Returns loss, accuracy and speed as text.
+
+        """
+        if not self._shows:
+            yield from items
+        elif sys.stderr.isatty():
+            yield from self._bar(items, name, done, count, state)
+        else:
+            yield from self._lines(items, name, done, count, state)
+
+    def _bar(
+        self, items: Iterator[Item], name: str, done: int, count: int, state: Callable[[], str]
+    ) -> Iterator[Item]:
+        shown: dict[str, Any] = {"unit": "batch", "leave": False, "dynamic_ncols": True}
+        with tqdm(total=count, initial=done, desc=name, **shown) as bar:
+            for item in items:
+                yield item
+                bar.set_postfix_str(state(), refresh=False)
+                bar.update()
+
+    def _lines(
+        self, items: Iterator[Item], name: str, done: int, count: int, state: Callable[[], str]
+    ) -> Iterator[Item]:
+        shown = time.monotonic()
+        first = name.startswith("epoch 1/") and done == 0
+        for number, item in enumerate(items, done + 1):
+            yield item
+            if first or time.monotonic() - shown > LINE_SECONDS:
+                self.say(f"{name}, batch {number}/{count}: {state()}")
+                shown, first = time.monotonic(), False
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Read a metrics file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, or a line of it is damaged.
+
+    """
+    metrics = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(path, f"it cannot be read ({error})") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            metrics.append(json.loads(line))
+        except ValueError as error:
+            cause = f"it cannot be read ({error})"
+            remedy = "Delete the line; the learning curve is then without it"
+            raise DataError(path, cause, line=number, remedy=remedy) from error
+    return metrics
+
+
+def drop_later_lines(path: Path, step: int) -> None:
+    """Drop metrics written after the checkpoint of a step, and a line that was cut off."""
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except (ValueError, KeyError):
+            continue
+    write_whole(path, "".join(kept))

@@ -1,0 +1,233 @@
+"""Training a classifier of sentence pairs or of single sentences: the task behind ``spinn train``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from spinn.data.batching import Batch, Batcher
+from spinn.data.corpus import Corpus
+from spinn.data.dataset import PairDataset
+from spinn.data.examples import kind_with
+from spinn.data.transforms import BATCH_TRANSFORMS, BatchTransform
+from spinn.evaluation.evaluate import evaluate, parse
+from spinn.model.norm import count_rows
+from spinn.model.pair import PairModel
+from spinn.ops.allreduce import world_size
+from spinn.runtime import arithmetic
+from spinn.training import distributed
+from spinn.training.config import Configuration
+from spinn.training.objectives.build import build_objective
+from spinn.training.objectives.label import Objective, StepResult
+from spinn.training.objectives.reinforce import ReinforceObjective
+from spinn.training.optimizers import make_optimizer
+from spinn.training.task import Update
+from spinn.trees import TreeSource, tree_source
+
+
+class PairTask:
+    """A pair model, its corpus and its objective.
+
+    Parameters
+    ----------
+    configuration
+        All options.
+    corpus
+        With a training and a development set.
+    model
+        The model, on its device.
+    say
+        Called with lines for the user.
+
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        corpus: Corpus,
+        model: PairModel,
+        say: Callable[[str], None],
+    ) -> None:
+        self.configuration, self.corpus, self.model, self._say = configuration, corpus, model, say
+        self.unit = kind_with(model.sides).unit
+        self.device = next(model.parameters()).device
+        self.objective: Objective = build_objective(configuration, model.sides).to(self.device)
+        self._step = distributed.data_parallel(TrainingStep(model, self.objective))
+        self._transform: BatchTransform | None = None
+        if configuration.training.batch_transform is not None:
+            make_transform = BATCH_TRANSFORMS.find(configuration.training.batch_transform)
+            self._transform = make_transform(corpus.vocabulary, corpus.labels)
+        self._own = self._batcher(corpus.sets["train"], configuration.source)
+        self._taught = self._batcher(corpus.sets["train"], configuration.teacher)
+        self._frozen = False  # whether the parser is, and the model follows its trees
+
+    def _batcher(self, data: PairDataset, source: TreeSource | None) -> Batcher:
+        options = self.configuration.training
+        return Batcher(
+            data,
+            source,
+            batch_size=options.batch_size,
+            token_budget=options.token_budget,
+            pool_batches=options.pool_batches,
+            seed=options.seed,
+            by_height=self.model.by_height,
+            share=self.model.shares(training=True),
+            rank=distributed.rank(),
+            world_size=distributed.world_size(),
+            curriculum=self.configuration.curriculum,
+            transform=self._transform,
+        )
+
+    def make_optimizer(self) -> Optimizer:
+        """Return the configured optimiser of model and objective."""
+        return make_optimizer(self.configuration, self.model, self.objective)
+
+    # Batches.
+
+    def batches_in(self, epoch: int) -> int:
+        """Return the number of batches of an epoch; with a token budget it varies."""
+        return len(self._taught.order(epoch))
+
+    def steps(self) -> int:
+        """Return the number of steps; with a token budget, as if all whole epochs had as many."""
+        curriculum, epochs = self.configuration.curriculum, self.configuration.training.epochs
+        partial = 0 if curriculum is None else curriculum.epochs
+        steps = [self.batches_in(epoch) for epoch in range(partial + 1)]
+        return sum(steps) + (epochs - len(steps)) * steps[-1]
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Report a curriculum's share, freeze the parser when it is time, set the mode."""
+        curriculum = self.configuration.curriculum
+        if curriculum is not None and epoch < curriculum.epochs:
+            data, rows = self.corpus.sets["train"], self._taught.rows(epoch)
+            self._say(
+                f"Epoch {epoch + 1} reads {len(rows):,} of {len(data):,} {self.unit}: "
+                f"those of up to {data.longest[rows].max()} words a sentence."
+            )
+        if not self._frozen and self.configuration.follows_own_trees(epoch):
+            self._freeze_parser()
+        self.model.train()
+        if self._frozen and self.model.encoder.parser is not None:
+            self.model.encoder.parser.eval()  # also its batch statistics are frozen
+
+    def _freeze_parser(self) -> None:
+        """Parse the training set once, and follow these trees from now on."""
+        data, precision = self.corpus.sets["train"], self.configuration.training.precision
+        self._say("Freezing the parser; parsing the training set with it.")
+        trees = parse(self.model, data, precision=precision)
+        self._own = self._batcher(data.with_trees(trees), tree_source("gold"))
+        self._frozen = True
+
+    def batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        """Yield the rest of an epoch; with the teacher's trees as long as they are followed."""
+        source, count = self.configuration.source, self.batches_in(epoch)
+        taught = count
+        if source is None or not source.chosen_by_model:
+            taught = 0
+        elif source.sampled:
+            taught = math.ceil((self.configuration.warm_start - epoch) * count)
+        switch = min(max(taught, start), count)
+        for batch in self._taught.batches(epoch, start, switch):
+            yield batch.to(self.device)
+        for batch in self._own.batches(epoch, switch):
+            yield batch.to(self.device)
+
+    def size(self, batch: Batch) -> int:
+        """Return the number of examples in this process's share of a batch."""
+        return len(batch)
+
+    def describe(self, epoch: int, batch: int) -> str:
+        """Name the rows of a batch."""
+        rows = self._taught.order(epoch)[batch].tolist()
+        shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
+        return f"training {self.unit} {shown}"
+
+    # Steps.
+
+    def forward(self, batch: Batch, epoch: float) -> StepResult:
+        """Compute the objective of a batch in the configured precision."""
+        with arithmetic(self.device, self.configuration.training.precision):
+            result: StepResult = self._step(batch, epoch)
+        return result
+
+    def weights(self) -> list[list[nn.Parameter]]:
+        """Return the weights of model and objective; those of a parser apart are a second group."""
+        every = [*self.model.parameters(), *self.objective.parameters()]
+        if self.model.encoder.parser is None:
+            return [every]
+        own = list(self.model.encoder.parser.parameters())
+        apart = {id(weight) for weight in own}
+        return [[weight for weight in every if id(weight) not in apart], own]
+
+    def before_step(self) -> None:
+        """Drop the gradients of a frozen parser, so that not even decay moves it."""
+        if self._frozen and self.model.encoder.parser is not None:
+            self.model.encoder.parser.zero_grad()
+
+    def further_updates(self, result: StepResult) -> Iterator[Update]:
+        """Yield PPO's further updates of the policy."""
+        if result.trees is None:
+            return
+        assert isinstance(self.objective, ReinforceObjective)
+        assert self.objective.ppo is not None
+        assert self.model.encoder.policy is not None
+        weights = list(self.model.encoder.policy.parameters())
+        for _ in range(self.objective.ppo.policy_updates - 1):
+            with arithmetic(self.device, self.configuration.training.precision):
+                loss, clipped = self.objective.improve(self.model, result.trees)
+            yield Update(loss, {"clipped": clipped}, weights)
+
+    # Figures.
+
+    def evaluate(self) -> dict[str, float]:
+        """Return loss and accuracy on the development set."""
+        options = self.configuration.training
+        report = evaluate(
+            self.model,
+            self.corpus.sets["dev"],
+            self.corpus.labels,
+            self.configuration.source,
+            device=self.device,
+            precision=options.precision,
+            seed=options.seed,
+        ).report
+        return {"loss": report.loss, "accuracy": report.accuracy}
+
+    def score(self, figures: dict[str, float]) -> float:
+        """Return the accuracy."""
+        return figures["accuracy"]
+
+    def summary(self, figures: dict[str, Any]) -> str:
+        """Format loss, accuracy and whatever else there is."""
+        line = f"loss {figures['loss']:.4f} accuracy {100 * figures['accuracy']:.2f}%"
+        others = (name for name in figures if name not in ("loss", "accuracy"))
+        return line + "".join(f" {name.replace('_', ' ')} {figures[name]:.3f}" for name in others)
+
+
+class TrainingStep(nn.Module):
+    """Model and objective in one, so that a single call is the forward half of a training step."""
+
+    def __init__(self, model: PairModel, objective: Objective) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+
+    def forward(self, batch: Batch, epoch: float) -> StepResult:
+        """Run the model on a batch, or on this process's share of one."""
+        count_rows(self.model, len(batch) > 0)
+        result: StepResult = self.objective(self.model, batch, epoch)
+        return result if world_size() == 1 else result.with_loss(self._tied(result.loss))
+
+    def _tied(self, loss: torch.Tensor) -> torch.Tensor:
+        """Give every weight a gradient, if only zero: processes wait for each other's.
+
+        A share of one-word sentences does not use the composition; steps that follow a teacher do
+        not use a baseline that learns.
+        """
+        idle = [*self.model.encoder.parameters(), *self.objective.parameters()]
+        return loss + 0.0 * sum(weight.sum() for weight in idle)

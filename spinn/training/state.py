@@ -1,0 +1,140 @@
+"""The state of a run: its progress, and what a checkpoint keeps of it besides the weights.
+
+Which batch a step reads, its learning rate and its weights in the loss are functions of the step
+and the configuration. Everything else that a step depends on is here, so that a resumed run
+continues exactly where it stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from spinn.errors import SpinnError
+from spinn.training import distributed
+from spinn.training.checkpoint import RunDirectory
+from spinn.training.log import drop_later_lines
+from spinn.training.schedules import LearningRate
+
+
+@dataclass
+class Progress:
+    """The position of a run.
+
+    Attributes
+    ----------
+    step
+        Steps done.
+    epoch, batch
+        Epochs done, and batches done in the current one.
+    sums, counts
+        Sums of the figures over the current epoch, and the number of examples of each: a figure
+        that only some steps have, such as rewards after a warm start, is averaged over those.
+    best, best_epoch
+        The best score so far, and after how many epochs.
+    seconds
+        Time spent, over all parts of the run.
+
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, float] = field(default_factory=dict)
+    best: float = -1.0
+    best_epoch: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.sums and not self.counts:  # checkpoints of early versions lack the counts
+            self.counts = dict.fromkeys(self.sums, self.sums["pairs"])
+
+    def add(self, figures: dict[str, float]) -> None:
+        """Add the figures of a step, as sums over its examples."""
+        for name, value in figures.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+            self.counts[name] = self.counts.get(name, 0.0) + figures["pairs"]
+
+    def averages(self) -> dict[str, float]:
+        """Return the mean of each figure of the current epoch."""
+        averages = {n: self.sums[n] / self.counts[n] for n in self.sums if n != "pairs"}
+        if "correct" in averages:
+            averages["accuracy"] = averages.pop("correct")
+        return averages
+
+    def end_epoch(self) -> None:
+        """Begin the next epoch."""
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.sums, self.counts = {}, {}
+
+
+@dataclass
+class TrainingState:
+    """All that a run continues from.
+
+    Attributes
+    ----------
+    objective, optimizer, rate
+        Parts with a state.
+    progress
+        The position.
+    device, seed
+        Of the run.
+
+    """
+
+    objective: nn.Module
+    optimizer: Optimizer
+    rate: LearningRate
+    progress: Progress
+    device: torch.device
+    seed: int
+
+    def save(self, run: RunDirectory, model: nn.Module, *, best: bool) -> None:
+        """Write a checkpoint; only rank 0 does."""
+        state = {
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.rate.state_dict(),
+            "progress": vars(self.progress),
+            "random": torch.get_rng_state(),
+        }
+        if self.device.type == "cuda":
+            state["random_cuda"] = torch.cuda.get_rng_state(self.device)
+        step = self.progress.step
+        distributed.on_first(lambda: run.save(step, model, state, best=best))
+
+    def load(self, run: RunDirectory, model: nn.Module) -> None:
+        """Read the last checkpoint, and drop the metrics that were written after it.
+
+        Raises
+        ------
+        SpinnError
+            If there is none, or it does not fit.
+
+        """
+        weights = distributed.on_first(lambda: run.weights("last"))
+        run.fit(model, weights, "last")
+        state: dict[str, Any] = distributed.on_first(run.training_state)
+        try:
+            self.objective.load_state_dict(state["objective"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.rate.load_state_dict(state["schedule"])
+            self.progress = Progress(**state["progress"])
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise SpinnError(
+                f"{run.path}: the last checkpoint does not fit the run's configuration "
+                f"({error}). Restore the config.json it was trained with."
+            ) from error
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda" and "random_cuda" in state:
+            torch.cuda.set_rng_state(state["random_cuda"], self.device)
+        elif self.device.type == "cuda":  # the run comes from a machine without a GPU
+            torch.cuda.manual_seed(self.seed)
+        step = self.progress.step
+        distributed.on_first(lambda: drop_later_lines(run.metrics, step))

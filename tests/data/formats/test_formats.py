@@ -1,0 +1,88 @@
+"""The registry of formats, and their detection."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rows import ROW, read, write
+
+from spinn.data.examples import SENTENCE
+from spinn.data.formats import FORMATS, Format, Row, Source, detect_format, register_format
+from spinn.errors import ConfigurationError
+from spinn.training.config import resolve
+
+
+def test_formats_are_registered_by_name():
+    names = {"snli", "multinli", "sick", "logic", "logic-brackets", "tsv", "listops"}
+    assert set(FORMATS) == names
+    assert {name for name, format in FORMATS.items() if format.kind == SENTENCE} == {"listops"}
+    assert all(format.name == name for name, format in FORMATS.items())
+    assert FORMATS["tsv"].labels is None
+
+
+@pytest.fixture
+def own_format():
+    """Register a format of the user: ``premise => hypothesis``, always entailed."""
+
+    def read_line(path: Path, number: int, content: bytes) -> Row:
+        premise, hypothesis = content.decode().split("=>")
+        return Row("entailment", Source(premise, None), Source(hypothesis, None))
+
+    format = Format("arrow", ("entailment",), read_line, lambda first_line: "=>" in first_line)
+    register_format(format)
+    yield format
+    del FORMATS[format.name]
+
+
+def test_a_format_from_outside_is_detected_before_the_others_and_is_an_option(tmp_path, own_format):
+    path = write(tmp_path / "f", "A dog runs. => It moves.")
+    assert detect_format(path) is own_format
+    for name in ("auto", "arrow"):
+        (example,) = read(path, name)
+        assert (example.label, example.hypothesis.words) == ("entailment", ["It", "moves", "."])
+    assert resolve({"train": [str(path)], "format": "arrow"}).data.format == "arrow"
+    with pytest.raises(ConfigurationError, match=r"choose from auto, .*arrow"):
+        resolve({"train": [str(path)], "format": "xml"})
+
+
+def test_a_name_is_given_once(own_format):
+    register_format(own_format)
+    with pytest.raises(ValueError, match="another corpus format named 'arrow'"):
+        register_format(replace(own_format, labels=None))
+
+
+@pytest.mark.parametrize(
+    ("line", "format"),
+    [
+        (json.dumps(ROW), "snli"),
+        ("[1, 2]", "snli"),
+        ("=\ta\t( a ( or b ) )", "logic"),
+        ("v\ta\tb", "logic"),
+        ("ENTAILMENT\t( A dog )\t( A cat )", "sick"),
+        ("%entailment_judgment\tsentence_A\tsentence_B", "sick"),
+        ("ENTAILMENT\tA dog.\tA cat.", "tsv"),
+        ("label\tpremise\thypothesis", "tsv"),
+        ("v\tA dog (brown) runs.\tIt runs.", "tsv"),
+        ("no tabs at all", "tsv"),
+    ],
+)
+def test_format_is_told_by_the_first_line(tmp_path, line, format):
+    path = write(tmp_path / "f.anything", line, compress=format == "snli")
+    assert detect_format(path).name == format
+
+
+@pytest.mark.parametrize(
+    ("line", "format"),
+    [
+        ("8\t8", "listops"),
+        ("8\t( 8 9 )", "listops"),
+        ("8\tA dog.", "tsv"),  # half a row of a table
+        ("8\t( 8 9 )\t( 9 8 )", "sick"),
+        ("yes\t( 8 9 )", "sick"),
+    ],
+)
+def test_a_digit_and_one_expression_make_listops(tmp_path, line, format):
+    assert detect_format(write(tmp_path / "f", line)).name == format

@@ -1,0 +1,137 @@
+"""Finding the files of a corpus."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+from corpora import DEV, TRAIN, load, write
+
+from spinn.data.find import data_directory, find_files, named
+from spinn.data.options import CorpusOptions
+from spinn.data.prepare import load_corpus
+from spinn.errors import ConfigurationError, SpinnError
+from spinn.training.config import resolve
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_files_of_a_folder_are_told_apart_by_name(tmp_path):
+    names = {
+        "train": ["b_train.jsonl", "c.train.txt.gz", "train0", "train1.gz", "x_train.tsv"],
+        "dev": ["SICK_trial.txt", "snli_dev.jsonl", "validation.json"],
+        "test": ["test6.gz"],
+    }
+    others = ["README.md", "train.py", "train.zip", "vectors.txt"]
+    for name in chain(*names.values(), others):
+        (tmp_path / name).touch()
+    (tmp_path / "train").mkdir()
+    found = find_files(CorpusOptions(data=str(tmp_path)), tmp_path)
+    assert {split: [path.name for path in paths] for split, paths in found.items()} == names
+
+
+def test_explicit_files_keep_their_order(tmp_path):
+    options = CorpusOptions(train=["b", "a"], test=["c"])
+    assert find_files(options, tmp_path) == {"train": [Path("b"), Path("a")], "test": [Path("c")]}
+
+
+def test_further_test_sets_have_names_of_their_own(options, tmp_path):
+    """They stand beside a folder's sets and named files alike; a name may have several files."""
+    assert options.data is not None
+    dev = Path(options.data) / "dev.jsonl"
+    corpus = load_corpus(replace(options, also=[f"more={dev}", f"7={dev}", f"more={dev}"]))
+    assert list(corpus.sets) == ["train", "dev", "more", "7"]
+    assert [len(one) for one in corpus.sets.values()] == [3, 1, 2, 1]
+    np.testing.assert_array_equal(corpus.sets["7"].words, corpus.sets["dev"].words)
+    assert find_files(CorpusOptions(train=["a"], also=["7=b=c"]), tmp_path) == {
+        "train": [Path("a")], "7": [Path("b=c")],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("item", ["7", "7=", "=file", "test=file", "a/b=file"])
+def test_what_is_no_further_test_set_is_refused(item):
+    with pytest.raises(ConfigurationError, match="write --also NAME=FILE"):
+        resolve({"also": [item]})
+
+
+def test_explicit_files_and_a_folder_exclude_each_other(tmp_path):
+    with pytest.raises(ConfigurationError, match="exclude each other"):
+        find_files(CorpusOptions(data="snli", train=["a"]), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "sample"])
+def test_a_missing_folder_is_named(tmp_path, name):
+    with pytest.raises(SpinnError, match=rf"{name}: there is no such folder.*--train"):
+        find_files(CorpusOptions(data=name), tmp_path)
+
+
+def test_a_folder_without_sets_is_named(tmp_path):
+    write(tmp_path / "notes.txt", "nothing")
+    with pytest.raises(SpinnError, match="no file here has train, dev or test in its name"):
+        find_files(CorpusOptions(data=str(tmp_path)), tmp_path)
+
+
+def test_snli_that_is_not_on_disk_says_how_to_get_it(tmp_path):
+    with pytest.raises(SpinnError, match="download"):
+        find_files(CorpusOptions(data="snli"), tmp_path)
+
+
+def test_without_a_word_the_bundled_corpus_is_used_and_said(tmp_path):
+    write(tmp_path / "data/sample/train.jsonl", TRAIN)
+    write(tmp_path / "data/sample/dev.jsonl", DEV)
+    for name in (None, "sample"):
+        corpus, lines = load(CorpusOptions(data=name, data_directory=str(tmp_path / "data")))
+        assert len(corpus.sets["train"]) == 3
+        said = [line for line in lines if "bundled corpus" in line]
+        assert len(said) == (name is None)
+        assert all("--data snli" in line for line in said)
+
+
+def test_without_a_word_snli_is_used_if_it_is_there(tmp_path):
+    for split in ("train", "dev", "test"):
+        write(tmp_path / f"data/snli/snli_1.0_{split}.jsonl", TRAIN)
+    write(tmp_path / "data/sample/train.jsonl", DEV)
+    corpus, lines = load(CorpusOptions(data_directory=str(tmp_path / "data")))
+    assert list(corpus.sets) == ["train", "dev", "test"]
+    assert not any("bundled" in line for line in lines)
+
+
+def test_the_data_directory_is_the_one_here_or_the_one_of_the_checkout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert data_directory(CorpusOptions()) == ROOT / "data"
+    assert data_directory(CorpusOptions(data_directory="other")) == Path("other")
+    (tmp_path / "data").mkdir()
+    assert data_directory(CorpusOptions()) == Path("data")
+
+
+def test_logic_as_a_folder(real_data):
+    found = find_files(CorpusOptions(data=str(real_data / "logic")), real_data)
+    assert {split: len(paths) for split, paths in found.items()} == {"train": 7, "test": 7}
+
+
+def test_what_is_read_by_default_is_named_once_and_for_all(tmp_path, monkeypatch):
+    options = CorpusOptions(data_directory=str(tmp_path))
+    lines: list[str] = []
+    chosen = named(options, lines.append)
+    assert chosen.data == "sample"
+    assert "SNLI is not on disk" in lines[0]
+    monkeypatch.setattr("spinn.data.find._has_snli", lambda directory: True)
+    assert named(options).data == "snli"
+    assert named(chosen) == chosen
+
+
+@pytest.mark.parametrize("options", [{"data": "multinli"}, {"dev": ["dev.tsv"]}])
+def test_what_is_named_already_stays(options):
+    assert named(CorpusOptions(**options)) == CorpusOptions(**options)
+
+
+def test_a_name_is_no_folder_though_there_is_one(tmp_path, monkeypatch):
+    """``spinn prepare sample`` makes one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sample").mkdir()
+    (tmp_path / "sample/corpus.json").touch()
+    assert CorpusOptions(data="sample").prepared is None
+    assert CorpusOptions(data="./sample").prepared == tmp_path.relative_to(tmp_path) / "sample"

@@ -1,0 +1,46 @@
+"""Registries: names, order, and what depends on what."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import spinn
+from spinn import extensions
+from spinn.registry import Choices, Registry
+from spinn.data.transforms import BATCH_TRANSFORMS, VECTOR_SOURCES
+from spinn.errors import ConfigurationError
+
+
+def test_items_are_found_by_name_in_the_order_of_registration():
+    registry: Registry[int] = Registry("number")
+    choices = Choices("auto", registry)
+    registry.register("two", 2)
+    registry.register("one", 1)
+    registry.register("one", 1)
+    assert dict(registry) == {"two": 2, "one": 1}
+    assert registry.find("one") == 1
+    assert (list(choices), len(choices)) == (["auto", "two", "one"], 3)
+    assert "one" in choices
+    assert "three" not in choices
+    with pytest.raises(ConfigurationError, match=r"no number 'three'. Choose one of: two, one\."):
+        registry.find("three")
+    with pytest.raises(ValueError, match="another number named 'one'"):
+        registry.register("one", 10)
+
+
+def test_extensions_are_loaded_any_number_of_times():
+    for _ in range(2):
+        extensions.load()
+    assert "symmetries" in BATCH_TRANSFORMS
+    assert "induced" in VECTOR_SOURCES
+
+
+def test_data_knows_neither_generators_nor_extensions():
+    for path in (Path(spinn.__file__).parent / "data").rglob("*.py"):
+        imported = re.findall(r"^\s*(?:from|import) (spinn[.\w]*)", path.read_text(), re.MULTILINE)
+        allowed = ("spinn.data", "spinn.errors", "spinn.files", "spinn.options", "spinn.schedule")
+        allowed += ("spinn.transitions", "spinn.trees")
+        assert all(name.startswith(allowed) for name in imported), path
