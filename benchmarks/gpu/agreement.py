@@ -34,7 +34,6 @@ from spinn.model.gumbel import gumbel_noise
 from spinn.runtime import available_cores, set_threads
 from spinn.training.config import Configuration, resolve
 from spinn.training.objectives.build import build_objective
-from spinn.training.objectives.reinforce import ReinforceObjective
 from spinn.training.optimizers import make_optimizer
 
 TRACKER = {"tracker": True, "tracker_size": 16}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from spinn import extensions
 from spinn.data.formats import FORMAT_NAMES
 from spinn.errors import ConfigurationError
 from spinn.options import flag_of
@@ -32,6 +33,7 @@ _TYPES = {"int": int, "float": float, "str": str}
 
 def add_configuration(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every option, and ``--config`` and ``--preset``."""
+    extensions.load()  # their names are choices of flags
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="options from a TOML or JSON file"
     )

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinn.data.dataset import PairDataset
-from spinn.registry import Registry
 from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors
+from spinn.registry import Registry
 
 
 class BatchTransform(Protocol):
@@ -27,9 +27,6 @@ class BatchTransform(Protocol):
         ``sentences`` ``[S, P]`` are positions in the data set, ``labels`` is ``[P]``. Return both
         for the new forms, and ``[P, V]``, the word that replaces each word of the vocabulary.
         """
-
-    def label_counts(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the expected number of examples of each label ``[labels]`` after the transform."""
 
 
 # From the vocabulary and the labels of a corpus; raises ConfigurationError if it does not apply.

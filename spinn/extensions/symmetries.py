@@ -7,13 +7,12 @@ random form every time it is read, which prevents memorisation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinn.data.dataset import PairDataset
 from spinn.data.formats.logic import LOGIC_RELATIONS, VARIABLES
 from spinn.data.vocabulary import Vocabulary
 from spinn.errors import ConfigurationError

@@ -104,7 +104,9 @@ def plot_accuracy(measurements: Measurements, path: Path, title: str) -> None:
     )
     for axes in (by_length, by_depth):
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
-    meaning = f"line: mean, band: lowest to highest seed, a point per bin of {kind_with(sides).unit}"
+    meaning = (
+        f"line: mean, band: lowest to highest seed, a point per bin of {kind_with(sides).unit}"
+    )
     _legend(figure, by_length, meaning)
     _write(figure, path)
 

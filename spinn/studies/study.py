@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spinn.data.corpus import CorpusOptions
+from spinn.data.options import CorpusOptions
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.studies.reference import Reference, check_table, format_references
 from spinn.training.config import GROUPS, flatten, option_groups

@@ -28,7 +28,7 @@ import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from spinn.data.dataset import PairDataset
 from spinn.data.examples import ExampleKind, kind_with
@@ -129,7 +129,7 @@ class RunDirectory:
             remedy = "Copy the whole folder of the run"
             raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
 
-    def save(self, step: int, model: PairModel, state: dict[str, Any], *, best: bool) -> None:
+    def save(self, step: int, model: nn.Module, state: dict[str, Any], *, best: bool) -> None:
         """Write a checkpoint, name it the last (and the best, if so), drop those not named.
 
         Raises
@@ -198,7 +198,7 @@ class RunDirectory:
         except (OSError, SafetensorError) as error:
             raise DataError(path, f"it cannot be read ({error})", remedy="Train again") from error
 
-    def fit(self, model: PairModel, weights: dict[str, Tensor], which: str) -> None:
+    def fit(self, model: nn.Module, weights: dict[str, Tensor], which: str) -> None:
         """Put weights, read from a checkpoint of the run, into a model of the same shape.
 
         Raises

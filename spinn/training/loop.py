@@ -97,8 +97,7 @@ class Trainer:
 
         def state() -> str:
             averages = progress.averages()
-            shown = {name: averages[name] for name in ("loss", "accuracy") if name in averages}
-            return f"{self.task.summary(shown)} {speed():.0f} {self.task.unit}/s"
+            return f"{self.task.summary(averages, short=True)} {speed():.0f} {self.task.unit}/s"
 
         batches = self.task.batches(progress.epoch, progress.batch)
         name = f"epoch {progress.epoch + 1}/{options.epochs}"

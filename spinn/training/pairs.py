@@ -1,10 +1,9 @@
-"""Training a classifier of sentence pairs or of single sentences: the task behind ``spinn train``."""
+"""The task behind ``spinn train``: a classifier of sentence pairs or of single sentences."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import nn
@@ -26,11 +25,11 @@ from spinn.training.objectives.build import build_objective
 from spinn.training.objectives.label import Objective, StepResult
 from spinn.training.objectives.reinforce import ReinforceObjective
 from spinn.training.optimizers import make_optimizer
-from spinn.training.task import Update
+from spinn.training.task import Task, Update
 from spinn.trees import TreeSource, tree_source
 
 
-class PairTask:
+class PairTask(Task[Batch]):
     """A pair model, its corpus and its objective.
 
     Parameters
@@ -46,6 +45,9 @@ class PairTask:
 
     """
 
+    model: PairModel
+    objective: Objective
+
     def __init__(
         self,
         configuration: Configuration,
@@ -56,7 +58,7 @@ class PairTask:
         self.configuration, self.corpus, self.model, self._say = configuration, corpus, model, say
         self.unit = kind_with(model.sides).unit
         self.device = next(model.parameters()).device
-        self.objective: Objective = build_objective(configuration, model.sides).to(self.device)
+        self.objective = build_objective(configuration, model.sides).to(self.device)
         self._step = distributed.data_parallel(TrainingStep(model, self.objective))
         self._transform: BatchTransform | None = None
         if configuration.training.batch_transform is not None:
@@ -86,8 +88,6 @@ class PairTask:
     def make_optimizer(self) -> Optimizer:
         """Return the configured optimiser of model and objective."""
         return make_optimizer(self.configuration, self.model, self.objective)
-
-    # Batches.
 
     def batches_in(self, epoch: int) -> int:
         """Return the number of batches of an epoch; with a token budget it varies."""
@@ -147,8 +147,6 @@ class PairTask:
         shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
         return f"training {self.unit} {shown}"
 
-    # Steps.
-
     def forward(self, batch: Batch, epoch: float) -> StepResult:
         """Compute the objective of a batch in the configured precision."""
         with arithmetic(self.device, self.configuration.training.precision):
@@ -182,8 +180,6 @@ class PairTask:
                 loss, clipped = self.objective.improve(self.model, result.trees)
             yield Update(loss, {"clipped": clipped}, weights)
 
-    # Figures.
-
     def evaluate(self) -> dict[str, float]:
         """Return loss and accuracy on the development set."""
         options = self.configuration.training
@@ -202,9 +198,11 @@ class PairTask:
         """Return the accuracy."""
         return figures["accuracy"]
 
-    def summary(self, figures: dict[str, Any]) -> str:
-        """Format loss, accuracy and whatever else there is."""
+    def summary(self, figures: dict[str, float], *, short: bool = False) -> str:
+        """Format loss and accuracy, and the other figures unless the line is to be short."""
         line = f"loss {figures['loss']:.4f} accuracy {100 * figures['accuracy']:.2f}%"
+        if short:
+            return line
         others = (name for name in figures if name not in ("loss", "accuracy"))
         return line + "".join(f" {name.replace('_', ' ')} {figures[name]:.3f}" for name in others)
 

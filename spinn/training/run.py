@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from spinn.data.corpus import Corpus
+from spinn.data.dataset import PairDataset
 from spinn.data.examples import SENTENCE
 from spinn.data.prepare import load_corpus
 from spinn.data.transforms import BATCH_TRANSFORMS
@@ -80,7 +81,8 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
             f"({count_parameters(model.encoder):,} in the encoder), on {_place(device)}; "
             f"writing to {path}"
         )
-        return _finish(_trainer(configuration, corpus, model, run, say), say)
+        task = PairTask(configuration, corpus, model, say)
+        return _finish(_trainer(task, run, say), task, say)
 
 
 def resume(path: Path, say: Say, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -104,11 +106,12 @@ def resume(path: Path, say: Say, place: Mapping[str, Any] | None = None) -> dict
         corpus = distributed.in_turn(lambda: load_training_corpus(configuration, say))
         distributed.on_first(lambda: _check_vocabulary(run, corpus))
         model = _build(configuration, corpus).to(device)
-        trainer = _trainer(configuration, corpus, model, run, say)
+        task = PairTask(configuration, corpus, model, say)
+        trainer = _trainer(task, run, say)
         trainer.resume()
         done = trainer.progress
         say(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
-        return _finish(trainer, say)
+        return _finish(trainer, task, say)
 
 
 @contextmanager
@@ -232,31 +235,29 @@ def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
     )
 
 
-def _trainer(
-    configuration: Configuration, corpus: Corpus, model: PairModel, run: RunDirectory, say: Say
-) -> Trainer:
-    """Set up the task, the loggers of rank 0, and the loop."""
+def _trainer(task: PairTask, run: RunDirectory, say: Say) -> Trainer:
+    """Set up the loop, with the loggers of rank 0."""
+    options = task.configuration.training
     loggers: list[Logger] = []
     if distributed.is_first():
         loggers.append(MetricsFile(run.metrics, run.path))
-        if configuration.training.tensorboard:
+        if options.tensorboard:
             loggers.append(TensorBoard(run.path / "tensorboard"))
-    log = Log(loggers, say, shows=distributed.is_first())
-    return Trainer(PairTask(configuration, corpus, model, say), configuration.training, run, log)
+    return Trainer(task, options, run, Log(loggers, say, shows=distributed.is_first()))
 
 
-def _finish(trainer: Trainer, say: Say) -> dict[str, Any]:
-    """Train to the end, then test the best weights and leave results and a plot."""
+def _finish(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
+    """Train to the end, then test the best weights and write results and a plot."""
     trainer.train()
-    return distributed.on_first(lambda: _results(trainer, say))
+    return distributed.on_first(lambda: _results(trainer, task, say))
 
 
-def _results(trainer: Trainer, say: Say) -> dict[str, Any]:
+def _results(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
     from spinn.evaluation.plots import plot_learning_curve  # the plotting library loads slowly
 
-    run, task = trainer.run, trainer.task
-    corpus, configuration = task.corpus, task.configuration
+    run, configuration = trainer.run, task.configuration
     best = load_trained(run.path)
+    best.model.to(task.device)
     results: dict[str, Any] = {
         "form": configuration.form,
         "best_epoch": trainer.progress.best_epoch,
@@ -264,10 +265,10 @@ def _results(trainer: Trainer, say: Say) -> dict[str, Any]:
         "weights": count_parameters(best.model),
     }
     also: dict[str, Any] = {}
-    for split in corpus.sets:
+    for split, dataset in task.corpus.sets.items():
         if split != "train":
             place = results if split in ("dev", "test") else also
-            place[split] = _score(best, trainer, split)
+            place[split] = _score(best, dataset)
             say(_summary(split, place[split]))
     if also:
         results["also"] = also
@@ -285,10 +286,9 @@ def _results(trainer: Trainer, say: Say) -> dict[str, Any]:
     return results
 
 
-def _score(best: TrainedModel, trainer: Trainer, split: str) -> dict[str, Any]:
-    """Evaluate a split: labels, and trees where the encoder has them."""
-    dataset, source = trainer.task.corpus.sets[split], best.configuration.source
-    best.model.to(trainer.state.device)
+def _score(best: TrainedModel, dataset: PairDataset) -> dict[str, Any]:
+    """Evaluate a set: labels, and trees if the encoder has them."""
+    source = best.configuration.source
     return all_scores(best.evaluate(dataset, source), dataset, source, Conventions())
 
 

@@ -7,9 +7,10 @@ a language model, whose batches are streams with a carried state and whose figur
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -39,7 +40,7 @@ class Update:
     weights: list[nn.Parameter]
 
 
-class Task(Protocol, Generic[Batch]):
+class Task(ABC, Generic[Batch]):
     """A model with its data and its objective.
 
     Attributes
@@ -57,44 +58,58 @@ class Task(Protocol, Generic[Batch]):
     objective: nn.Module
     unit: str
 
+    @abstractmethod
     def make_optimizer(self) -> Optimizer:
         """Return the optimiser; each group has its peak learning rate under ``"peak"``."""
 
+    @abstractmethod
     def batches_in(self, epoch: int) -> int:
         """Return the number of batches of an epoch."""
 
+    @abstractmethod
     def steps(self) -> int:
         """Return the number of steps of all epochs."""
 
+    @abstractmethod
     def begin_epoch(self, epoch: int) -> None:
         """Prepare an epoch, also one that is resumed in the middle; put the model in training."""
 
+    @abstractmethod
     def batches(self, epoch: int, start: int) -> Iterator[Batch]:
         """Yield the batches of an epoch from number ``start`` on, on the device."""
 
+    @abstractmethod
     def size(self, batch: Batch) -> int:
         """Return the number of units in a batch."""
 
+    @abstractmethod
     def forward(self, batch: Batch, epoch: float) -> StepResult:
         """Compute the loss of a batch, ``epoch`` passes (with a fraction) into training."""
 
+    @abstractmethod
     def weights(self) -> list[list[nn.Parameter]]:
         """Return the groups of weights whose gradients are clipped together."""
 
+    @abstractmethod
     def before_step(self) -> None:
         """Change gradients, after the backward pass."""
 
+    @abstractmethod
     def further_updates(self, result: StepResult) -> Iterator[Update]:
         """Yield further updates with a batch."""
 
+    @abstractmethod
     def evaluate(self) -> dict[str, float]:
         """Return the figures on the development set."""
 
+    @abstractmethod
     def score(self, figures: dict[str, float]) -> float:
         """Return how good the figures are; the checkpoint with the highest score is the best."""
 
+    @abstractmethod
     def describe(self, epoch: int, batch: int) -> str:
         """Name the contents of a batch, for the error of a loss that is not finite."""
 
-    def summary(self, figures: dict[str, Any]) -> str:
-        """Format figures of training or development for a line: ``loss 0.51 accuracy 79.1%``."""
+    @abstractmethod
+    def summary(self, figures: dict[str, float], *, short: bool = False) -> str:
+        """Format figures for a line, all or the most telling: ``loss 0.51 accuracy 79.1%``."""

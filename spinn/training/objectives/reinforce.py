@@ -99,7 +99,7 @@ class ReinforceObjective(Objective):
         self._teacher = [teacher]
 
     def forward(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
-        """Run the model on a batch; follow the teacher at first, a frozen parser's trees at last."""
+        """Run the model on a batch; warm starts and frozen parsers follow given trees."""
         options, (teacher,) = self.options, self._teacher
         if options.policy_epochs is not None and epoch >= options.policy_epochs:
             return super().forward(model, batch, epoch)
