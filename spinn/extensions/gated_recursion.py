@@ -1,4 +1,4 @@
-"""The gated recursive cell of Ordered Memory as a composition: ``--composition gated-recursive``."""
+"""The gated recursive cell of Ordered Memory: ``--composition gated-recursive``."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class GumbelTreeLSTM(Encoder):
         return Encoding(vectors, transitions_of(places, lengths))
 
     def _pool(self, words: Tensor, phrases: Tensor, places: Tensor) -> Tensor:
-        """Return sentence vectors ``[B, H]`` of first words ``[B, H]`` and phrases ``[D, B, H]``."""
+        """Return vectors ``[B, H]`` of first words ``[B, H]`` and phrases ``[D, B, H]``."""
         count = (places >= 0).sum(dim=0)
         last = (count - 1).clamp(min=0)
         roots = phrases[last, torch.arange(len(last), device=last.device)]

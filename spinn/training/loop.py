@@ -290,7 +290,8 @@ class Trainer:
         # The losses of several processes add up; what comes of them is averaged.
         (result.loss * distributed.world_size()).backward()
         if self._settled and self.model.encoder.parser is not None:
-            self.model.encoder.parser.zero_grad()  # no step of the optimiser, be it one of decay alone
+            # No step of the optimiser, not even one of weight decay alone.
+            self.model.encoder.parser.zero_grad()
         norm = self._clip(self._weights())
         if self.model.encoder.parser is not None:
             norm = norm + self._clip(list(self.model.encoder.parser.parameters()))

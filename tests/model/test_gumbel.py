@@ -62,9 +62,7 @@ def run_reference(
         torch.manual_seed(seed)
         noises = list(gumbel_noise(leaves.states, depth, count).unbind(1))
     return [
-        encode_bottom_up(
-            encoder, words_of(leaves, sentence), noises[sentence], temperature or 1.0
-        )
+        encode_bottom_up(encoder, words_of(leaves, sentence), noises[sentence], temperature or 1.0)
         for sentence in range(count)
     ]
 
@@ -135,7 +133,9 @@ def test_along_the_chosen_trees_gradients_are_those_of_finite_differences(poolin
     def sentences(states: Tensor, *weights: Tensor) -> Tensor:
         names = [name for name, _ in encoder.named_parameters()]
         replaced = dict(zip(names, weights, strict=True))
-        encoding = torch.func.functional_call(encoder, replaced, (Leaves.of_lengths(states, lengths),))
+        encoding = torch.func.functional_call(
+            encoder, replaced, (Leaves.of_lengths(states, lengths),)
+        )
         return encoding.sentences
 
     assert gradcheck(sentences, (states, *encoder.parameters()))
@@ -172,7 +172,9 @@ def test_merges_are_drawn_with_the_probabilities_of_the_softmax_of_scores():
     wanted = (candidates @ encoder.query).softmax(dim=0)[0].item()
     assert 0.1 < wanted < 0.9
     count = 4000
-    many = Leaves.of_lengths(leaves.states.detach().repeat_interleave(count, dim=0), torch.full((count,), 3))
+    many = Leaves.of_lengths(
+        leaves.states.detach().repeat_interleave(count, dim=0), torch.full((count,), 3)
+    )
     torch.manual_seed(0)
     for temperature in (0.3, 2.0):
         taken = encoder(many, Plan(temperature=temperature)).transitions

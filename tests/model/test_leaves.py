@@ -160,7 +160,8 @@ def test_aligned_leaves_know_the_other_sentence_and_their_own_word():
 
 
 @pytest.mark.parametrize(
-    ("context", "needs_pairs"), [("none", False), ("lstm", False), ("bilstm", False), ("aligned", True)]
+    ("context", "needs_pairs"),
+    [("none", False), ("lstm", False), ("bilstm", False), ("aligned", True)],
 )
 def test_which_leaves_need_pairs(context, needs_pairs):
     layer = make_layer(WordEmbedding(drawn(6, 3), FIXED), 8, context=context, context_width=6)

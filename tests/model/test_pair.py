@@ -417,9 +417,7 @@ def test_no_example_gives_an_output_through_which_gradients_pass():
     assert output.scores.shape == (0, LABELS)
     assert len(output.encoding.sentences) == output.encoding.transitions.shape[1] == 0
     (output.scores.sum() + output.encoding.policy.log_probs.sum()).backward()
-    assert all(
-        weight.grad is not None and not weight.grad.any() for weight in model.parameters()
-    )
+    assert all(weight.grad is not None and not weight.grad.any() for weight in model.parameters())
 
 
 # By height.

@@ -179,9 +179,7 @@ def test_outputs_and_gradients_are_those_of_the_reference(
     name, way, cell, batch, copies, seed, pooling
 ):
     form = FORMS[name]
-    encoder = make_encoder(
-        seed, form.tracker, form.predicts, way=way, cell=cell, pooling=pooling
-    )
+    encoder = make_encoder(seed, form.tracker, form.predicts, way=way, cell=cell, pooling=pooling)
     leaves = make_leaves(lengths_of(batch), seed, encoder.leaf_size).repeat(copies)
     repeated = [tree for tree in batch for _ in range(copies)]
     torch.manual_seed(seed)
@@ -205,9 +203,7 @@ def test_outputs_and_gradients_are_those_of_the_reference(
     assert_same(ours, theirs)
 
 
-def assert_tracked_the_same(
-    encoding: Encoding, plain: list[reference.SentenceEncoding]
-) -> None:
+def assert_tracked_the_same(encoding: Encoding, plain: list[reference.SentenceEncoding]) -> None:
     """Compare the tracker's states and log-probabilities; past the end both are zero."""
     assert encoding.tracker is not None
     for column, one in enumerate(plain):
