@@ -88,7 +88,7 @@ def test_encoders_encode_alike_and_reach_all_weights(form: str, pairs: PairDatas
     for one in ways(form):
         work = EncoderWork(one, WIDTHS, CPU)
         inputs = work.prepare_set(pairs, 4)
-        assert sum(len(given.lengths) for given in inputs) == 2 * len(pairs)
+        assert sum(len(given.leaves.lengths) for given in inputs) == 2 * len(pairs)
         # By height, sentences come in the order of the batch, which is sorted already.
         sentences.append(torch.cat(work.infer(inputs)))
         reached = reached_by_training(work, inputs[:1])

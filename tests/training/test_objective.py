@@ -14,11 +14,10 @@ from torch.nn import functional
 from toys import FORMS, one_batch, small_configuration, small_model
 
 from spinn.data.batching import Batch
-from spinn.data.corpus import Corpus
-from spinn.data.prepare import load_corpus
-from spinn.evaluation.evaluate import evaluate
-from spinn.model.encoder import Choice, Encoding
+from spinn.data.corpus import Corpus, load_corpus
+from spinn.evaluation.evaluate import evaluate, plan_of
 from spinn.model.pair import PairModel, PairOutput
+from spinn.model.types import Encoding, Plan
 from spinn.training.config import Configuration
 from spinn.training.objective import Objective, StepResult, teacher_loss
 from spinn.training.reinforce import policy_loss
@@ -45,11 +44,12 @@ class Setting:
         result: StepResult = self.objective(self.model, self.batch, epoch)
         return result
 
-    def output(self, choice: Choice = Choice.GIVEN, seed: int = 9) -> PairOutput:
+    def output(self, plan: Plan | None = None, seed: int = 9) -> PairOutput:
+        """Run the model, by default along the batch's transitions."""
         torch.manual_seed(seed)
-        batch = self.batch
-        given = batch.transitions if choice is Choice.GIVEN else None
-        result: PairOutput = self.model(batch.words, batch.lengths, given, choice)
+        if plan is None:
+            plan = plan_of(self.batch)
+        result: PairOutput = self.model(self.batch.words, self.batch.lengths, plan)
         return result
 
     def label_loss(self, output: PairOutput, smoothing: float = 0.0) -> Tensor:
@@ -65,7 +65,8 @@ def setting(folder: Path, form: str, **options: Any) -> Setting:
         for weight in model.encoder.parameters():
             weight *= 3  # so that the tracker has opinions
     source = configuration.teacher or configuration.source
-    objective = Objective(configuration, corpus.kind.count)
+    counts = torch.from_numpy(corpus.sets["train"].label_counts(len(corpus.labels)))
+    objective = Objective(configuration, corpus.sides, counts).to(DEVICE)
     return Setting(configuration, corpus, model, objective, one_batch(configuration, source))
 
 
@@ -109,7 +110,7 @@ def test_merges_are_drawn_at_a_temperature_that_moves_in_a_straight_line(
     batch, losses = toy.batch, []
     for epoch, temperature in zip((0, 2, 4), temperatures, strict=True):
         torch.manual_seed(9)
-        output = toy.model(batch.words, batch.lengths, temperature=temperature)
+        output = toy.model(batch.words, batch.lengths, Plan(temperature=temperature))
         result = toy.step(epoch)
         assert same(result.loss, toy.label_loss(output))
         assert result.means == {}
@@ -141,6 +142,36 @@ def test_label_smoothing_changes_the_loss_and_not_the_report(toy_folder):
     assert same(result.sums["loss"], smooth.label_loss(output) * len(smooth.batch))
 
 
+@pytest.mark.parametrize(
+    ("form", "plan"), [("SPINN-PI-NT", None), ("SPINN", None), ("RL-SPINN", Plan.sampled())]
+)
+def test_balanced_labels_add_their_log_shares_to_what_is_learned_alone(toy_folder, form, plan):
+    toy, balanced = (setting(toy_folder, form, balance_labels=on) for on in (False, True))
+    labels = load_corpus(toy.configuration.data).sets["train"].labels
+    shares = torch.tensor([(labels == label).mean() for label in range(labels.max() + 1)])
+    scores, gold = toy.output(plan).scores, toy.batch.labels
+    plain = functional.cross_entropy(scores, gold)
+    adjusted = functional.cross_entropy(scores + shares.log().to(DEVICE), gold)
+    assert not same(adjusted, plain)
+    assert same(balanced.step().loss - toy.step().loss, adjusted - plain)
+    assert balanced.step().sums == toy.step().sums
+    assert balanced.step().means == toy.step().means
+
+
+def test_balanced_labels_make_up_for_a_prior(toy_folder):
+    # Scores that are equal where labels are not: all that is left to learn is the prior.
+    scores = torch.zeros(100, 3, device=DEVICE, requires_grad=True)
+    labels = torch.tensor([0] * 70 + [1] * 30, device=DEVICE)
+    configuration = small_configuration(toy_folder, balance_labels=True)
+    objective = Objective(configuration, label_counts=torch.tensor([70, 30, 0])).to(DEVICE)
+    empty = Encoding(torch.zeros(200, 1, device=DEVICE), None)
+    objective._label_loss(PairOutput(scores, empty), labels).backward()
+    assert scores.grad is not None
+    assert scores.grad.sum(dim=0)[:2].abs().max() < 0.01
+    with pytest.raises(ValueError, match="takes their counts"):
+        Objective(configuration)
+
+
 # Learning transitions from a teacher.
 
 
@@ -153,7 +184,7 @@ def plain_teacher_loss(encoding: Encoding, given: Tensor, lengths: Tensor) -> fl
         for time in range(2 * length - 1):
             wanted = int(given[time, sentence])
             column = wanted - int(Transition.REDUCE)
-            losses.append(-encoding.policy.log_probabilities[time, sentence, column].item())
+            losses.append(-encoding.policy.log_probs[time, sentence, column].item())
             if int(encoding.transitions[time, sentence]) != wanted:
                 break
     return sum(losses) / len(losses)
@@ -164,8 +195,8 @@ def test_teacher_loss_stops_where_a_sentence_leaves_the_given_tree(toy_folder, s
     toy = setting(toy_folder, "SPINN", teacher="balanced")
     torch.manual_seed(1)
     batch = toy.batch
-    output = toy.model(batch.words, batch.lengths, batch.transitions, own_share=share)
     assert batch.transitions is not None
+    output = toy.model(batch.words, batch.lengths, Plan.mixed(batch.transitions, share))
     left = (output.encoding.transitions != batch.transitions).any(dim=0)
     assert left.any() == (share > 0)
     loss = teacher_loss(output.encoding, batch.transitions)
@@ -193,7 +224,7 @@ def test_transition_weight_moves_in_a_straight_line(toy_folder, epoch, weight):
 
 def test_scheduled_sampling_rises_from_the_teachers_trees_to_the_trackers_own(toy_folder):
     toy = setting(toy_folder, "SPINN", teacher="left", scheduled_sampling=1.0, epochs=4)
-    given, own = (toy.label_loss(toy.output(choice)) for choice in (Choice.GIVEN, Choice.GREEDY))
+    given, own = (toy.label_loss(toy.output(plan)) for plan in (None, Plan()))
     assert not same(given, own)
     count = len(toy.batch)
     assert same(toy.step(epoch=0).sums["loss"], given * count)
@@ -220,7 +251,7 @@ def test_reinforce_adds_the_weighted_policy_loss(toy_either, baseline):
     words, lengths, labels = (
         part.repeat_interleave(3, dim=-1) for part in (batch.words, batch.lengths, batch.labels)
     )
-    output = model(words, lengths, None, Choice.SAMPLED)
+    output = model(words, lengths, Plan.sampled())
     losses = functional.cross_entropy(output.scores, labels, reduction="none")
     rewards = -losses.detach().view(-1, 3)
     encoding = output.encoding
@@ -230,7 +261,7 @@ def test_reinforce_adds_the_weighted_policy_loss(toy_either, baseline):
     elif baseline == "leave-one-out":
         advantage = rewards - (rewards.sum(dim=1, keepdim=True) - rewards) / 2
     elif baseline == "greedy":
-        greedy = toy.output(Choice.GREEDY)
+        greedy = toy.output(Plan())
         advantage = rewards + functional.cross_entropy(
             greedy.scores, batch.labels, reduction="none"
         ).detach().unsqueeze(1)
@@ -320,8 +351,8 @@ def test_the_trees_of_a_parser_that_is_kept_pay_for_labels_alone(toy_either):
     assert after.means == {}
     assert same(after.loss, toy.label_loss(toy.output()))
     after.loss.backward()
-    assert toy.model.parser is not None
-    assert all(weight.grad is None for weight in toy.model.parser.parameters())
+    assert toy.model.encoder.parser is not None
+    assert all(weight.grad is None for weight in toy.model.encoder.parser.parameters())
 
 
 @pytest.mark.parametrize(("epoch", "weight"), [(0.0, 0.4), (0.5, 0.3), (0.75, 0.25)])
@@ -369,7 +400,7 @@ def test_evaluation_of_a_sampling_model_takes_the_most_probable_transitions(toy_
     seen = evaluate(
         toy.model, toy.corpus.sets["train"], toy.corpus.labels, toy.configuration.source
     )
-    encoding = toy.output(Choice.GREEDY).encoding
+    encoding = toy.output(Plan()).encoding
     assert seen.trees is not None
     for column, length in enumerate(toy.batch.lengths.tolist()):
         side, pair = divmod(column, len(toy.batch))
