@@ -9,9 +9,9 @@ import pytest
 
 import spinn
 from spinn import extensions
-from spinn.registry import Choices, Registry
 from spinn.data.transforms import BATCH_TRANSFORMS, VECTOR_SOURCES
 from spinn.errors import ConfigurationError
+from spinn.registry import Choices, Registry
 
 
 def test_items_are_found_by_name_in_the_order_of_registration():

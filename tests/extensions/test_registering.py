@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from machine import DEVICE
+from spinn.training.objective import Objective
 from torch import Tensor, nn
 from toys import one_batch, small_configuration, small_model, write_corpus
 
@@ -20,7 +21,6 @@ from spinn.model.leaves import LEAF_CONTEXTS, LeafContext, register_leaf_context
 from spinn.model.pair import PairModel
 from spinn.model.types import Sentences
 from spinn.ops.recorded import RecordedNodes
-from spinn.training.objective import Objective
 
 
 @dataclass(frozen=True)

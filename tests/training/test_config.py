@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from spinn.errors import ConfigurationError, DataError
-from spinn.options import choices_of, flag_of
+from spinn.options import flag_of
 from spinn.training.config import (
     GROUPS,
     Configuration,
@@ -109,7 +109,7 @@ def test_every_option_has_help_and_a_name_that_no_other_has():
     assert set(option_groups()) == set(names)
     for name, part in FIELDS.items():
         assert part.metadata["help"], name
-        default, choices = default_of(name), choices_of(part)
+        default, choices = default_of(name), part.metadata["choices"]
         if choices and default is not None:
             assert default in choices, name
 
