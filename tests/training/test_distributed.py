@@ -386,6 +386,7 @@ def test_processes_share_the_threads_of_a_machine(monkeypatch):
 
 
 def test_torchrun_trains(toy_folder, tmp_path):
+    pytest.importorskip("torchtext")
     path = tmp_path / "run"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     launcher += ["--nproc-per-node", "2"]
