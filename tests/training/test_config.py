@@ -73,7 +73,7 @@ def default_of(name: str) -> Any:
 def another_value(name: str) -> Any:
     """Find a legal value of an option that is not its default."""
     rules, default = FIELDS[name].metadata, default_of(name)
-    choices = choices_of(FIELDS[name])
+    choices = FIELDS[name].metadata["choices"]
     if choices:
         return next(choice for choice in choices if choice != default)
     if isinstance(default, bool):
