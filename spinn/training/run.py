@@ -25,6 +25,7 @@ from spinn.evaluation.evaluate import all_scores, count_parameters
 from spinn.evaluation.parsing import Conventions
 from spinn.files import write_whole
 from spinn.model.build import build_embedding, build_model
+from spinn.model.leaves import LEAF_CONTEXTS
 from spinn.model.pair import PairModel
 from spinn.runtime import choose_device, set_threads
 from spinn.training import distributed
@@ -143,10 +144,11 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
         corpus.require_parses("train")
     if configuration.training.symmetries or configuration.training.average_forms > 1:
         Symmetries.of_logic(corpus.vocabulary, corpus.labels)  # refuses labels that have none
-    if configuration.model.leaf_context == "aligned" and corpus.sides == 1:
+    context = configuration.model.leaf_context
+    if corpus.sides == 1 and getattr(LEAF_CONTEXTS.get(context), "needs_pairs", False):
         raise ConfigurationError(
-            "--leaf-context aligned compares the sentences of a pair, and here each stands alone; "
-            "leave it out."
+            f"--leaf-context {context} compares the sentences of a pair, and here each stands "
+            "alone; leave it out."
         )
     return corpus
 
