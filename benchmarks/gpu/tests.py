@@ -19,8 +19,8 @@ from benchmarks.gpu.program import Part, run_part
 REPOSITORY = Path(__file__).parents[2]
 GROUPS: dict[str, list[str]] = {
     "ops": ["tests/ops"],
-    "encoder": ["tests/model/test_encoder.py"],
-    "model": ["tests/model", "--ignore=tests/model/test_encoder.py"],
+    "encoder": ["tests/model/test_spinn.py"],
+    "model": ["tests/model", "tests/extensions", "--ignore=tests/model/test_spinn.py"],
     "training": ["tests/training", "--ignore=tests/training/test_distributed.py"],
     "evaluation": ["tests/evaluation"],
 }

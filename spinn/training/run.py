@@ -27,6 +27,7 @@ from spinn.evaluation.evaluate import all_scores, count_parameters
 from spinn.evaluation.parsing import Conventions
 from spinn.files import write_whole
 from spinn.model.build import build_embedding, build_model
+from spinn.model.leaves import LEAF_CONTEXTS
 from spinn.model.pair import PairModel
 from spinn.runtime import choose_device, set_threads
 from spinn.training import distributed
@@ -151,10 +152,11 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
     transform = configuration.training.batch_transform
     if transform is not None:  # raises an error for labels that it does not apply to
         BATCH_TRANSFORMS.find(transform)(corpus.vocabulary, corpus.labels)
-    if configuration.model.leaf_context == "aligned" and corpus.kind == SENTENCE:
+    context = configuration.model.leaf_context
+    if corpus.kind == SENTENCE and getattr(LEAF_CONTEXTS.get(context), "needs_pairs", False):
         raise ConfigurationError(
-            "--leaf-context aligned compares the sentences of a pair, and here each stands alone; "
-            "leave it out."
+            f"--leaf-context {context} reads both sentences of a pair; this corpus has single "
+            "sentences. Leave it out."
         )
     return corpus
 

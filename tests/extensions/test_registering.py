@@ -11,7 +11,14 @@ import pytest
 import torch
 from machine import DEVICE
 from torch import Tensor, nn
-from toys import one_batch, small_configuration, small_model, write_corpus
+from toys import (
+    one_batch,
+    silent,
+    small_configuration,
+    small_model,
+    write_corpus,
+    write_expressions,
+)
 
 from spinn.data.prepare import load_corpus
 from spinn.errors import ConfigurationError
@@ -21,6 +28,7 @@ from spinn.model.pair import PairModel
 from spinn.model.types import Sentences
 from spinn.ops.recorded import RecordedNodes
 from spinn.training.objectives.build import build_objective
+from spinn.training.run import load_training_corpus
 
 
 @dataclass(frozen=True)
@@ -57,13 +65,25 @@ class FirstWord(LeafContext):
         return torch.cat([states, first], dim=1)
 
 
+class Swapped(FirstWord):
+    """Read the first word of the other sentence of a pair."""
+
+    needs_pairs = True
+
+    def forward(self, states: Tensor, sentences: Sentences) -> Tensor:
+        first = states[: len(sentences.lengths)][sentences.partners]
+        sizes = sentences.batch_sizes.tolist()
+        return torch.cat([states, torch.cat([first[:size] for size in sizes])], dim=1)
+
+
 @pytest.fixture
 def registered() -> Iterator[None]:
-    """Register both; forget them after the test."""
+    """Register them; forget them after the test."""
     COMPOSITIONS.register("recursive", RecursiveCell)
     LEAF_CONTEXTS.register("first-word", FirstWord)
+    LEAF_CONTEXTS.register("swapped", Swapped)
     yield
-    del COMPOSITIONS["recursive"], LEAF_CONTEXTS["first-word"]
+    del COMPOSITIONS["recursive"], LEAF_CONTEXTS["first-word"], LEAF_CONTEXTS["swapped"]
 
 
 def train(folder: Path, **options: Any) -> tuple[PairModel, list[float]]:
@@ -100,11 +120,20 @@ def test_a_new_cell_is_trained_like_the_others(tmp_path, form):
 
 @pytest.mark.usefixtures("registered")
 @pytest.mark.parametrize("encoder", ["spinn", "bilstm", "bow"])
-def test_a_new_leaf_context_is_trained_like_the_others(tmp_path, encoder):
-    model, losses = train(tmp_path, leaf_context="first-word", encoder=encoder)
-    assert isinstance(model.leaves.context, FirstWord)
+@pytest.mark.parametrize("context", ["first-word", "swapped"])
+def test_a_new_leaf_context_is_trained_like_the_others(tmp_path, context, encoder):
+    model, losses = train(tmp_path, leaf_context=context, encoder=encoder)
+    assert type(model.leaves.context) is LEAF_CONTEXTS[context]
     assert model.leaves.projection.in_features == 2 * model.leaves.embedding.size
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_context_of_pairs_is_refused_where_sentences_are_alone(tmp_path):
+    folder = write_expressions(tmp_path)
+    load_training_corpus(small_configuration(folder, leaf_context="first-word"), silent)
+    with pytest.raises(ConfigurationError, match="--leaf-context swapped reads"):
+        load_training_corpus(small_configuration(folder, leaf_context="swapped"), silent)
 
 
 def test_what_is_not_registered_is_refused(tmp_path):
