@@ -12,6 +12,7 @@ import torch
 from hypothesis import HealthCheck, settings
 from substitute import stand_in
 
+from spinn import extensions
 from spinn.errors import ConfigurationError
 from spinn.runtime import set_threads
 
@@ -38,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
         machine = importlib.import_module("machine")
     except ConfigurationError as error:
         raise pytest.UsageError(str(error)) from None
+    extensions.load()  # tests name them, whichever runs first
     settings.register_profile(
         "repeatable",
         deadline=None,

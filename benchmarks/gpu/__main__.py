@@ -159,7 +159,7 @@ def show(parts: dict[str, dict[str, Any]]) -> None:
     """Print the figures as tables."""
     for group in parts.get("tests", {}).get("groups", []):
         counts = ", ".join(f"{group.get(key)} {key}" for key in ("passed", "failed", "skipped"))
-        say(f"tests/{group['name']}: {counts} in {group['seconds']} s")
+        say(f"{group['name']}: {counts} in {group['seconds']} s")
         for failure in group.get("failures", []):
             say(f"  {failure['test']}")
     for name, rows, columns in (
