@@ -25,7 +25,6 @@ from spinn.evaluation.evaluate import (
     score_trees,
 )
 from spinn.evaluation.parsing import Conventions, compare_with_shapes, mean_depth
-from spinn.extensions.symmetries import Symmetries
 from spinn.model.build import ModelOptions, build_embedding, build_model
 from spinn.model.pair import PairModel
 from spinn.model.types import Plan

@@ -13,14 +13,14 @@ from machine import DEVICE
 from torch import Tensor, nn
 from toys import one_batch, small_configuration, small_model, write_corpus
 
-from spinn.data.corpus import load_corpus
+from spinn.data.prepare import load_corpus
 from spinn.errors import ConfigurationError
-from spinn.model.cells import COMPOSITIONS, CompositionCell, register_composition
-from spinn.model.leaves import LEAF_CONTEXTS, LeafContext, register_leaf_context
+from spinn.model.cells import COMPOSITIONS, CompositionCell
+from spinn.model.leaves import LEAF_CONTEXTS, LeafContext
 from spinn.model.pair import PairModel
 from spinn.model.types import Sentences
 from spinn.ops.recorded import RecordedNodes
-from spinn.training.objective import Objective
+from spinn.training.objectives.build import build_objective
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class FirstWord(LeafContext):
 @pytest.fixture
 def registered() -> Iterator[None]:
     """Register both; forget them after the test."""
-    register_composition("recursive", RecursiveCell)
-    register_leaf_context("first-word", FirstWord)
+    COMPOSITIONS.register("recursive", RecursiveCell)
+    LEAF_CONTEXTS.register("first-word", FirstWord)
     yield
     del COMPOSITIONS["recursive"], LEAF_CONTEXTS["first-word"]
 
@@ -72,7 +72,7 @@ def train(folder: Path, **options: Any) -> tuple[PairModel, list[float]]:
     configuration = small_configuration(write_corpus(folder), **still, **options)
     torch.manual_seed(0)
     model = small_model(configuration, load_corpus(configuration.data))
-    objective = Objective(configuration).to(DEVICE)
+    objective = build_objective(configuration).to(DEVICE)
     batch = one_batch(configuration, configuration.teacher or configuration.source)
     optimizer, losses = torch.optim.SGD(model.parameters(), lr=0.005), []
     for _ in range(4):

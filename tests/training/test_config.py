@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from spinn.errors import ConfigurationError, DataError
-from spinn.options import choices_of, flag_of
+from spinn.options import flag_of
 from spinn.training.config import (
     GROUPS,
     Configuration,
@@ -73,7 +73,7 @@ def default_of(name: str) -> Any:
 def another_value(name: str) -> Any:
     """Find a legal value of an option that is not its default."""
     rules, default = FIELDS[name].metadata, default_of(name)
-    choices = choices_of(FIELDS[name])
+    choices = FIELDS[name].metadata["choices"]
     if choices:
         return next(choice for choice in choices if choice != default)
     if isinstance(default, bool):
@@ -109,7 +109,7 @@ def test_every_option_has_help_and_a_name_that_no_other_has():
     assert set(option_groups()) == set(names)
     for name, part in FIELDS.items():
         assert part.metadata["help"], name
-        default, choices = default_of(name), choices_of(part)
+        default, choices = default_of(name), part.metadata["choices"]
         if choices and default is not None:
             assert default in choices, name
 

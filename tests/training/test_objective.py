@@ -14,13 +14,16 @@ from torch.nn import functional
 from toys import FORMS, one_batch, small_configuration, small_model
 
 from spinn.data.batching import Batch
-from spinn.data.corpus import Corpus, load_corpus
+from spinn.data.corpus import Corpus
+from spinn.data.prepare import load_corpus
 from spinn.evaluation.evaluate import evaluate, plan_of
 from spinn.model.pair import PairModel, PairOutput
 from spinn.model.types import Encoding, Plan
 from spinn.training.config import Configuration
-from spinn.training.objective import Objective, StepResult, teacher_loss
-from spinn.training.reinforce import policy_loss
+from spinn.training.objectives.build import build_objective
+from spinn.training.objectives.label import Objective, StepResult
+from spinn.training.objectives.reinforce import policy_loss
+from spinn.training.objectives.teacher import teacher_loss
 from spinn.transitions import Transition
 from spinn.trees import tree_source
 
@@ -65,8 +68,7 @@ def setting(folder: Path, form: str, **options: Any) -> Setting:
         for weight in model.encoder.parameters():
             weight *= 3  # so that the tracker has opinions
     source = configuration.teacher or configuration.source
-    counts = torch.from_numpy(corpus.sets["train"].label_counts(len(corpus.labels)))
-    objective = Objective(configuration, corpus.sides, counts).to(DEVICE)
+    objective = build_objective(configuration, corpus.kind.count).to(DEVICE)
     return Setting(configuration, corpus, model, objective, one_batch(configuration, source))
 
 
@@ -140,36 +142,6 @@ def test_label_smoothing_changes_the_loss_and_not_the_report(toy_folder):
     assert same(result.loss, smooth.label_loss(output, smoothing=0.2))
     assert not same(result.loss, smooth.label_loss(output))
     assert same(result.sums["loss"], smooth.label_loss(output) * len(smooth.batch))
-
-
-@pytest.mark.parametrize(
-    ("form", "plan"), [("SPINN-PI-NT", None), ("SPINN", None), ("RL-SPINN", Plan.sampled())]
-)
-def test_balanced_labels_add_their_log_shares_to_what_is_learned_alone(toy_folder, form, plan):
-    toy, balanced = (setting(toy_folder, form, balance_labels=on) for on in (False, True))
-    labels = load_corpus(toy.configuration.data).sets["train"].labels
-    shares = torch.tensor([(labels == label).mean() for label in range(labels.max() + 1)])
-    scores, gold = toy.output(plan).scores, toy.batch.labels
-    plain = functional.cross_entropy(scores, gold)
-    adjusted = functional.cross_entropy(scores + shares.log().to(DEVICE), gold)
-    assert not same(adjusted, plain)
-    assert same(balanced.step().loss - toy.step().loss, adjusted - plain)
-    assert balanced.step().sums == toy.step().sums
-    assert balanced.step().means == toy.step().means
-
-
-def test_balanced_labels_make_up_for_a_prior(toy_folder):
-    # Scores that are equal where labels are not: all that is left to learn is the prior.
-    scores = torch.zeros(100, 3, device=DEVICE, requires_grad=True)
-    labels = torch.tensor([0] * 70 + [1] * 30, device=DEVICE)
-    configuration = small_configuration(toy_folder, balance_labels=True)
-    objective = Objective(configuration, label_counts=torch.tensor([70, 30, 0])).to(DEVICE)
-    empty = Encoding(torch.zeros(200, 1, device=DEVICE), None)
-    objective._label_loss(PairOutput(scores, empty), labels).backward()
-    assert scores.grad is not None
-    assert scores.grad.sum(dim=0)[:2].abs().max() < 0.01
-    with pytest.raises(ValueError, match="takes their counts"):
-        Objective(configuration)
 
 
 # Learning transitions from a teacher.

@@ -29,10 +29,11 @@ from spinn.model.types import Leaves
 from spinn.training import run
 from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import resolve
-from spinn.training.loop import read_metrics
-from spinn.training.objective import Objective, StepResult
-from spinn.training.ppo import SampledTrees, surrogate_loss
-from spinn.training.reinforce import policy_loss
+from spinn.training.log import read_metrics
+from spinn.training.objectives.build import build_objective
+from spinn.training.objectives.label import Objective, StepResult
+from spinn.training.objectives.ppo import SampledTrees, surrogate_loss
+from spinn.training.objectives.reinforce import policy_loss
 from spinn.transitions import Transition
 
 NO_CLIP = 1e9
@@ -193,7 +194,7 @@ def first_update(folder: Path, options: dict[str, Any]) -> tuple[Objective, Pair
     configuration = small_configuration(folder, **{**FORMS["RL-SPINN"], **DROPOUT, **options})
     torch.manual_seed(4)
     model = small_model(configuration, load_corpus(configuration.data)).double()
-    objective = Objective(configuration).double().to(DEVICE)
+    objective = build_objective(configuration).double().to(DEVICE)
     batch = one_batch(configuration, configuration.source)
     return objective, model, objective(model, batch, 0.0)
 
@@ -249,7 +250,7 @@ def expected_losses(model: PairModel, pair: Pair) -> tuple[float, float]:
 def train_policy(pair: Pair, batches: int, **options: Any) -> tuple[float, float]:
     """Let a parser learn which trees are best, from few samples; return loss and least loss."""
     configuration = resolve({"trees": "sampled", "parser": "own", "tracker_size": 4}, options)
-    model, objective = toy_with_parser(), Objective(configuration).double().to(DEVICE)
+    model, objective = toy_with_parser(), build_objective(configuration).double().to(DEVICE)
     weights = list(model.encoder.policy.parameters())
     optimizer = torch.optim.Adam(weights, lr=0.02)
     batch = pair.batch(pair.trees()[:1] * 8, given=False)
@@ -318,7 +319,9 @@ def test_metrics_tell_how_many_trees_are_clipped(toy_folder, tmp_path, monkeypat
     options = {**FORMS["RL-SPINN"], "parser": parser, **ppo, "learning_rate": 0.05}
     run.train(small_configuration(toy_folder, **options), path, silent)
     shares = [
-        line["clipped"] for line in read_metrics(RunDirectory.open(path)) if "clipped" in line
+        line["clipped"]
+        for line in read_metrics(RunDirectory.open(path).metrics)
+        if "clipped" in line
     ]
     assert shares
     assert all(0 < share < 1 for share in shares)

@@ -25,8 +25,7 @@ from spinn.model.spinn import SPINN
 from spinn.model.tracker import Tracker
 from spinn.model.types import Encoding, Plan
 from spinn.training.config import resolve
-from spinn.training.objective import Objective
-from spinn.training.reinforce import (
+from spinn.training.objectives.baselines import (
     Baseline,
     Greedy,
     LeaveOneOut,
@@ -34,8 +33,9 @@ from spinn.training.reinforce import (
     Value,
     by_pair,
     make_baseline,
-    policy_loss,
 )
+from spinn.training.objectives.build import build_objective
+from spinn.training.objectives.reinforce import policy_loss
 from spinn.transitions import Transition
 
 BASELINES = ("none", "mean", "greedy", "leave-one-out", "value")
@@ -260,7 +260,7 @@ def sampled() -> dict[str, Sampled]:
             {"tracker": True, "tracker_size": 3, "trees": "sampled"},
             {"baseline": name, "samples": SAMPLES},
         )
-        model, objective = toy_model(), Objective(configuration).double().to(DEVICE)
+        model, objective = toy_model(), build_objective(configuration).double().to(DEVICE)
         torch.manual_seed(11)
         for _ in range(3):
             objective(model, batch, 0.0)  # the running mean is to have statistics
