@@ -1,0 +1,83 @@
+"""The Python examples of the documentation run, and print what the pages show.
+
+The fenced ``python`` blocks of a page run in order, in one namespace. If a fenced ``text`` block or
+a table follows a block, it must be exactly what the block prints; other blocks print nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from spinn.data.formats import FORMATS
+from spinn.model.cells import COMPOSITIONS
+from spinn.model.leaves import LEAF_CONTEXTS
+from spinn.trees import TREE_SOURCES
+
+CLONE = Path(__file__).parents[2]
+PAGES = [CLONE / "README.md", *sorted((CLONE / "docs").rglob("*.md"))]
+REGISTRIES: list[dict] = [COMPOSITIONS, LEAF_CONTEXTS, FORMATS, TREE_SOURCES]
+
+BLOCK = re.compile(
+    r"^```python\n(?P<code>.*?)^```\n"
+    r"(?:\n+(?:```text\n(?P<text>.*?)^```\n|(?P<table>(?:\|[^\n]*\n)+)))?",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+class Example(NamedTuple):
+    """A block of code, the line it begins at, and what it prints."""
+
+    line: int
+    code: str
+    output: str
+
+
+def examples(page: str) -> list[Example]:
+    """Return the Python blocks of a page."""
+    return [
+        Example(
+            page.count("\n", 0, match.start("code")) + 1,
+            match["code"],
+            match["text"] or match["table"] or "",
+        )
+        for match in BLOCK.finditer(page)
+    ]
+
+
+@pytest.fixture
+def restored_registries() -> Iterator[None]:
+    """Forget what the examples register."""
+    before: list[Mapping] = [dict(registry) for registry in REGISTRIES]
+    yield
+    for registry, names in zip(REGISTRIES, before, strict=True):
+        for name in registry.keys() - names.keys():
+            del registry[name]
+
+
+WITH_EXAMPLES = [page for page in PAGES if examples(page.read_text(encoding="utf-8"))]
+
+
+def test_the_pages_that_must_have_examples_have_them():
+    assert {"algorithm.md", "extending.md"} <= {page.name for page in WITH_EXAMPLES}
+
+
+@pytest.mark.usefixtures("restored_registries")
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
+def test_examples_print_what_the_page_shows(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # examples may write files
+    # A module of its own, since dataclasses look their module up.
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    for example in examples(page.read_text(encoding="utf-8")):
+        printed = io.StringIO()
+        # Blank lines in front, so that a traceback names the line of the page.
+        code = compile("\n" * (example.line - 1) + example.code, str(page), "exec")
+        with contextlib.redirect_stdout(printed):
+            exec(code, namespace)
+        assert printed.getvalue() == example.output, f"{page.name}, line {example.line}"
