@@ -72,8 +72,8 @@ class GlobalBatchNorm(nn.BatchNorm1d):
 def count_rows(model: nn.Module, counts: bool) -> None:
     """Set whether the next rows of this process contribute to the statistics.
 
-    A process without rows of its own batch runs others, because every process must take part in
-    the sums.
+    A process without a part of the batch still runs the model, because every process must take part
+    in the sums, but its rows are not counted.
     """
     for module in model.modules():
         if isinstance(module, GlobalBatchNorm):

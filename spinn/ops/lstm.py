@@ -143,13 +143,13 @@ class _Step(torch.autograd.Function):
         write, keep, candidate, show = work.gates[start:end].chunk(4, dim=1)
         inner = hidden_gradient * show
         after = memory_gradient + inner.addcmul_(inner * squashed, squashed, value=-1)
-        own = work.gradient[start:end]
-        to_write, to_keep, to_candidate, to_show = own.chunk(4, dim=1)
+        gates = work.gradient[start:end]
+        to_write, to_keep, to_candidate, to_show = gates.chunk(4, dim=1)
         torch.mul(after, candidate * write * (1 - write), out=to_write)
         torch.mul(after, memory * keep * (1 - keep), out=to_keep)
         torch.mul(after, write * (1 - candidate * candidate), out=to_candidate)
         torch.mul(hidden_gradient, squashed * show * (1 - show), out=to_show)
-        outer = own.to(work.type)
-        inputs = (outer @ work.input_weight).to(own.dtype)
-        hidden = (outer @ work.state_weight).to(own.dtype)
+        outer = gates.to(work.type)
+        inputs = (outer @ work.input_weight).to(gates.dtype)
+        hidden = (outer @ work.state_weight).to(gates.dtype)
         return ctx.token, inputs, hidden, after * keep, None
