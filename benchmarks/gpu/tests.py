@@ -1,7 +1,7 @@
-"""The tests of model, operations, training and evaluation, with their tensors on the device.
+"""Run the tests of model, operations, training and evaluation with tensors on the device.
 
-The folders are tested side by side, each by a pytest of its own, since small tests leave a GPU
-idle. Counts, and what failed, go into the record.
+The groups run in parallel, each in a separate pytest process, since small tests do not use a whole
+GPU. The record contains counts and failures.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ QUICK: dict[str, list[str]] = {
     "ops": ["tests/ops/test_lstm.py"],
     "model": ["tests/model/test_policy.py"],
 }
-SHOWN = 3000  # characters of a failure
+SHOWN = 3000  # number of characters shown of a failure
 
 
 def main(part: Part) -> None:
-    """Start all groups, wait for them, and record what they found."""
+    """Start all groups, wait for them, and record their results."""
     groups = QUICK if part.quick else GROUPS
     with tempfile.TemporaryDirectory() as folder:
         running = {name: _start(paths, part, Path(folder, name)) for name, paths in groups.items()}
-        begun = time.monotonic()
+        start = time.monotonic()
         while running:
             for name, process in list(running.items()):
                 over = not part.time_left()
@@ -45,24 +45,24 @@ def main(part: Part) -> None:
                 process.kill()
                 process.wait()
                 del running[name]
-                seconds = round(time.monotonic() - begun, 1)
-                found = _read(Path(folder, f"{name}.xml"))
+                seconds = round(time.monotonic() - start, 1)
+                result = _read(Path(folder, f"{name}.xml"))
                 log = Path(folder, f"{name}.log").read_text(encoding="utf-8", errors="replace")
-                if found is None:
-                    found = {"end_of_output": log[-SHOWN:]}
-                part.add("groups", {"name": name, "seconds": seconds, **found})
+                if result is None:
+                    result = {"end_of_output": log[-SHOWN:]}
+                part.add("groups", {"name": name, "seconds": seconds, **result})
             time.sleep(0.2)
 
 
-def _start(paths: list[str], part: Part, place: Path) -> subprocess.Popen[bytes]:
+def _start(paths: list[str], part: Part, stem: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "pytest", *paths, "-q", "-p", "no:cacheprovider"]
-    command += [f"--device={part.device}", f"--junitxml={place}.xml", "--tb=short"]
-    with open(f"{place}.log", "wb") as log:
+    command += [f"--device={part.device}", f"--junitxml={stem}.xml", "--tb=short"]
+    with open(f"{stem}.log", "wb") as log:
         return subprocess.Popen(command, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT)
 
 
 def _read(report: Path) -> dict[str, Any] | None:
-    """Read counts and failures of a group; ``None`` if it did not finish."""
+    """Return counts and failures of a group from its report; ``None`` if it did not finish."""
     if not report.is_file():
         return None
     cases = list(ElementTree.parse(report).iter("testcase"))
@@ -73,7 +73,7 @@ def _read(report: Path) -> dict[str, Any] | None:
             problem = case.find(kind)
             if problem is not None:
                 name = f"{case.get('classname')}::{case.get('name')}"
-                failures.append({"test": name, "told": (problem.text or "")[-SHOWN:]})
+                failures.append({"test": name, "message": (problem.text or "")[-SHOWN:]})
     passed = len(cases) - skipped - len(failures)
     return {
         "passed": passed,
