@@ -1,8 +1,8 @@
-"""What the programs of this folder share: clocks, tables, the machine, real sentences, flags.
+"""Utilities of the benchmarks: timing, tables, the machine, sentences, flags.
 
-A comparison on a shared machine is only as good as its clock. So contestants take turns (A B C
-A B C ...), each turn is one figure, the figure that is shown is the median, and a ratio is the
-median of the ratios within rounds: what slows a whole round down leaves it alone.
+Contestants take turns (A B C A B C ...), and every turn is timed separately. Reported times are
+medians over rounds. Ratios are medians of the ratios within rounds, so load that slows down a whole
+round does not affect them.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ RECORDS = Path(__file__).parent / "speed"
 Name = TypeVar("Name")
 
 
-# Clocks.
+# Timing.
 
 
 @dataclass(frozen=True)
 class Timings:
-    """What the turns of one contestant took.
+    """Times of one contestant.
 
     Attributes
     ----------
     seconds
-        Of each round.
+        Duration of the turn in each round.
 
     """
 
@@ -56,13 +56,13 @@ class Timings:
 
     @property
     def median(self) -> float:
-        """The median turn, in seconds."""
+        """Median duration in seconds."""
         return statistics.median(self.seconds)
 
     def times_faster(self, rival: Timings) -> float:
-        """Say how many times faster this is than a rival that ran in the same rounds."""
+        """Return the speed relative to a rival that was timed in the same rounds."""
         pairs = zip(self.seconds, rival.seconds, strict=True)
-        return statistics.median(other / own for own, other in pairs)
+        return statistics.median(other / this for this, other in pairs)
 
 
 def alternate(
@@ -73,40 +73,40 @@ def alternate(
     device: torch.device | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[Name, Timings]:
-    """Let contestants take turns and time every turn.
+    """Run contestants in turns and time every turn.
 
     Parameters
     ----------
     turns
-        What each contestant does in its turn.
+        The function to time, by contestant.
     rounds
-        How many timed turns each has.
+        Number of timed rounds.
     warmups
-        How many rounds go before without being timed (kernels are chosen, memory is fetched).
+        Number of rounds before these, which are not timed (kernel selection, memory allocation).
     device
-        Where they work; a GPU is waited for before the clock is read.
+        The device they use; a GPU is synchronised before the clock is read.
     clock
-        Gives seconds.
+        Returns seconds.
 
     """
     seconds: dict[Name, list[float]] = {name: [] for name in turns}
-    with _own_garbage():
+    with _frozen_garbage():
         for number in range(-warmups, rounds):
             for name, turn in turns.items():
                 gc.collect()
                 synchronise(device)
-                begun = clock()
+                start = clock()
                 turn()
                 synchronise(device)
-                ended = clock()
+                end = clock()
                 if number >= 0:
-                    seconds[name].append(ended - begun)
-    return {name: Timings(tuple(taken)) for name, taken in seconds.items()}
+                    seconds[name].append(end - start)
+    return {name: Timings(tuple(durations)) for name, durations in seconds.items()}
 
 
 @contextmanager
-def _own_garbage() -> Iterator[None]:
-    """Let the collection of garbage look at new objects alone, not at all that was imported."""
+def _frozen_garbage() -> Iterator[None]:
+    """Exclude existing objects from garbage collection, which makes it fast."""
     gc.collect()
     gc.freeze()
     try:
@@ -116,7 +116,7 @@ def _own_garbage() -> Iterator[None]:
 
 
 def synchronise(device: torch.device | None) -> None:
-    """Wait until a GPU has done all it was given."""
+    """Wait for a GPU to finish its queued work."""
     if device is not None and device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -125,7 +125,7 @@ def synchronise(device: torch.device | None) -> None:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lay out a Markdown table; columns after the first that hold numbers stand to the right."""
+    """Return a Markdown table; columns of numbers are aligned to the right."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
     right = [all(_is_number(row[place]) for row in cells) for place in range(len(heads))]
@@ -149,7 +149,7 @@ def _is_number(cell: str) -> bool:
 
 
 def figure(value: float | None) -> str:
-    """Write a number with three digits that count; a dash where there is none."""
+    """Format a number with three significant digits; ``None`` as a dash."""
     if value is None:
         return "-"
     places = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
@@ -157,12 +157,12 @@ def figure(value: float | None) -> str:
 
 
 def times(value: float | None) -> str:
-    """Write a ratio."""
+    """Format a ratio; ``None`` as a dash."""
     return "-" if value is None else f"{value:.2f}x"
 
 
 def write_record(path: Path | None, machine: dict[str, Any], record: dict[str, Any]) -> None:
-    """Write the figures of a program as JSON, with the machine they were got on."""
+    """Write the results of a benchmark and the description of the machine as JSON."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps({"machine": machine} | record, indent=1) + "\n")
@@ -170,7 +170,7 @@ def write_record(path: Path | None, machine: dict[str, Any], record: dict[str, A
 
 
 def say(line: str) -> None:
-    """Print a line at once, also where output is piped."""
+    """Print a line and flush, so that it also appears immediately in a pipe."""
     print(line, flush=True)
 
 
@@ -178,8 +178,8 @@ def say(line: str) -> None:
 
 
 def describe_machine(device: torch.device, threads: int) -> dict[str, Any]:
-    """Describe what the figures depend on; nothing that tells whose machine it is."""
-    described: dict[str, Any] = {
+    """Describe the machine as far as results depend on it, without identifying it."""
+    description: dict[str, Any] = {
         "processor": _processor(),
         "cores": available_cores(),
         "threads": threads,
@@ -190,8 +190,8 @@ def describe_machine(device: torch.device, threads: int) -> dict[str, Any]:
         "torch": torch.__version__,
     }
     if device.type == "cpu":
-        described["vectors"] = torch.backends.cpu.get_cpu_capability()
-    return described
+        description["vectors"] = torch.backends.cpu.get_cpu_capability()
+    return description
 
 
 def _processor() -> str:
@@ -199,56 +199,56 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.machine())
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
 
 
 def bf16_is_fast(device: torch.device) -> bool:
-    """Tell, by trying, whether bf16 matrix products are faster than fp32 ones.
+    """Measure whether bf16 matrix products are faster than fp32 ones.
 
-    On a processor without instructions for bf16 they are many times slower, and torch's LSTM
-    cannot be run in it at all.
+    On processors without bf16 instructions they are many times slower, and torch's LSTM does not
+    support bf16.
     """
     size = 4096 if device.type == "cuda" else 512
     single = torch.ones(size, size, device=device)
     half = single.bfloat16()
     turns = {"fp32": lambda: single @ single, "bf16": lambda: half @ half}
-    taken = alternate(turns, rounds=5, warmups=2, device=device)
-    return taken["bf16"].times_faster(taken["fp32"]) > 1.0
+    timings = alternate(turns, rounds=5, warmups=2, device=device)
+    return timings["bf16"].times_faster(timings["fp32"]) > 1.0
 
 
 # Sentences.
 
 
 def load_sentences(files: Sequence[str]) -> Corpus:
-    """Read parsed pairs from files, or the bundled corpus where none are named.
+    """Read parsed pairs from files, or from the bundled corpus if there are none.
 
     Raises
     ------
     SpinnError
-        If a file cannot be read, has single sentences, or a pair has no parse.
+        If a file cannot be read, contains single sentences, or a pair has no parse.
 
     """
-    named = CorpusOptions(train=list(files), cache=False)
-    corpus = load_corpus(named if files else CorpusOptions(data="sample", cache=False))
+    given = CorpusOptions(train=list(files), cache=False)
+    corpus = load_corpus(given if files else CorpusOptions(data="sample", cache=False))
     if corpus.kind != PAIR:
         raise ConfigurationError(
-            "Pairs are measured, and --files has single sentences; give others."
+            "--files contains single sentences; benchmarks require files of pairs."
         )
     corpus.require_parses("train")
     return corpus
 
 
 def sample(dataset: PairDataset, count: int, seed: int = 1) -> PairDataset:
-    """Draw so many pairs, without putting any back as long as there are others."""
+    """Sample ``count`` pairs without replacement; if there are too few, repeat the whole set."""
     random = np.random.default_rng(seed)
-    turns = -(-count // len(dataset))
-    rows = np.concatenate([random.permutation(len(dataset)) for _ in range(turns)])
+    repeats = -(-count // len(dataset))
+    rows = np.concatenate([random.permutation(len(dataset)) for _ in range(repeats)])
     return dataset.take(rows[:count])
 
 
 def describe_sentences(dataset: PairDataset, files: Sequence[str]) -> dict[str, Any]:
-    """Describe the sentences of a measurement; files by name alone."""
+    """Describe the sentences of a benchmark; files by name only."""
     lengths = dataset.lengths
     return {
         "files": [Path(name).name for name in files] or ["the bundled corpus"],
@@ -259,35 +259,35 @@ def describe_sentences(dataset: PairDataset, files: Sequence[str]) -> dict[str, 
     }
 
 
-# Programs.
+# Command lines.
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a program measures."""
+    """The device and the number of threads of a benchmark."""
 
     device: torch.device
     threads: int
 
     def enter(self) -> torch.device:
-        """Use so many threads in this process; return the device."""
+        """Set the number of threads of this process; return the device."""
         set_threads(self.threads)
         return self.device
 
 
 def make_parser(text: str, name: str, *, files: bool = True) -> argparse.ArgumentParser:
-    """Make a parser with the flags that all programs have; ``name`` is that of the record."""
+    """Return a parser with the common flags; ``name`` is that of the benchmark."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=text)
     parser.add_argument(
         "--threads", type=positive, default=1, help="processor threads (default: 1)"
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda:N (default: cpu)")
-    parser.add_argument("--quick", action="store_true", help="a short run, to see it work")
+    parser.add_argument("--quick", action="store_true", help="a short run, as a check")
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help=f"where the figures go (default: benchmarks/speed/{name}.json; of --quick, nowhere)",
+        help=f"file for the results (default: benchmarks/speed/{name}.json; none with --quick)",
     )
     if files:
         parser.add_argument(
@@ -301,7 +301,7 @@ def make_parser(text: str, name: str, *, files: bool = True) -> argparse.Argumen
 
 
 def positive(text: str) -> int:
-    """Read a flag's number, from 1."""
+    """Parse a positive integer."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is too small; give 1 or more")
@@ -309,7 +309,7 @@ def positive(text: str) -> int:
 
 
 def place_of(options: argparse.Namespace) -> Place:
-    """Return where the flags say to measure.
+    """Return the device and threads given by the flags.
 
     Raises
     ------
@@ -321,14 +321,14 @@ def place_of(options: argparse.Namespace) -> Place:
 
 
 def record_of(options: argparse.Namespace, name: str) -> Path | None:
-    """Return the file for the figures."""
+    """Return the file for the results; ``None`` if they are not written."""
     if options.output is not None or options.quick:
         return options.output
     return RECORDS / f"{name}.json"
 
 
 def run_program(main: Callable[[], None]) -> None:
-    """Run a program; a person's mistake ends it with one line."""
+    """Run a benchmark; print errors that the user can correct without a traceback."""
     try:
         main()
     except SpinnError as error:

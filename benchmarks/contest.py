@@ -1,8 +1,8 @@
-"""The contestants: four forms of SPINN and an LSTM, each in every way there is to compute it.
+"""The contestants: four forms of SPINN and an LSTM, each with several implementations.
 
-A contestant is built from its names alone, with the same weights whichever way it is computed, and
-can be run as a whole model or as an encoder. Training and inference are one pass over batches that
-are handed in; the programs put clocks and meters around them.
+A contestant is identified by names. All implementations of a form have the same weights, and each
+can be run as a whole model or as an encoder only. Training and inference are one pass over given
+batches; the benchmarks measure time and memory of a pass.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ FORMS: dict[str, dict[str, Any]] = {
 
 ALGORITHMS: dict[str, str] = {
     "spinn": "this project's",
-    "reference": "the same by plain autograd (--engine reference)",
+    "reference": "this project's with plain autograd (--engine reference)",
     "list": "lists of tensors",
     "packed": "torch.nn.LSTM, packed",
     "padded": "torch.nn.LSTM, padded",
@@ -56,7 +56,7 @@ LSTM_ALGORITHMS = ("packed", "padded")
 
 @dataclass(frozen=True)
 class Widths:
-    """The widths of a model: of sentences, tracker and word vectors."""
+    """The widths of sentence vectors, tracker and word vectors."""
 
     hidden: int = 300
     tracker: int = 64
@@ -65,7 +65,7 @@ class Widths:
 
 @dataclass(frozen=True)
 class Contestant:
-    """A model and a way to compute it.
+    """A model and an implementation.
 
     Attributes
     ----------
@@ -84,11 +84,11 @@ class Contestant:
 
     @property
     def by_height(self) -> bool:
-        """Whether it composes by height, and wants a schedule with its trees."""
+        """Whether it composes by height and requires a schedule."""
         return self.form == "SPINN-PI-NT" and self.algorithm == "spinn"
 
     def configure(self, widths: Widths) -> Configuration:
-        """Configure the model; the learning rate is zero, so that every turn is the same work."""
+        """Return the configuration; the learning rate is zero, so that all turns are equal."""
         options = {"hidden_size": widths.hidden, "learning_rate": 0.0, **FORMS[self.form]}
         if options.get("tracker"):
             options["tracker_size"] = widths.tracker
@@ -98,7 +98,7 @@ class Contestant:
 def contestants(
     forms: Sequence[str], algorithms: Sequence[str], precisions: Sequence[str]
 ) -> list[Contestant]:
-    """List all contestants of these names; an LSTM has ways of its own.
+    """Return all contestants with these names; LSTMs have separate algorithms.
 
     Raises
     ------
@@ -106,22 +106,22 @@ def contestants(
         If there are none.
 
     """
-    found = [
+    result = [
         Contestant(form, algorithm, precision)
         for precision in precisions
         for form in forms
         for algorithm in algorithms
         if (form == "LSTM") == (algorithm in LSTM_ALGORITHMS)
     ]
-    if not found:
+    if not result:
         raise ConfigurationError(
-            "None of --algorithms computes one of --forms; an LSTM is packed or padded."
+            "No form of --forms has an algorithm of --algorithms; an LSTM is packed or padded."
         )
-    return found
+    return result
 
 
 def twin_of(encoder: Any, algorithm: str) -> Encoder:
-    """Return an encoder with the same weights that computes by this algorithm."""
+    """Return an encoder with the same weights and another algorithm."""
     if algorithm == "list":
         return ListSPINN(encoder.composition, getattr(encoder, "tracker", Blind()))
     return PaddedLSTM(encoder.lstm) if algorithm == "padded" else encoder
@@ -137,13 +137,13 @@ class ModelWork:
     Parameters
     ----------
     contestant, widths
-        The model. What widths leave open is as the project has it by default.
+        The model; other options have their defaults.
     vectors
-        ``[V, E]``, fixed word vectors, as the published models have them.
+        ``[V, E]``, fixed word vectors, as in the published models.
     labels
-        How many labels there are.
+        Number of labels.
     device
-        Where it runs.
+        The device of the model.
 
     """
 
@@ -171,7 +171,7 @@ class ModelWork:
         self._optimizer = make_optimizer(self.configuration, self.model, self.objective)
 
     def batches(self, dataset: PairDataset, batch_size: int, *, training: bool) -> Iterator[Batch]:
-        """Cut a set into batches as training or evaluation does, and move them."""
+        """Yield the batches of a set as in training or evaluation, on the device."""
         source = self.configuration.source
         batcher = Batcher(
             dataset,
@@ -208,7 +208,7 @@ class ModelWork:
 
 @dataclass(frozen=True)
 class Layout:
-    """How an encoder wants its sentences: how wide leaves are, and with what beside them."""
+    """The inputs an encoder requires: width of leaves, schedule, padded leaves."""
 
     width: int
     by_height: bool
@@ -217,26 +217,26 @@ class Layout:
 
 @dataclass(frozen=True)
 class EncoderInput:
-    """What an encoder reads of B sentences.
+    """The input of an encoder for B sentences.
 
     Attributes
     ----------
     leaves
-        The words, longest sentence first.
+        The leaves, longest sentence first.
     padded
-        ``[L, B, width]``, for an encoder that reads them so.
-    given
-        The plan that follows their trees ``[T, B]``, with heights where it composes by height.
+        ``[L, B, width]``, leaves for an encoder that requires padding.
+    plan
+        The plan that follows trees ``[T, B]``, with a schedule if it composes by height.
 
     """
 
     leaves: Leaves
     padded: Tensor | None
-    given: Plan
+    plan: Plan
 
 
 class EncoderWork:
-    """An encoder alone, from leaves to sentences and, in training, back."""
+    """An encoder only: the forward pass from leaves to sentences and, in training, backward."""
 
     def __init__(self, contestant: Contestant, widths: Widths, device: torch.device) -> None:
         self._device, self._precision = device, contestant.precision
@@ -254,9 +254,9 @@ class EncoderWork:
         self.encoder = twin_of(encoder, contestant.algorithm).to(device)
 
     def prepare(self, lengths: NDArray[np.int64], transitions: TransitionArray) -> EncoderInput:
-        """Lay out sentences with lengths ``[B]`` and trees ``[T, B]``, in any order.
+        """Prepare sentences with lengths ``[B]`` and trees ``[T, B]``, in any order.
 
-        The leaves are drawn at the scale that a layer norm leaves them.
+        Leaves are random with the scale of a layer norm's output.
         """
         order = np.argsort(-lengths, kind="stable")
         lengths, transitions = lengths[order], transitions[:, order]
@@ -270,12 +270,12 @@ class EncoderWork:
         heights = None
         if self.layout.by_height:
             heights = heights_of(transitions, lengths).to(self._device)
-        given = torch.from_numpy(transitions.astype(np.int64)).to(self._device)
+        steps = torch.from_numpy(transitions.astype(np.int64)).to(self._device)
         leaves = Leaves.of_lengths(states.to(self._device), sorted_lengths)
-        return EncoderInput(leaves, padded, Plan.given(given, heights))
+        return EncoderInput(leaves, padded, Plan.given(steps, heights))
 
     def prepare_set(self, dataset: PairDataset, batch_size: int) -> list[EncoderInput]:
-        """Lay out a set, in batches of pairs of like length."""
+        """Prepare a set in batches of pairs of similar length."""
         batcher = Batcher(dataset, tree_source("gold"), batch_size=batch_size)
         prepared = []
         for batch in batcher.batches():
@@ -285,18 +285,18 @@ class EncoderWork:
         return prepared
 
     def train(self, inputs: Iterable[EncoderInput]) -> None:
-        """Encode each batch and find the gradients of weights and leaves."""
+        """Encode each batch and compute the gradients of weights and leaves."""
         torch.manual_seed(1)
         sampled = self._source is not None and self._source.sampled
-        for given in inputs:
+        for batch in inputs:
             fresh = replace(
-                given,
-                leaves=replace(given.leaves, states=given.leaves.states.detach().requires_grad_()),
-                padded=None if given.padded is None else given.padded.detach().requires_grad_(),
+                batch,
+                leaves=replace(batch.leaves, states=batch.leaves.states.detach().requires_grad_()),
+                padded=None if batch.padded is None else batch.padded.detach().requires_grad_(),
             )
             with arithmetic(self._device, self._precision):
-                encoding = self._encode(fresh, Plan.sampled() if sampled else given.given)
-            self._loss(encoding, given).backward()
+                encoding = self._encode(fresh, Plan.sampled() if sampled else batch.plan)
+            self._loss(encoding, batch.plan).backward()
             self.encoder.zero_grad(set_to_none=True)
 
     def infer(self, inputs: Iterable[EncoderInput]) -> list[Tensor]:
@@ -304,22 +304,22 @@ class EncoderWork:
         chosen = self._source is not None and self._source.chosen_by_model
         with torch.no_grad(), arithmetic(self._device, self._precision):
             return [
-                self._encode(given, Plan() if chosen else given.given).sentences for given in inputs
+                self._encode(batch, Plan() if chosen else batch.plan).sentences for batch in inputs
             ]
 
-    def _encode(self, given: EncoderInput, plan: Plan) -> Encoding:
-        if given.padded is not None:
+    def _encode(self, batch: EncoderInput, plan: Plan) -> Encoding:
+        if batch.padded is not None:
             assert isinstance(self.encoder, PaddedLSTM)
-            return Encoding(self.encoder.encode_padded(given.padded, given.leaves.lengths))
-        return self.encoder.encode(given.leaves, plan)
+            return Encoding(self.encoder.encode_padded(batch.padded, batch.leaves.lengths))
+        return self.encoder.encode(batch.leaves, plan)
 
-    def _loss(self, encoding: Encoding, given: EncoderInput) -> Tensor:
-        """Return a loss that reaches all weights, as the form's own loss does."""
+    def _loss(self, encoding: Encoding, plan: Plan) -> Tensor:
+        """Return a loss with gradients for all weights, like the training loss of the form."""
         loss = encoding.sentences.float().sum()
         if self._source is None or encoding.policy is None:
             return loss
         if self._source.sampled:
             assert encoding.transitions is not None
             return loss - encoding.policy.log_prob(encoding.transitions).sum()
-        assert given.given.choose.transitions is not None
-        return loss + teacher_loss(encoding, given.given.choose.transitions)
+        assert plan.choose.transitions is not None
+        return loss + teacher_loss(encoding, plan.choose.transitions)

@@ -1,9 +1,8 @@
-"""How fast data come: ``python -m benchmarks.loading``.
+"""Speed of data loading: ``python -m benchmarks.loading``.
 
-Three questions. How many pairs a second does the loader cut into batches, with and without trees
-and schedules? How long is it from the command to the first batch, in a new process? And how long
-does a set of SNLI's size take to be cached, loaded and gone through? That set is made by repeating
-the pairs that are there.
+Measure the throughput of the loader with and without trees and schedules, the time from the command
+to the first batch in a new process, and the time to cache, load and iterate over a set of the size
+of SNLI, which is built by repeating the available pairs.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ from spinn.data.corpus import Corpus
 from spinn.data.dataset import PairDataset
 from spinn.trees import tree_source
 
-SNLI_PAIRS = 549_367  # with a gold label, in SNLI's training set
+SNLI_PAIRS = 549_367  # pairs of SNLI's training set with a gold label
 ROOT = Path(__file__).parents[1]
 
 
@@ -57,9 +56,9 @@ class Kind:
     Attributes
     ----------
     trees
-        The source of its trees; ``None`` for words alone.
+        The source of its trees; ``None`` for batches without trees.
     schedule
-        ``"none"``, ``"by height"``, or ``"shared"`` for one that lists equal subtrees once.
+        ``"none"``, ``"by height"``, or ``"shared"`` for a schedule that shares equal subtrees.
 
     """
 
@@ -67,7 +66,7 @@ class Kind:
     schedule: str = "none"
 
     def batcher(self, dataset: PairDataset, batch_size: int) -> Batcher:
-        """Make the loader of such batches."""
+        """Return a loader of such batches."""
         return Batcher(
             dataset,
             None if self.trees is None else tree_source(self.trees),
@@ -89,8 +88,8 @@ KINDS = (
 )
 
 
-def cut_all(batcher: Batcher, device: torch.device) -> None:
-    """Cut all batches of an epoch, and move them to where the model would be."""
+def build_all(batcher: Batcher, device: torch.device) -> None:
+    """Build all batches of an epoch and move them to the device."""
     for batch in batcher.batches():
         batch.to(device)
     synchronise(device)
@@ -99,8 +98,8 @@ def cut_all(batcher: Batcher, device: torch.device) -> None:
 def measure_loader(
     dataset: PairDataset, batch_size: int, rounds: int, device: torch.device
 ) -> list[dict[str, Any]]:
-    """Time each kind of batch over the same pairs, in turns."""
-    turns = {kind: partial(cut_all, kind.batcher(dataset, batch_size), device) for kind in KINDS}
+    """Time each kind of batch on the same pairs, in turns."""
+    turns = {kind: partial(build_all, kind.batcher(dataset, batch_size), device) for kind in KINDS}
     timings = alternate(turns, rounds=rounds, device=device)
     return [
         {
@@ -113,14 +112,14 @@ def measure_loader(
 
 
 def measure_startup(corpus: Corpus, rounds: int) -> dict[str, float]:
-    """Start new processes that go as far as the first batch; median seconds of each stage."""
+    """Start new processes that build a first batch; return median seconds of each stage."""
     starts = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "corpus"
         corpus.save(folder)
         for _ in range(rounds + 1):
             starts.append(_start(folder))
-    # The first start may have read the libraries from disk.
+    # The first process may have read the libraries from disk.
     return {
         stage: round(statistics.median(start[stage] for start in starts[1:]), 4)
         for stage in starts[0]
@@ -129,41 +128,41 @@ def measure_startup(corpus: Corpus, rounds: int) -> dict[str, float]:
 
 def _start(folder: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.startup", str(folder)]
-    begun = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    whole = time.perf_counter() - begun
-    stages: dict[str, float] = json.loads(done.stdout)
-    rest = whole - sum(stages[stage] for stage in STAGES)
-    return stages | {"start and stop Python": rest, "all": whole}
+    start = time.perf_counter()
+    process = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    total = time.perf_counter() - start
+    stages: dict[str, float] = json.loads(process.stdout)
+    rest = total - sum(stages[stage] for stage in STAGES)
+    return stages | {"start and stop Python": rest, "all": total}
 
 
 def measure_cache(
     corpus: Corpus, pairs: int, batch_size: int, device: torch.device
 ) -> dict[str, float]:
-    """Cache a set of so many pairs, load it, and go through it once; seconds of each."""
+    """Return the seconds to cache a set of ``pairs`` pairs, to load it, and to iterate over it."""
     large = replace(corpus, sets={"train": sample(corpus.sets["train"], pairs)})
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "corpus"
-        begun = time.perf_counter()
+        start = time.perf_counter()
         large.save(folder)
-        seconds["write"] = time.perf_counter() - begun
+        seconds["write"] = time.perf_counter() - start
         size = sum(file.stat().st_size for file in folder.iterdir())
-        begun = time.perf_counter()
+        start = time.perf_counter()
         batcher = Kind("gold", "by height").batcher(Corpus.load(folder).sets["train"], batch_size)
-        seconds["load"] = time.perf_counter() - begun
-        begun = time.perf_counter()
+        seconds["load"] = time.perf_counter() - start
+        start = time.perf_counter()
         next(batcher.batches())
-        seconds["order an epoch and cut the first batch"] = time.perf_counter() - begun
-        begun = time.perf_counter()
-        cut_all(batcher, device)
-        seconds["cut an epoch"] = time.perf_counter() - begun
-    rounded = {stage: round(taken, 4) for stage, taken in seconds.items()}
+        seconds["order an epoch and build the first batch"] = time.perf_counter() - start
+        start = time.perf_counter()
+        build_all(batcher, device)
+        seconds["build an epoch"] = time.perf_counter() - start
+    rounded = {stage: round(duration, 4) for stage, duration in seconds.items()}
     return {"pairs": pairs, "megabytes": round(size / 1e6, 1)} | rounded
 
 
 def show_loader(rows: Sequence[dict[str, Any]]) -> None:
-    """Print the loader's figures."""
+    """Print the throughput of the loader."""
     cells = [
         (row["trees"] or "none", row["schedule"], figure(row["pairs_per_second"])) for row in rows
     ]
@@ -172,22 +171,25 @@ def show_loader(rows: Sequence[dict[str, Any]]) -> None:
 
 def show_stages(title: str, seconds: dict[str, float]) -> None:
     """Print the seconds of each stage."""
-    say("\n" + table((title, "seconds"), [(name, figure(own)) for name, own in seconds.items()]))
+    say(
+        "\n"
+        + table((title, "seconds"), [(stage, figure(value)) for stage, value in seconds.items()])
+    )
 
 
 def parse() -> argparse.Namespace:
-    """Read the flags."""
-    parser = make_parser("Speed of the loader, of the start, and of the cache.", "loading")
+    """Parse the flags."""
+    parser = make_parser("Speed of the loader, of start-up, and of the cache.", "loading")
     add = parser.add_argument
     add("--batch-size", type=positive, default=128, help="pairs in a batch (default: 128)")
-    add("--pairs", type=positive, help="pairs that the loader goes through (default: 20,000)")
+    add("--pairs", type=positive, help="pairs that the loader reads (default: 20,000)")
     add("--cache-pairs", type=positive, help=f"pairs in the cached set (default: {SNLI_PAIRS:,})")
-    add("--rounds", type=positive, help="timed turns of each (default: 5)")
+    add("--rounds", type=positive, help="timed turns (default: 5)")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Answer the three questions, print tables, write the record."""
+    """Run all measurements, print tables, write the record."""
     options = parse()
     device = place_of(options).enter()
     machine = describe_machine(device, options.threads)

@@ -1,9 +1,9 @@
-"""How much memory a training step takes: ``python -m benchmarks.memory``.
+"""Memory of a training step: ``python -m benchmarks.memory``.
 
-The peak of every form and rival by batch size, for the batch with the most words of those that the
-pairs make. Each case runs in a process of its own: resident memory on a CPU, torch's own count on a
-GPU. What the process held before the step (torch itself, weights, the optimiser's moments) is told
-apart from what the step added.
+Measure the peak of every form and rival by batch size, on the batch with the most words. Each case
+runs in a separate process: resident memory on a CPU, memory allocated by torch on a GPU. Memory
+used before the step (libraries, weights, moments of the optimiser) and memory added by the step are
+reported separately.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ MEBIBYTE = 2**20
 
 @dataclass(frozen=True)
 class Task:
-    """What is measured besides the contestant: widths, the size of the rest, and where."""
+    """The sizes, device and threads, the same for all contestants."""
 
     widths: Widths
     vocabulary_size: int
@@ -51,18 +51,18 @@ class Task:
 
 
 def largest_batch(dataset: PairDataset, size: int) -> PairDataset:
-    """Return the pairs of the batch with the most words, of those that the set is cut into."""
+    """Return the pairs of the batch with the most words."""
     words = dataset.lengths.reshape(-1, 2).sum(axis=1)
     batches = Batcher(dataset, None, batch_size=size).order(0)
     return dataset.take(max(batches, key=lambda rows: int(words[rows].sum())))
 
 
 def measure(contestant: Contestant, task: Task, pairs: PairDataset) -> Memory:
-    """Take two training steps on one batch; run it in a fresh process."""
+    """Measure two training steps on one batch; requires a fresh process."""
     device = task.place.enter()
     vectors = torch.randn(task.vocabulary_size, task.widths.embedding)
     work = ModelWork(contestant, task.widths, vectors, task.labels, device)
-    # A step on two pairs brings libraries and the optimiser's moments into memory.
+    # A step on two pairs first loads libraries and allocates the moments of the optimiser.
     small = pairs.take(pairs.lengths[::2].argsort()[:2])
     work.train(work.batches(small, 2, training=True))
     meter = MemoryMeter(device)
@@ -72,7 +72,7 @@ def measure(contestant: Contestant, task: Task, pairs: PairDataset) -> Memory:
 
 
 def row_of(contestant: Contestant, pairs: PairDataset, memory: Memory | None) -> dict[str, Any]:
-    """Give the figures of a case, ready for JSON; without figures where it did not survive."""
+    """Return the results of a case for JSON, ``None`` if it ran out of memory."""
     row = asdict(contestant) | {"batch_size": len(pairs), "words": len(pairs.words)}
     if memory is None:
         return row | {"before_mib": None, "peak_mib": None, "added_mib": None}
@@ -84,7 +84,7 @@ def row_of(contestant: Contestant, pairs: PairDataset, memory: Memory | None) ->
 
 
 def share_of_list(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> float | None:
-    """Divide what a step adds by what it adds with the list-based algorithm, where that ran."""
+    """Return the memory added by a step relative to the list algorithm; ``None`` if unknown."""
     same = ("form", "precision", "batch_size")
     lists = [
         other["added_mib"]
@@ -97,7 +97,7 @@ def share_of_list(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> float 
 
 
 def show(rows: Sequence[dict[str, Any]]) -> None:
-    """Print the figures."""
+    """Print the results."""
     heads = ("form", "algorithm", "precision", "batch", "peak MiB", "added MiB", "KiB/pair")
     cells = [
         (
@@ -118,7 +118,7 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def parse() -> argparse.Namespace:
-    """Read the flags."""
+    """Parse the flags."""
     parser = make_parser("Peak memory of a training step.", "memory")
     add = parser.add_argument
     add("--forms", nargs="+", choices=list(FORMS), default=list(FORMS), help="(default: all)")
@@ -127,7 +127,7 @@ def parse() -> argparse.Namespace:
         nargs="+",
         choices=list(ALGORITHMS),
         default=[name for name in ALGORITHMS if name != "reference"],
-        help="ways to compute them (default: all but reference)",
+        help="implementations (default: all but reference)",
     )
     add("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32"])
     add("--hidden-size", type=positive, default=300, help="width of sentences (default: 300)")

@@ -1,7 +1,7 @@
-"""How much memory a piece of work takes: its peak, in a process of its own.
+"""Peak memory of a function, measured in a separate process.
 
-A process never gives all memory back, so a peak can be told only once in it. Each case therefore
-runs in a fresh process: on a CPU its resident memory is read, on a GPU what torch has allocated.
+A process does not return all memory to the system, so a peak can be measured only once per process.
+On a CPU the resident memory is measured, on a GPU the memory allocated by torch.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
-Given = ParamSpec("Given")
+Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes a process held, of its own memory or of the GPU's.
+    """Memory of a process, or of the GPU, in bytes.
 
     Attributes
     ----------
     before
-        When it began with what is measured.
+        Memory before the measured work.
     peak
-        The most it ever held.
+        Maximum over the life of the process.
 
     """
 
@@ -40,12 +40,12 @@ class Memory:
 
     @property
     def added(self) -> int:
-        """What the measured part came to at its height."""
+        """Memory added by the measured work at its peak."""
         return max(0, self.peak - self.before)
 
 
 class MemoryMeter:
-    """Measure the peak of what a process does from now on; make one in a fresh process."""
+    """Measure peak memory from now on; must be created in a fresh process."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -64,15 +64,15 @@ class MemoryMeter:
 
 
 def resident() -> int:
-    """Return the bytes of memory this process holds now (its peak, where that cannot be told)."""
+    """Return the resident memory of this process in bytes, or its peak if that is unknown."""
     return _status("VmRSS") or peak_resident()
 
 
 def peak_resident() -> int:
-    """Return the most bytes of memory this process ever held.
+    """Return the peak resident memory of this process in bytes.
 
-    Linux tells it for the running program. ``getrusage`` comes second, because there a program
-    inherits the peak of the process it was started from.
+    On Linux it is read from ``/proc``, since the value of ``getrusage`` includes the peak of the
+    parent process.
     """
     peak = _status("VmHWM")
     if peak is not None:
@@ -84,21 +84,21 @@ def peak_resident() -> int:
 
 
 def _status(name: str) -> int | None:
-    """Look up a line of the process's status, in bytes; ``None`` where there is none."""
+    """Return an entry of the process's status in bytes; ``None`` if it is not available."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
-    found = (line.split()[1] for line in lines if line.startswith(name + ":"))
-    return next((int(kilobytes) * 1024 for kilobytes in found), None)
+    values = (line.split()[1] for line in lines if line.startswith(name + ":"))
+    return next((int(kilobytes) * 1024 for kilobytes in values), None)
 
 
 def in_fresh_process(
-    function: Callable[Given, Result], *arguments: Given.args, **options: Given.kwargs
+    function: Callable[Arguments, Result], *arguments: Arguments.args, **options: Arguments.kwargs
 ) -> Result | None:
-    """Call a function of a module in a process of its own; ``None`` if it did not survive.
+    """Call a function of a module in a new process; return ``None`` if it runs out of memory.
 
-    The process starts as a new program: nothing of this one's memory is in its peak.
+    The process is spawned, so its peak does not include memory of this one.
     """
     try:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -106,6 +106,6 @@ def in_fresh_process(
     except (BrokenProcessPool, MemoryError, torch.OutOfMemoryError):
         return None
     except RuntimeError as error:
-        if "allocate memory" in str(error):  # torch, on a CPU
+        if "allocate memory" in str(error):  # raised by torch on a CPU
             return None
         raise

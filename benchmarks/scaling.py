@@ -1,10 +1,9 @@
-"""How time and memory grow: ``python -m benchmarks.scaling``.
+"""Growth of time and memory: ``python -m benchmarks.scaling``.
 
-A training step of an encoder alone, over made-up sentences of one length and shape. One thing is
-varied at a time (sentences in a batch, words in a sentence, width, threads) and the others stay as
-they are by default; time and memory are told per word, so that linear growth shows as a constant.
-Where the length varies, the number of words in the batch does not. Every case runs in a process of
-its own.
+Measure a training step of an encoder over random sentences of one length and shape. One quantity is
+varied at a time (sentences per batch, words per sentence, width, threads), the others keep their
+defaults. Time and memory are reported per word, so linear growth appears as a constant. If the
+length varies, the number of words in the batch is constant. Every case runs in a separate process.
 """
 
 from __future__ import annotations
@@ -48,11 +47,11 @@ class Case:
     Attributes
     ----------
     sentences, length, shape
-        How many sentences of how many words, and the shape of their trees.
+        Number of sentences, number of words in each, and the shape of the trees.
     width
-        Of a sentence vector.
+        Width of a sentence vector.
     threads
-        Processor threads.
+        Number of processor threads.
 
     """
 
@@ -64,20 +63,20 @@ class Case:
 
     @property
     def words(self) -> int:
-        """How many words there are in all."""
+        """Number of words of all sentences."""
         return self.sentences * self.length
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a training step takes: seconds, and bytes over what the process held before it."""
+    """Seconds of a training step, and bytes in addition to the process's memory before it."""
 
     seconds: float
     memory: int
 
 
 def draw_trees(case: Case) -> TransitionArray:
-    """Make transitions ``[T, B]`` of the case's shape."""
+    """Return transitions ``[T, B]`` of the shape of the case."""
     lengths = np.full(case.sentences, case.length, dtype=np.int64)
     draw = tree_source(case.shape).draw
     assert draw is not None
@@ -87,7 +86,7 @@ def draw_trees(case: Case) -> TransitionArray:
 def measure(
     contestant: Contestant, case: Case, device: torch.device, rounds: int, tracker_size: int
 ) -> Cost:
-    """Take training steps; the first one, which is not timed, tells of memory."""
+    """Measure memory in a first training step and time in the following ones."""
     Place(device, case.threads).enter()
     work = EncoderWork(contestant, Widths(case.width, tracker_size), device)
     small = Case(2, 4, "balanced", case.width, case.threads)
@@ -105,7 +104,7 @@ def measure(
 
 
 def cases_of(axis: str, base: Case, values: Sequence[int], words: int) -> Iterator[Case]:
-    """Vary one thing; the length for every shape, with so many words in all."""
+    """Yield cases that vary one quantity; lengths with every shape and a total of ``words``."""
     for value in values:
         if axis == "batch":
             yield replace(base, sentences=value)
@@ -120,7 +119,7 @@ def cases_of(axis: str, base: Case, values: Sequence[int], words: int) -> Iterat
 
 
 def values_of(options: argparse.Namespace) -> dict[str, list[int]]:
-    """List what each axis goes through."""
+    """Return the values of each axis."""
     cores = available_cores()
     lengths = [10, 30, 100, 300, 1000, 3000, 10_000]
     return {
@@ -132,7 +131,7 @@ def values_of(options: argparse.Namespace) -> dict[str, list[int]]:
 
 
 def row_of(axis: str, contestant: Contestant, case: Case, cost: Cost | None) -> dict[str, Any]:
-    """Give the figures of a case, ready for JSON; without figures where it did not survive."""
+    """Return the results of a case for JSON, ``None`` if it ran out of memory."""
     figures: dict[str, Any] = {"seconds": None, "microseconds_per_word": None}
     figures["bytes_per_word"] = None
     if cost is not None:
@@ -145,7 +144,7 @@ def row_of(axis: str, contestant: Contestant, case: Case, cost: Cost | None) -> 
 
 
 def show(axis: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Print the figures of one axis."""
+    """Print the results of one axis."""
     heads = ("form", "algorithm", "sentences", "words each", "trees", "width", "threads")
     cells = [
         (
@@ -161,7 +160,7 @@ def show(axis: str, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def parse() -> argparse.Namespace:
-    """Read the flags."""
+    """Parse the flags."""
     parser = make_parser("Time and memory of a training step per word.", "scaling", files=False)
     add = parser.add_argument
     add("--axes", nargs="+", choices=AXES, default=list(AXES), help="(default: all)")
@@ -174,19 +173,19 @@ def parse() -> argparse.Namespace:
         "--thread-counts",
         nargs="+",
         type=positive,
-        help="(default: 1 to as many as there are cores)",
+        help="(default: 1 to the number of cores)",
     )
-    add("--sentences", type=positive, help="sentences in a batch otherwise (default: 256)")
-    add("--length", type=positive, help="words in a sentence otherwise (default: 20)")
-    add("--words", type=positive, help="words in a batch where the length varies (default: 20,000)")
-    add("--hidden-size", type=positive, help="width of sentences otherwise (default: 300)")
+    add("--sentences", type=positive, help="sentences per batch on other axes (default: 256)")
+    add("--length", type=positive, help="words per sentence on other axes (default: 20)")
+    add("--words", type=positive, help="words per batch on the axis length (default: 20,000)")
+    add("--hidden-size", type=positive, help="width on other axes (default: 300)")
     add("--tracker-size", type=positive, default=64, help="width of the tracker (default: 64)")
     add("--rounds", type=positive, help="timed steps of each case (default: 3)")
     return parser.parse_args()
 
 
 def base_of(options: argparse.Namespace) -> Case:
-    """Return the case from which one thing is varied."""
+    """Return the case with the default of every quantity."""
     quick = options.quick
     return Case(
         options.sentences or (16 if quick else 256),
@@ -198,7 +197,7 @@ def base_of(options: argparse.Namespace) -> Case:
 
 
 def main() -> None:
-    """Go along the axes, print tables, write the record."""
+    """Measure all axes, print tables, write the record."""
     options = parse()
     device = place_of(options).device
     machine = describe_machine(device, options.threads)

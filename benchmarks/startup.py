@@ -1,8 +1,8 @@
-"""The start of a run, stage by stage: ``python -m benchmarks.startup CORPUS``.
+"""Start-up time of a run by stage: ``python -m benchmarks.startup CORPUS``.
 
-Imports what a training run imports, loads a prepared corpus and cuts the first batch, and prints
-the seconds of each stage as JSON. It must be a new process, so ``benchmarks/loading.py`` starts it;
-its imports stand where they are timed.
+Import the modules of a training run, load a prepared corpus, build the first batch, and print the
+seconds of each stage as JSON. ``benchmarks/loading.py`` runs this in a new process. Imports are
+inside functions because they are timed.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-STAGES = ("import torch", "import spinn", "load the corpus", "cut the first batch")
+STAGES = ("import torch", "import spinn", "load the corpus", "build the first batch")
 
 
 def first_batch(corpus: Any) -> None:
-    """Cut a batch of the training set as a run without tracker does."""
+    """Build a batch of the training set for a model without tracker."""
     from spinn.data.batching import Batcher
     from spinn.trees import tree_source
 
@@ -29,12 +29,12 @@ def first_batch(corpus: Any) -> None:
 
 
 def import_torch() -> None:
-    """Import torch, which everything waits for."""
+    """Import torch."""
     import torch  # noqa: F401
 
 
 def import_spinn() -> None:
-    """Import what a training run imports."""
+    """Import the modules of a training run."""
     import spinn.training.run  # noqa: F401
 
 
@@ -46,14 +46,14 @@ def load(folder: Path) -> Any:
 
 
 def timed(stage: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
-    """Run a stage; return its result and its seconds."""
-    begun = time.perf_counter()
+    """Run a stage; return its result and its duration in seconds."""
+    start = time.perf_counter()
     result = stage(*arguments)
-    return result, time.perf_counter() - begun
+    return result, time.perf_counter() - start
 
 
 def main() -> None:
-    """Go through the stages."""
+    """Run all stages and print their durations."""
     _, torch_seconds = timed(import_torch)
     _, spinn_seconds = timed(import_spinn)
     corpus, load_seconds = timed(load, Path(sys.argv[1]))

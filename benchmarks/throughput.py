@@ -1,14 +1,14 @@
-"""How many pairs a second: ``python -m benchmarks.throughput``.
+"""Pairs per second: ``python -m benchmarks.throughput``.
 
-Every form of SPINN against the same form over lists of tensors and against ``torch.nn.LSTM`` of the
-same width. An encoder alone goes from leaves to sentences and, in training, back; leaves, trees and
-the schedule of those who go by height are there. A whole model goes from rows of the numericalised
-set, out of which its batches are cut, to updated weights or to scores. All read the same pairs with
-the same threads. Each is tried at several batch sizes; then all take turns, each at the batch size
-that suited it best.
+Compare every form of SPINN with an implementation over lists of tensors and with ``torch.nn.LSTM``
+of the same width. For an encoder, time the forward pass from leaves to sentence vectors and, in
+training, the backward pass; leaves, trees and schedules are prepared in advance. For a whole model,
+time everything from building batches of the numericalised set to scores or to updated weights. All
+contestants read the same pairs with the same number of threads. Each is tried at several batch
+sizes; then all take turns, each at its best batch size.
 
-Seconds are those on the wall, or, for one thread on a processor that others use too, those for
-which the processor worked on the program (``--clock cpu``).
+Times are wall-clock times, or, for a single thread on a shared processor, CPU times
+(``--clock cpu``).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ MODES = ("training", "inference")
 
 @dataclass(frozen=True)
 class Task:
-    """What all contestants do: on which pairs, at which widths, where."""
+    """The pairs, widths and device, the same for all contestants."""
 
     dataset: PairDataset
     vocabulary_size: int
@@ -74,16 +74,16 @@ class Task:
 
 @dataclass(frozen=True)
 class Result:
-    """How a contestant fared.
+    """The result of a contestant.
 
     Attributes
     ----------
     batch_size
-        The one that suited it best.
+        Its best batch size.
     trials
-        Pairs a second at each batch size, in the trials.
+        Pairs per second at each batch size, in the trials.
     timings
-        Of the turns at its best batch size.
+        Times of the turns at the best batch size.
 
     """
 
@@ -98,7 +98,7 @@ CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 class Starter:
-    """Make contestants' turns; what several of them can share is made once."""
+    """Prepare the turns of contestants; inputs of the same layout are shared."""
 
     def __init__(self, task: Task, part: str, mode: str) -> None:
         self._task, self._part, self._training = task, part, mode == "training"
@@ -107,7 +107,7 @@ class Starter:
         self._vectors = torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
     def turns(self, contestant: Contestant, batch_sizes: Sequence[int]) -> dict[int, Turn]:
-        """Give for each batch size a turn: one pass over all pairs."""
+        """Return a turn, one pass over all pairs, for each batch size."""
         if self._part == "encoder":
             return self._encoder_turns(contestant, batch_sizes)
         return self._model_turns(contestant, batch_sizes)
@@ -146,61 +146,61 @@ def compete(
     rounds: int,
     clock: Clock = time.perf_counter,
 ) -> dict[Contestant, Result]:
-    """Find each contestant's best batch size, and let all take turns at theirs.
+    """Find the best batch size of each contestant, then run all in turns at their best.
 
     Parameters
     ----------
     turns
-        A pass over the pairs, for each contestant at each batch size.
+        A pass over the pairs, by contestant and batch size.
     pairs
-        How many pairs a pass reads.
+        Number of pairs in a pass.
     device
-        Where they run.
+        The device they use.
     trials, rounds
-        Timed turns of each batch size to choose it by, and of the best one.
+        Number of timed turns at each batch size, and at the best one.
     clock
-        Gives seconds.
+        Returns seconds.
 
     """
-    every = {(one, size): turn for one, sizes in turns.items() for size, turn in sizes.items()}
-    tried = alternate(every, rounds=trials, device=device, clock=clock)
+    candidates = {(one, size): turn for one, sizes in turns.items() for size, turn in sizes.items()}
+    trial_timings = alternate(candidates, rounds=trials, device=device, clock=clock)
     speeds = {
-        one: {size: pairs / tried[one, size].median for size in sizes}
+        one: {size: pairs / trial_timings[one, size].median for size in sizes}
         for one, sizes in turns.items()
     }
-    best = {one: max(tried_at, key=lambda size: tried_at[size]) for one, tried_at in speeds.items()}
-    last = alternate(
+    best = {one: max(by_size, key=lambda size: by_size[size]) for one, by_size in speeds.items()}
+    timings = alternate(
         {one: turns[one][size] for one, size in best.items()},
         rounds=rounds,
         warmups=0,
         device=device,
         clock=clock,
     )
-    return {one: Result(best[one], speeds[one], last[one]) for one in turns}
+    return {one: Result(best[one], speeds[one], timings[one]) for one in turns}
 
 
 def times_rivals(
     one: Contestant, results: Mapping[Contestant, Result]
 ) -> tuple[float | None, float | None]:
-    """Say how many times faster a contestant is than lists, and than the better LSTM.
+    """Return the speed of a contestant relative to the list algorithm and to the faster LSTM.
 
-    Both rivals are of its own precision; ``None`` where one did not take part, or is itself.
+    Rivals have the same precision. ``None`` means that a rival was not run, or is the contestant.
     """
-    own = results[one].timings
+    timings = results[one].timings
     lists = results.get(Contestant(one.form, "list", one.precision))
     layouts = (Contestant("LSTM", layout, one.precision) for layout in LSTM_ALGORITHMS)
     lstms = [results[rival].timings for rival in layouts if rival in results]
-    lstm = min(lstms, key=lambda timings: timings.median, default=None)
+    lstm = min(lstms, key=lambda rival: rival.median, default=None)
     return (
-        None if lists is None or one.algorithm == "list" else own.times_faster(lists.timings),
-        None if lstm is None or one.form == "LSTM" else own.times_faster(lstm),
+        None if lists is None or one.algorithm == "list" else timings.times_faster(lists.timings),
+        None if lstm is None or one.form == "LSTM" else timings.times_faster(lstm),
     )
 
 
 def rows_of(
     part: str, mode: str, results: Mapping[Contestant, Result], pairs: int
 ) -> Iterator[dict[str, Any]]:
-    """Give the figures of each contestant, ready for JSON."""
+    """Yield the results of each contestant for JSON."""
     for one, result in results.items():
         lists, lstm = times_rivals(one, results)
         yield {
@@ -213,13 +213,13 @@ def rows_of(
             "pairs_per_second": round(pairs / result.timings.median, 1),
             "times_list": None if lists is None else round(lists, 3),
             "times_lstm": None if lstm is None else round(lstm, 3),
-            "seconds": [round(taken, 5) for taken in result.timings.seconds],
+            "seconds": [round(seconds, 5) for seconds in result.timings.seconds],
             "trials": {str(size): round(speed, 1) for size, speed in result.trials.items()},
         }
 
 
 def show(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the figures of one part and mode."""
+    """Print the results of one part and mode."""
     heads = ("form", "algorithm", "precision", "batch", "pairs/s", "x list", "x LSTM")
     cells = [
         (
@@ -237,8 +237,8 @@ def show(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def parse() -> argparse.Namespace:
-    """Read the flags."""
-    parser = make_parser("Throughput of SPINN, of its rivals, and their ratios.", "throughput")
+    """Parse the flags."""
+    parser = make_parser("Throughput of SPINN and its rivals, and the ratios.", "throughput")
     add = parser.add_argument
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="(default: both)")
     add("--modes", nargs="+", choices=MODES, default=list(MODES), help="(default: both)")
@@ -248,31 +248,31 @@ def parse() -> argparse.Namespace:
         nargs="+",
         choices=list(ALGORITHMS),
         default=[name for name in ALGORITHMS if name != "reference"],
-        help="ways to compute them (default: all but reference)",
+        help="implementations (default: all but reference)",
     )
     add(
         "--precisions",
         nargs="+",
         choices=("fp32", "bf16"),
-        help="of matrix products (default: fp32, and bf16 where the processor is fast in it)",
+        help="of matrix products (default: fp32, and bf16 if it is faster on this processor)",
     )
     add("--hidden-size", type=positive, default=300, help="width of sentences (default: 300)")
     add("--tracker-size", type=positive, default=64, help="width of the tracker (default: 64)")
     add("--pairs", type=positive, help="pairs in a turn (default: 1024)")
     add("--batch-sizes", nargs="+", type=positive, help="pairs in a batch (default: 32 128 512)")
-    add("--trials", type=positive, help="timed turns of each at each batch size (default: 2)")
-    add("--rounds", type=positive, help="timed turns of each at its best one (default: 5)")
+    add("--trials", type=positive, help="timed turns at each batch size (default: 2)")
+    add("--rounds", type=positive, help="timed turns at the best batch size (default: 5)")
     add(
         "--clock",
         choices=list(CLOCKS),
         default="wall",
-        help="seconds on the wall, or of the processor (default: wall)",
+        help="wall-clock time or CPU time (default: wall)",
     )
-    return _filled(parser.parse_args())
+    return _set_defaults(parser.parse_args())
 
 
-def _filled(options: argparse.Namespace) -> argparse.Namespace:
-    """Fill in what was left open."""
+def _set_defaults(options: argparse.Namespace) -> argparse.Namespace:
+    """Set defaults that depend on ``--quick``, and check the flags."""
     quick = options.quick
     options.pairs = options.pairs or (64 if quick else 1024)
     options.batch_sizes = options.batch_sizes or ([32] if quick else [32, 128, 512])
@@ -280,37 +280,37 @@ def _filled(options: argparse.Namespace) -> argparse.Namespace:
     options.rounds = options.rounds or (2 if quick else 5)
     if max(options.batch_sizes) > options.pairs:
         raise ConfigurationError(
-            f"--batch-sizes goes up to {max(options.batch_sizes)} and a turn has "
-            f"{options.pairs} pairs; give more --pairs."
+            f"--batch-sizes has {max(options.batch_sizes)} and a turn only {options.pairs} pairs; "
+            "give more --pairs."
         )
     if options.clock == "cpu" and (options.threads > 1 or options.device != "cpu"):
         raise ConfigurationError(
-            "--clock cpu adds up the seconds of all threads and knows of no GPU; "
-            "it needs --threads 1 --device cpu."
+            "--clock cpu sums the times of all threads and does not measure GPUs; "
+            "it requires --threads 1 --device cpu."
         )
     return options
 
 
-def choose_precisions(named: Sequence[str] | None, device: torch.device) -> list[str]:
-    """Return the precisions to run, those named or those of use here.
+def choose_precisions(given: Sequence[str] | None, device: torch.device) -> list[str]:
+    """Return the precisions given, or by default fp32 and, if it is faster, bf16.
 
     Raises
     ------
     ConfigurationError
-        If bf16 is asked of a processor that has no fast way to compute it.
+        If bf16 is given and not faster than fp32.
 
     """
-    if named is None:
+    if given is None:
         return ["fp32", "bf16"] if bf16_is_fast(device) else ["fp32"]
-    if "bf16" in named and not bf16_is_fast(device):
+    if "bf16" in given and not bf16_is_fast(device):
         raise ConfigurationError(
-            "--precisions bf16: this processor is no faster in bf16; give fp32 alone."
+            "--precisions bf16: bf16 is not faster on this processor; give fp32 only."
         )
-    return list(named)
+    return list(given)
 
 
 def main() -> None:
-    """Run the contests, print tables, write the record."""
+    """Run all comparisons, print tables, write the record."""
     options = parse()
     place = place_of(options)
     device = place.enter()
@@ -320,11 +320,11 @@ def main() -> None:
     dataset = sample(corpus.sets["train"], options.pairs)
     widths = Widths(options.hidden_size, options.tracker_size, options.hidden_size)
     task = Task(dataset, len(corpus.vocabulary), len(corpus.labels), widths, device)
-    taking_part = contestants(options.forms, options.algorithms, precisions)
+    participants = contestants(options.forms, options.algorithms, precisions)
     say(f"{machine['processor']}, {options.threads} thread(s), torch {machine['torch']}")
     rows: list[dict[str, Any]] = []
     for part, mode in product(options.parts, options.modes):
-        new = contest(task, part, mode, taking_part, options)
+        new = contest(task, part, mode, participants, options)
         show(new)
         rows += new
     record: dict[str, Any] = {
@@ -340,14 +340,14 @@ def contest(
     task: Task,
     part: str,
     mode: str,
-    taking_part: Sequence[Contestant],
+    participants: Sequence[Contestant],
     options: argparse.Namespace,
 ) -> list[dict[str, Any]]:
-    """Let contestants compete in one part and mode; return the figures of each."""
+    """Compare contestants in one part and mode; return the results of each."""
     starter = Starter(task, part, mode)
     pairs = len(task.dataset)
     results = compete(
-        {one: starter.turns(one, options.batch_sizes) for one in taking_part},
+        {one: starter.turns(one, options.batch_sizes) for one in participants},
         pairs,
         task.device,
         trials=options.trials,

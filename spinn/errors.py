@@ -1,8 +1,8 @@
-"""The errors that are a person's to mend.
+"""Errors that the user can correct.
 
-Every message names what was being read (file and line where there is one), what is wrong with it,
-and what to do next, in one sentence or two. The commands print the message and exit with status 2;
-any other exception is a defect of this project and keeps its traceback.
+Every message states what is affected (file and line, if any), what is wrong, and what to do, in one
+or two sentences. Commands print the message and exit with status 2. Any other exception is a bug
+and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class SpinnError(Exception):
-    """Something that the person running the program can put right."""
+    """An error that the user can correct."""
 
 
 class DataError(SpinnError):
@@ -22,11 +22,11 @@ class DataError(SpinnError):
     path
         The file.
     cause
-        What is wrong, in a few words, without a full stop.
+        What is wrong, without a full stop.
     line
-        The line number, from 1, where the cause lies in one line.
+        The line number, from 1, if the error is in one line.
     remedy
-        What to do about it, without a full stop.
+        What to do, without a full stop.
 
     """
 
@@ -39,13 +39,12 @@ class DataError(SpinnError):
 
 
 class ConfigurationError(SpinnError):
-    """Options that do not go together, or values out of range."""
+    """Options are incompatible, or values are out of range."""
 
 
 def of_system(error: OSError) -> SpinnError:
-    """Put what the operating system refused, mostly of a file, into a message."""
+    """Convert an error of the operating system, mostly about a file."""
     place = f"{error.filename}: " if error.filename is not None else ""
     return SpinnError(
-        f"{place}{error.strerror or error}. "
-        "Check the path, its permissions, and the space that is left."
+        f"{place}{error.strerror or error}. Check the path, its permissions, and the free space."
     )

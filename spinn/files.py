@@ -1,7 +1,7 @@
-"""Writing files and folders whole or not at all: beside their place first, then moved in.
+"""Atomic writing of files and folders: they are written under a temporary name, then renamed.
 
-Used by everything that leaves results on disk, so that a full disk or an interruption never
-damages what an earlier run wrote.
+All results are written in this way, so a full disk or an interruption does not damage files of an
+earlier run.
 """
 
 from __future__ import annotations
@@ -16,56 +16,56 @@ from pathlib import Path
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give a scratch path to write to; it becomes ``path`` if the block ends well.
+    """Yield a temporary path, renamed to ``path`` if the block succeeds.
 
-    An error in the block removes the scratch file and is raised on.
+    An error in the block removes the temporary file and is raised again.
     """
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")  # others may be writing it too
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")  # another process may write it too
     try:
         yield scratch
         _flush(scratch)
         os.replace(scratch, path)
     except BaseException as error:
         if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = str(path)  # a full disk is told of no file
+            error.filename = str(path)  # the error of a full disk has no file name
         scratch.unlink(missing_ok=True)
         raise
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file."""
+    """Write a text file atomically."""
     with written_whole(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
 
 
 @contextmanager
-def written_folder(place: Path) -> Iterator[Path]:
-    """Give a scratch folder to fill; it becomes ``place`` if the block ends well.
+def written_folder(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder, renamed to ``target`` if the block succeeds.
 
-    What stood there before gives way. What another process has put there meanwhile stays, and the
-    scratch folder is dropped: both were making the same. An error in the block removes the scratch
-    folder and is raised on.
+    An existing folder is replaced. If another process creates the folder in the meantime, that one
+    is kept, because its content is the same. An error in the block removes the temporary folder and
+    is raised again.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}-") as beside:
-        scratch = Path(beside, "new")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as temporary:
+        scratch = Path(temporary, "new")
         scratch.mkdir()
-        stood_before = place.exists()
+        existed = target.exists()
         yield scratch
         for path in scratch.rglob("*"):
             if path.is_file():
                 _flush(path)
-        if stood_before:
+        if existed:
             with suppress(FileNotFoundError):
-                os.replace(place, Path(beside, "old"))
+                os.replace(target, Path(temporary, "old"))
         try:
-            os.replace(scratch, place)
+            os.replace(scratch, target)
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
 
 
 def _flush(path: Path) -> None:
-    """Bring a file to disk; the name it gets then must not be there before what it names."""
+    """Write the content of a file to disk before it is renamed."""
     with open(path, "rb+") as stream:
         os.fsync(stream.fileno())

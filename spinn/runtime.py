@@ -1,4 +1,4 @@
-"""How a run uses its machine: threads, device, arithmetic, modes, and signals to stop."""
+"""Threads, device, precision, evaluation mode and signal handling of a run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from spinn.errors import ConfigurationError
 
 
 def available_cores() -> int:
-    """Count the processor cores that this process may use."""
+    """Return the number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def set_threads(count: int, *, processes: int = 1) -> None:
-    """Use so many processor threads; 0 for this process's share of those that there are."""
+    """Set the number of threads; 0 divides the available cores between the processes."""
     torch.set_num_threads(count or max(1, available_cores() // processes))
     # The first large two-threaded tanh, exp or log of a process is sometimes slightly wrong in one
     # thread's half (pytorch/pytorch#188792); a small call of each beforehand prevents it.
@@ -31,12 +31,12 @@ def set_threads(count: int, *, processes: int = 1) -> None:
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` names.
+    """Return the device named ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises
     ------
     ConfigurationError
-        If there is no such device here.
+        If this machine has no such device.
 
     """
     if name == "auto":
@@ -57,20 +57,20 @@ def choose_device(name: str) -> torch.device:
 
 
 def arithmetic(device: torch.device, precision: str) -> torch.autocast:
-    """Return the context in which matrix products run in a precision.
+    """Return the autocast context for a precision.
 
-    ``auto`` is bf16 where the device has units for it, and fp32 elsewhere. It goes by what the
-    device is, not by a measurement, so that it is the same in every run.
+    ``auto`` means bf16 on devices that support it in hardware, and fp32 on others. It depends on
+    the device, not on a measurement, so it is the same in every run.
     """
     bf16 = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Tell whether matrix products in bf16 are faster than in fp32 on a device."""
+    """Return whether a device has hardware support for matrix products in bf16."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    # Of AVX-512 and AMX; elsewhere bf16 is emulated. The names are torch's, and not in every build.
+    # AVX-512 or AMX; other processors emulate bf16. Not every build of torch has these functions.
     supported = (
         getattr(torch.cpu, name, lambda: False)()
         for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
@@ -80,7 +80,7 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put a model in evaluation mode, without gradients, and back afterwards."""
+    """Run the block with a model in evaluation mode and without gradients."""
     training = model.training
     model.eval()
     try:
@@ -92,15 +92,15 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def stopped_by(names: tuple[str, ...], ask: Callable[[], None]) -> Iterator[None]:
-    """Answer signals by a call while the block runs.
+    """Handle signals while the block runs.
 
     Parameters
     ----------
     names
-        Such as ``"SIGINT"``; those that this system lacks are left out.
+        Names of signals, for example ``"SIGINT"``; signals unknown to this system are ignored.
     ask
-        Called at each of them. Where this is not the main thread, it never is: whoever owns that
-        thread handles signals.
+        Called for each signal. It is never called if this is not the main thread, because only the
+        main thread can set signal handlers.
 
     """
     before: dict[signal.Signals, Any] = {}

@@ -1,13 +1,13 @@
-"""The transition alphabet, and binary trees written in it.
+"""Transitions, and the binary trees they encode.
 
 A binary tree over N words is a sequence of 2N - 1 transitions: SHIFT moves the next word from the
 buffer to the stack, REDUCE replaces the two topmost stack items by their parent. The same tree can
 be written as brackets (``( ( a dog ) runs )``, the form of SNLI's ``binary_parse`` fields) or as
-the set of its spans. This module converts between the three, says which sequences are trees, and
-makes the tree shapes that need no parser. It stands at the bottom of the package: it knows numpy
-and nothing else, and everything here is iterative, so a tree of any depth is welcome.
+the set of its spans. This module converts between the three, checks transition sequences, and
+generates the tree shapes that need no parser. It depends on numpy only. All functions are
+iterative, so the depth of a tree is not limited.
 
-Words are written as treebanks write them: a bracket in the text is the word ``-LRB-`` or ``-RRB-``.
+Words follow treebank conventions: a bracket in the text is the word ``-LRB-`` or ``-RRB-``.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-# The words of a treebank for the brackets of a text.
+# Treebank words for brackets in a text.
 BRACKET_WORDS = {"(": "-LRB-", ")": "-RRB-", "[": "-LSB-", "]": "-RSB-", "{": "-LCB-", "}": "-RCB-"}
 
 Span = tuple[int, int]
 TransitionArray = NDArray[np.int8]
+Transitions = Sequence[int] | TransitionArray
 
 
 class Transition(IntEnum):
-    """The transition alphabet; the numbers are those of torchtext's ``ShiftReduceField``."""
+    """The transitions; values as in torchtext's ``ShiftReduceField``."""
 
     PAD = 1
     REDUCE = 2
@@ -35,13 +36,14 @@ class Transition(IntEnum):
 
 
 class TreeError(ValueError):
-    """Brackets, transitions or spans that are not a binary tree."""
+    """Brackets, transitions or spans are not a binary tree."""
 
 
 def tokens_of(text: str) -> list[str]:
-    """Split a bracketed text at the blanks of ASCII.
+    """Split a bracketed text at ASCII whitespace.
 
-    Others may be part of a word: Stanford's tokeniser writes "2 1/2" with a no-break space.
+    Other whitespace may be part of a word: Stanford's tokeniser writes "2 1/2" with a no-break
+    space.
     """
     return text.split() if text.isascii() else re.findall(r"[^\t-\r\x1c- ]+", text)
 
@@ -52,7 +54,7 @@ def from_brackets(text: str) -> tuple[list[str], TransitionArray]:
     Parameters
     ----------
     text
-        Words and round brackets separated by blanks; a single word may stand alone or in brackets.
+        Words and round brackets separated by blanks; brackets around a single word are optional.
 
     Returns
     -------
@@ -62,20 +64,20 @@ def from_brackets(text: str) -> tuple[list[str], TransitionArray]:
     Raises
     ------
     TreeError
-        If brackets do not match, a node does not have two children, or no word is there.
+        If brackets do not match, a node does not have two children, or there are no words.
 
     """
     words: list[str] = []
     transitions: list[int] = []
-    children = [0]  # how many children each open bracket has so far; the outermost is the root
+    children = [0]  # number of children of each open bracket so far; the first entry is the root
     only_bracketed_word = False
-    shift, reduce = int(Transition.SHIFT), int(Transition.REDUCE)  # quicker than the enumeration
+    shift, reduce = int(Transition.SHIFT), int(Transition.REDUCE)  # faster than enum members
     for token in tokens_of(text):
         if token == "(":
             children.append(0)
         elif token == ")":
             if len(children) == 1:
-                raise TreeError("a closing bracket has no opening one")
+                raise TreeError("a closing bracket has no opening bracket")
             count = children.pop()
             if count == 1 and len(words) == 1 and len(children) == 1:
                 only_bracketed_word = True
@@ -93,28 +95,28 @@ def from_brackets(text: str) -> tuple[list[str], TransitionArray]:
     if not words:
         raise TreeError("the tree has no words")
     if children[0] != 1:
-        raise TreeError(f"{children[0]} trees stand side by side where one is wanted")
+        raise TreeError(f"there are {children[0]} trees side by side, not one")
     if only_bracketed_word and len(words) > 1:
         raise TreeError("a node has 1 children where a binary tree has 2")
     return words, np.array(transitions, dtype=np.int8)
 
 
-def to_brackets(words: Sequence[str], transitions: Sequence[int] | TransitionArray) -> str:
+def to_brackets(words: Sequence[str], transitions: Transitions) -> str:
     """Write a tree as brackets; the inverse of :func:`from_brackets`.
 
     Raises
     ------
     TreeError
-        If the transitions are not a tree over these words, or a word is empty, holds a blank or is
-        a bare bracket and so could not be read back.
+        If the transitions are not a tree over these words, or a word could not be read back: it is
+        empty, contains a blank or is a bracket.
 
     """
     steps = np.asarray(transitions)
     check(steps, len(words))
     for word in words:
         if word in ("(", ")") or tokens_of(word) != [word]:
-            written = f"write {BRACKET_WORDS['(']} or {BRACKET_WORDS[')']}"
-            raise TreeError(f"the word {word!r} cannot stand in brackets; {written}")
+            remedy = f"write {BRACKET_WORDS['(']} or {BRACKET_WORDS[')']}"
+            raise TreeError(f"the word {word!r} cannot be written in brackets; {remedy}")
     opened = [0] * len(words)  # brackets that open before each word
     closed = [0] * len(words)  # brackets that close after it
     for start, end in to_spans(steps):
@@ -126,10 +128,10 @@ def to_brackets(words: Sequence[str], transitions: Sequence[int] | TransitionArr
     )
 
 
-def to_spans(transitions: Sequence[int] | TransitionArray) -> list[Span]:
-    """List the spans ``(start, end)`` of all composed nodes, in the order they are composed.
+def to_spans(transitions: Transitions) -> list[Span]:
+    """Return the spans ``(start, end)`` of all composed nodes, in order of composition.
 
-    A tree over N words has N - 1 of them; ``end`` is exclusive, and words are not listed.
+    A tree over N words has N - 1 composed nodes; ``end`` is exclusive. Single words are not listed.
 
     Raises
     ------
@@ -138,9 +140,9 @@ def to_spans(transitions: Sequence[int] | TransitionArray) -> list[Span]:
 
     """
     spans: list[Span] = []
-    starts: list[int] = []  # where each stack item begins; its end is where the next one begins
+    starts: list[int] = []  # first word of each stack item; it ends where the next item starts
     position = 0
-    # Plain integers: numpy's and the enumeration's are many times slower in a loop.
+    # Python integers: numpy scalars and enum members are many times slower in a loop.
     shift, reduce = int(Transition.SHIFT), int(Transition.REDUCE)
     for transition in np.asarray(transitions).tolist():
         if transition == shift:
@@ -152,14 +154,14 @@ def to_spans(transitions: Sequence[int] | TransitionArray) -> list[Span]:
             starts.pop()
             spans.append((starts[-1], position))
         else:
-            raise TreeError(f"{transition} is no SHIFT or REDUCE")
+            raise TreeError(f"{transition} is neither SHIFT nor REDUCE")
     if len(starts) != 1:
         raise TreeError(f"the stack ends with {len(starts)} items where a tree leaves 1")
     return spans
 
 
 def from_spans(length: int, spans: Iterable[Span]) -> TransitionArray:
-    """Build the transitions of the tree over ``length`` words that has just these spans.
+    """Return the transitions of the tree over ``length`` words with exactly these spans.
 
     Raises
     ------
@@ -183,8 +185,8 @@ def from_spans(length: int, spans: Iterable[Span]) -> TransitionArray:
     return result
 
 
-def is_valid(transitions: Sequence[int] | TransitionArray, length: int | None = None) -> bool:
-    """Tell whether the transitions are one binary tree (over ``length`` words, if given)."""
+def is_valid(transitions: Transitions, length: int | None = None) -> bool:
+    """Return whether the transitions are one binary tree (over ``length`` words, if given)."""
     try:
         check(transitions, length)
     except TreeError:
@@ -192,15 +194,15 @@ def is_valid(transitions: Sequence[int] | TransitionArray, length: int | None = 
     return True
 
 
-def check(transitions: Sequence[int] | TransitionArray, length: int | None = None) -> None:
+def check(transitions: Transitions, length: int | None = None) -> None:
     """Raise :class:`TreeError` unless the transitions are one binary tree.
 
-    Every prefix must leave a legal stack (a REDUCE finds two items), the whole must leave one item
-    and, where ``length`` is given, there must be that many SHIFTs.
+    Each REDUCE must find at least two items on the stack, and one item must remain at the end. If
+    ``length`` is given, it must equal the number of SHIFTs.
     """
     steps = np.asarray(transitions)
     if steps.size == 0 or not np.isin(steps, (Transition.SHIFT, Transition.REDUCE)).all():
-        raise TreeError("a tree is a sequence of SHIFT and REDUCE, at least one SHIFT")
+        raise TreeError("a tree is a sequence of SHIFT and REDUCE with at least one SHIFT")
     depth = np.cumsum(np.where(steps == Transition.SHIFT, 1, -1))
     if depth.min() < 1:
         raise TreeError("a REDUCE finds fewer than two items on the stack")
@@ -211,11 +213,11 @@ def check(transitions: Sequence[int] | TransitionArray, length: int | None = Non
         raise TreeError(f"the tree has {words} words where the sentence has {length}")
 
 
-# Tree shapes. A deterministic shape maps a length N to transitions [2N - 1].
+# Deterministic shapes map a length N to transitions [2N - 1].
 
 
 def left_branching(length: int) -> TransitionArray:
-    """``( ( ( a b ) c ) d )``: each word joins all that came before it."""
+    """``( ( ( a b ) c ) d )``: each word is reduced with all words before it."""
     transitions = np.full(2 * length - 1, Transition.REDUCE, dtype=np.int8)
     transitions[0] = Transition.SHIFT
     transitions[1::2] = Transition.SHIFT
@@ -230,11 +232,11 @@ def right_branching(length: int) -> TransitionArray:
 
 
 def balanced(length: int) -> TransitionArray:
-    """Halve every span; the left half is the larger where the length is odd."""
+    """Halve every span; the left half of a span of odd length is the larger one."""
     if length < 1:
         raise ValueError("a tree has at least one word")
     transitions: list[int] = []
-    agenda = [length]  # lengths still to expand; 0 stands for a REDUCE whose children are done
+    agenda = [length]  # lengths still to expand; 0 means a REDUCE of the two preceding nodes
     while agenda:
         size = agenda.pop()
         if size == 0:
@@ -253,15 +255,15 @@ FIXED_SHAPES: dict[str, Callable[[int], TransitionArray]] = {
 }
 
 
-# Random shapes are drawn for a whole batch at once: lengths [B] give transitions [T, B], padded.
+# Random shapes are sampled for a whole batch: they map lengths [B] to padded transitions [T, B].
 
 
 def random_uniform(lengths: NDArray[np.int64], random: np.random.Generator) -> TransitionArray:
-    """Draw each tree uniformly from all binary trees over its words.
+    """Sample each tree uniformly from all binary trees over its words.
 
     N SHIFTs and N - 1 REDUCEs in random order have exactly one rotation in which every prefix has
-    more SHIFTs than REDUCEs (the cycle lemma of Dvoretzky and Motzkin, 1947), and that rotation is
-    a tree; each tree comes from equally many orders.
+    more SHIFTs than REDUCEs (the cycle lemma of Dvoretzky and Motzkin, 1947). That rotation is a
+    tree, and every tree results from the same number of orders.
 
     Returns
     -------
@@ -285,11 +287,11 @@ def random_uniform(lengths: NDArray[np.int64], random: np.random.Generator) -> T
 
 
 def random_shift(lengths: NDArray[np.int64], random: np.random.Generator) -> TransitionArray:
-    """Toss a fair coin between SHIFT and REDUCE wherever both are legal.
+    """Sample SHIFT or REDUCE with equal probability wherever both are legal.
 
     This is the random baseline of the latent-tree literature (an untrained shift-reduce policy).
-    Trees with few free choices, such as wholly left- or right-branching ones, are likelier than
-    under :func:`random_uniform`.
+    Trees with few free choices, such as purely left- or right-branching ones, are more probable
+    than under :func:`random_uniform`.
 
     Returns
     -------
@@ -299,15 +301,15 @@ def random_shift(lengths: NDArray[np.int64], random: np.random.Generator) -> Tra
     steps = 2 * int(lengths.max()) - 1
     result = np.full((steps, len(lengths)), Transition.PAD, dtype=np.int8)
     depth = np.zeros(len(lengths), dtype=np.int64)
-    waiting = lengths.astype(np.int64).copy()
+    buffered = lengths.astype(np.int64).copy()
     for time in range(steps):
         coin = random.random(len(lengths)) < 0.5
-        shift = (waiting > 0) & ((depth < 2) | coin)
+        shift = (buffered > 0) & ((depth < 2) | coin)
         reduce = ~shift & (depth > 1)
         result[time, shift] = Transition.SHIFT
         result[time, reduce] = Transition.REDUCE
         depth += shift.astype(np.int64) - reduce
-        waiting -= shift
+        buffered -= shift
     return result
 
 

@@ -1,12 +1,12 @@
 """The registry of tree sources: where the transitions of a run come from.
 
-Every source has a name, the one that ``--trees`` takes. Some hand over trees when a batch is made
-(the parser's, a fixed shape, a random one); with the others the model chooses as it reads (the
-tracker's own predictions, or samples from its policy). The data side asks a source for
-transitions, the training side asks it what the model must be able to do; neither lists names.
+``--trees`` names a source. Some sources provide the trees of each batch (the parser's, a fixed
+shape, random shapes). With the others the model chooses transitions while it encodes (predictions
+of the tracker, or samples from its policy). The data side gets transitions from a source, and the
+training side reads from it what the model must be able to do; neither depends on names.
 
-An encoder that cannot but build its own trees has a source too, so that they are evaluated like any
-others; but with nothing to choose from, it is none of those that ``--trees`` takes.
+The Gumbel Tree-LSTM always builds its trees itself. It has a source, so its trees are evaluated
+like those of other models, but ``--trees`` does not accept it.
 """
 
 from __future__ import annotations
@@ -21,30 +21,31 @@ from numpy.typing import NDArray
 from spinn.errors import ConfigurationError
 from spinn.transitions import FIXED_SHAPES, RANDOM_SHAPES, Transition, TransitionArray
 
-# Lengths [B], the parser's transitions [T, B], and a generator, to transitions [T, B].
+# Maps lengths [B], the parser's transitions [T, B] and a random generator to transitions [T, B].
 Draw = Callable[[NDArray[np.int64], TransitionArray, np.random.Generator], TransitionArray]
 
 
 @dataclass(frozen=True)
 class TreeSource:
-    """One answer to the question where trees come from.
+    """A source of trees.
 
     Attributes
     ----------
     name
-        What ``--trees`` calls it.
+        The value of ``--trees``.
     summary
-        A line for the help.
+        One line for ``--help``.
     draw
-        Makes the transitions of a batch; ``None`` where the model chooses them itself.
+        Returns the transitions of a batch; ``None`` if the model chooses them.
     needs_parse
-        Whether every sentence must come with a tree.
+        Whether the data must have a parse of every sentence.
     needs_tracker
-        Where the model chooses: whether its tracker does.
+        Whether the tracker of the model chooses the transitions.
     random
-        Whether the trees differ from epoch to epoch.
+        Whether the trees differ between epochs.
     sampled
-        Where the model chooses: whether training samples (policy learning) or follows a teacher.
+        If the model chooses: whether it samples during training (policy learning) or follows a
+        teacher.
 
     """
 
@@ -58,7 +59,7 @@ class TreeSource:
 
     @property
     def chosen_by_model(self) -> bool:
-        """Whether the model itself chooses the transitions."""
+        """Whether the model chooses the transitions."""
         return self.draw is None
 
 
@@ -80,7 +81,7 @@ def _fixed(
     return result
 
 
-def _drawn(
+def _random(
     shape: Callable[[NDArray[np.int64], np.random.Generator], TransitionArray],
     lengths: NDArray[np.int64],
     gold: TransitionArray,
@@ -106,7 +107,7 @@ TREE_SOURCES: dict[str, TreeSource] = {
             for name, shape in FIXED_SHAPES.items()
         ),
         *(
-            TreeSource(name, _SUMMARIES[name], partial(_drawn, shape), random=True)
+            TreeSource(name, _SUMMARIES[name], partial(_random, shape), random=True)
             for name, shape in RANDOM_SHAPES.items()
         ),
         TreeSource(
@@ -123,16 +124,16 @@ TREE_SOURCES: dict[str, TreeSource] = {
     ]
 }
 
-GUMBEL_TREES = TreeSource("gumbel", "those that the Gumbel Tree-LSTM builds, bottom-up")
+GUMBEL_TREES = TreeSource("gumbel", "the trees that the Gumbel Tree-LSTM builds bottom-up")
 
 
 def tree_source(name: str) -> TreeSource:
-    """Look up a tree source.
+    """Return the tree source of this name.
 
     Raises
     ------
     ConfigurationError
-        If there is none of this name.
+        If there is no such source.
 
     """
     try:

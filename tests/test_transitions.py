@@ -114,17 +114,17 @@ def test_brackets_are_read(text: str, words: list[str], steps: list[int]):
         ("", "no words"),
         ("   ", "no words"),
         ("( )", "0 children"),
-        ("a )", "closing bracket has no opening one"),
-        ("( a b ) )", "closing bracket has no opening one"),
+        ("a )", "closing bracket has no opening bracket"),
+        ("( a b ) )", "closing bracket has no opening bracket"),
         ("( a b", r"1 opening bracket\(s\) are never closed"),
         ("( ( ( a b )", r"2 opening bracket\(s\) are never closed"),
         ("( a b c )", "3 children"),
         ("( a ( b ) )", "1 children"),
         ("( ( a b ) )", "1 children"),
         ("( ( a ) b )", "1 children"),
-        ("a b", "2 trees stand side by side"),
-        ("( a b ) ( c d )", "2 trees stand side by side"),
-        ("( a ) b", "2 trees stand side by side"),
+        ("a b", "2 trees side by side"),
+        ("( a b ) ( c d )", "2 trees side by side"),
+        ("( a ) b", "2 trees side by side"),
     ],
 )
 def test_brackets_that_are_no_tree_are_refused(text: str, message: str):
@@ -151,7 +151,7 @@ def test_brackets_are_written_as_snli_writes_them():
 
 @pytest.mark.parametrize("word", ["(", ")", "", "two words", " a", "a\n"])
 def test_words_that_could_not_be_read_back_are_not_written(word: str):
-    with pytest.raises(TreeError, match="cannot stand in brackets; write -LRB- or -RRB-"):
+    with pytest.raises(TreeError, match="cannot be written in brackets; write -LRB- or -RRB-"):
         to_brackets(["a", word], [S, S, R])
 
 
@@ -211,8 +211,8 @@ def test_spans_round_trip_in_any_order(steps: list[int], shuffler):
         ([S, R], "REDUCE finds fewer than two"),
         ([S, S, R, R, S], "REDUCE finds fewer than two"),
         ([S, S], "ends with 2 items"),
-        ([S, S, R, PAD], "1 is no SHIFT or REDUCE"),
-        ([0, S], "0 is no SHIFT or REDUCE"),
+        ([S, S, R, PAD], "1 is neither SHIFT nor REDUCE"),
+        ([0, S], "0 is neither SHIFT nor REDUCE"),
     ],
 )
 def test_transitions_that_are_no_tree_have_no_spans(steps: list[int], message: str):

@@ -1,6 +1,6 @@
-"""Everything a GPU has to prove, in one command: ``python -m benchmarks.gpu``.
+"""All tests and benchmarks on a GPU in one command: ``python -m benchmarks.gpu``.
 
-Each part is a program of its own with a time box: the tests on the device, training that agrees
-with the processor's, speed, the time of an epoch, a profile, and torchrun with nccl. They need the
-repository, a folder made by ``spinn prepare`` and torch; spaCy and torchtext are not used.
+Each part is a separate program with a time limit: the tests on the device, agreement of training
+with the CPU, speed, the time of an epoch, a profile, and torchrun with nccl. They require the
+repository, a folder written by ``spinn prepare``, and torch, but neither spaCy nor torchtext.
 """

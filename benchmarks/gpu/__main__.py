@@ -1,12 +1,11 @@
-"""Run all parts and gather their records: ``python -m benchmarks.gpu --corpus FOLDER``.
+"""Run all parts and collect their records: ``python -m benchmarks.gpu --corpus FOLDER``.
 
-The folder is made once, where the text tools are:
+Prepare the folder on a machine with spaCy and torchtext:
 
     spinn prepare runs/gpu/corpus --train TRAIN.jsonl --dev DEV.jsonl
 
-The tests run beside the processor's half of the comparison of training; everything that is timed
-runs alone. The gathered record is written after each part, so a run that is cut short keeps what it
-found.
+The tests run in parallel with the reference training on the CPU; all timed parts run alone. The
+record is written after each part, so an interrupted run keeps its results.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from spinn.files import write_whole
 from spinn.runtime import choose_device
 
 REPOSITORY = Path(__file__).parents[2]
-GRACE = 20.0  # seconds between the end of a part's time and its being killed
-QUICK_SHARE = 2.0  # a processor is slower, and --quick does little
+GRACE = 20.0  # seconds after its time limit until a part is killed
+QUICK_SHARE = 2.0  # factor of the time limits with --quick, which is for the slower CPU
 
 
 @dataclass(frozen=True)
@@ -38,30 +37,30 @@ class Part:
     Attributes
     ----------
     name
-        Of its record.
+        Name of the part and its record.
     module
-        The program, in this package.
+        Module of this package.
     seconds
-        Its time box.
-    on_processor
-        Whether it runs on the processor whatever the device.
+        Time limit.
+    on_cpu
+        Whether it always runs on the CPU.
     against
-        The part whose record it is compared with.
+        Name of the part whose record it is compared with.
 
     """
 
     name: str
     module: str
     seconds: float
-    on_processor: bool = False
+    on_cpu: bool = False
     against: str | None = None
 
 
-# The parts of one stage run side by side.
+# The parts of a stage run in parallel.
 STAGES: tuple[tuple[Part, ...], ...] = (
     (
         Part("tests", "tests", 130),
-        Part("losses", "agreement", 120, on_processor=True),
+        Part("losses", "agreement", 120, on_cpu=True),
     ),
     (Part("agreement", "agreement", 100, against="losses"),),
     (Part("profile", "profile", 30),),
@@ -72,12 +71,12 @@ STAGES: tuple[tuple[Part, ...], ...] = (
 
 
 def main() -> None:
-    """Run the parts that were asked for; print what they found."""
+    """Run the selected parts and print their results."""
     options = parse()
     device = choose_device(options.device)
     if not (options.corpus / "corpus.json").is_file():
         raise ConfigurationError(
-            f"{options.corpus}: there is no prepared corpus; make one with spinn prepare."
+            f"{options.corpus}: this is not a prepared corpus; write one with spinn prepare."
         )
     machine = describe_machine(device, options.threads)
     path = options.output / f"gpu-{_slug(machine['device'])}.json"
@@ -86,28 +85,28 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     record: dict[str, Any] = {"machine": machine, "quick": options.quick, "parts": {}}
     for stage in STAGES:
-        chosen = [one for one in stage if options.only is None or one.name in options.only]
-        running = [(one, start(one, options, parts), time.monotonic()) for one in chosen]
-        for one, process, begun in running:
-            record["parts"][one.name] = finish(one, process, begun, parts)
+        selected = [part for part in stage if options.only is None or part.name in options.only]
+        running = [(part, start(part, options, parts), time.monotonic()) for part in selected]
+        for part, process, started in running:
+            record["parts"][part.name] = finish(part, process, started, parts)
             write_whole(path, json.dumps(record, indent=1) + "\n")
-            say(f"{one.name}: {told(one.name, record['parts'][one.name])}")
+            say(f"{part.name}: {summarise(record['parts'][part.name])}")
     show(record["parts"])
     say(f"\nWritten: {path}")
-    failed = [name for name, found in record["parts"].items() if not passed(found)]
+    failed = [name for name, result in record["parts"].items() if not passed(result)]
     if failed:
-        sys.exit(f"Not all is well in: {', '.join(failed)}.")
+        sys.exit(f"Failed: {', '.join(failed)}.")
 
 
 def start(part: Part, options: argparse.Namespace, folder: Path) -> subprocess.Popen[bytes]:
-    """Start a part in a process of its own, its output in a log."""
-    place = folder / f"{part.name}.json"
-    place.unlink(missing_ok=True)
+    """Start a part in a separate process, with its output in a log file."""
+    record = folder / f"{part.name}.json"
+    record.unlink(missing_ok=True)
     seconds = part.seconds * (QUICK_SHARE if options.quick else 1)
     command = [sys.executable, "-m", f"benchmarks.gpu.{part.module}"]
     command += ["--corpus", str(options.corpus.resolve()), "--seconds", str(seconds)]
-    command += ["--device", "cpu" if part.on_processor else options.device]
-    command += ["--output", str(place), "--threads", str(options.threads)]
+    command += ["--device", "cpu" if part.on_cpu else options.device]
+    command += ["--output", str(record), "--threads", str(options.threads)]
     command += ["--quick"] if options.quick else []
     if part.against is not None and (folder / f"{part.against}.json").is_file():
         command += ["--against", str(folder / f"{part.against}.json")]
@@ -116,47 +115,47 @@ def start(part: Part, options: argparse.Namespace, folder: Path) -> subprocess.P
 
 
 def finish(
-    part: Part, process: subprocess.Popen[bytes], begun: float, folder: Path
+    part: Part, process: subprocess.Popen[bytes], started: float, folder: Path
 ) -> dict[str, Any]:
-    """Wait for a part, at most to the end of its box; return its record and how it ended."""
+    """Wait for a part, and kill it after its time limit; return its record and exit status."""
     limit = part.seconds * QUICK_SHARE + GRACE
     try:
-        status: int | str = process.wait(max(1.0, begun + limit - time.monotonic()))
+        status: int | str = process.wait(max(1.0, started + limit - time.monotonic()))
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-        status = "killed at the end of its time"
-    found: dict[str, Any] = {"status": status, "seconds": round(time.monotonic() - begun, 1)}
-    place = folder / f"{part.name}.json"
-    if place.is_file():
-        found |= json.loads(place.read_text(encoding="utf-8"))
+        status = "killed after its time limit"
+    result: dict[str, Any] = {"status": status, "seconds": round(time.monotonic() - started, 1)}
+    record = folder / f"{part.name}.json"
+    if record.is_file():
+        result |= json.loads(record.read_text(encoding="utf-8"))
     if status != 0:
         log = (folder / f"{part.name}.log").read_text(encoding="utf-8", errors="replace")
-        found["end_of_output"] = log[-3000:]
-    return found
+        result["end_of_output"] = log[-3000:]
+    return result
 
 
-def passed(found: dict[str, Any]) -> bool:
-    """Return whether a part ended well and found nothing wrong."""
-    groups = found.get("groups", [])
-    compared = found.get("compared", [])
+def passed(result: dict[str, Any]) -> bool:
+    """Return whether a part succeeded and all its checks passed."""
+    groups = result.get("groups", [])
+    compared = result.get("compared", [])
     return (
-        found["status"] == 0
-        and not found.get("errors")
+        result["status"] == 0
+        and not result.get("errors")
         and all(group.get("failed", 1) == 0 for group in groups)
         and all(row["within"] for row in compared)
-        and all(found.get(name, {"status": 0})["status"] == 0 for name in ("torchrun", "train"))
+        and all(result.get(name, {"status": 0})["status"] == 0 for name in ("torchrun", "train"))
     )
 
 
-def told(name: str, found: dict[str, Any]) -> str:
-    """Say in a line how a part went."""
-    line = f"{'well' if passed(found) else 'NOT well'}, {found['seconds']} s"
-    return line + (" (cut short)" if found.get("cut_short") else "")
+def summarise(result: dict[str, Any]) -> str:
+    """Return a line with the outcome of a part."""
+    line = f"{'passed' if passed(result) else 'FAILED'}, {result['seconds']} s"
+    return line + (" (time limit reached)" if result.get("cut_short") else "")
 
 
 def show(parts: dict[str, dict[str, Any]]) -> None:
-    """Print the figures as tables."""
+    """Print the results as tables."""
     for group in parts.get("tests", {}).get("groups", []):
         counts = ", ".join(f"{group.get(key)} {key}" for key in ("passed", "failed", "skipped"))
         say(f"{group['name']}: {counts} in {group['seconds']} s")
@@ -190,9 +189,9 @@ def show(parts: dict[str, dict[str, Any]]) -> None:
             ),
         ),
     ):
-        found = parts.get(name, {}).get(rows)
-        if found:
-            say(f"\n{name}\n{table(columns, [_cells(row, columns) for row in found])}")
+        results = parts.get(name, {}).get(rows)
+        if results:
+            say(f"\n{name}\n{table(columns, [_cells(row, columns) for row in results])}")
 
 
 def _cells(row: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
@@ -205,14 +204,14 @@ def _slug(name: str) -> str:
 
 
 def parse() -> argparse.Namespace:
-    """Read the flags."""
+    """Parse the flags."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.gpu", description="Prove and measure everything on a GPU."
+        prog="python -m benchmarks.gpu", description="Run all tests and benchmarks on a GPU."
     )
     add = parser.add_argument
-    add("--corpus", type=Path, required=True, metavar="FOLDER", help="made by spinn prepare")
+    add("--corpus", type=Path, required=True, metavar="FOLDER", help="written by spinn prepare")
     add("--device", default="cuda", help="cuda or, for a dry run, cpu (default: cuda)")
-    add("--quick", action="store_true", help="do only enough to see that everything works")
+    add("--quick", action="store_true", help="a short run, as a check")
     add("--threads", type=positive, default=4, help="processor threads of a part (default: 4)")
     names = [part.name for stage in STAGES for part in stage]
     add("--only", nargs="+", choices=names, metavar="PART", help=f"some of {', '.join(names)}")
@@ -221,14 +220,14 @@ def parse() -> argparse.Namespace:
         type=Path,
         default=REPOSITORY / "benchmarks" / "speed",
         metavar="FOLDER",
-        help="where gpu-NAME.json goes (default: benchmarks/speed)",
+        help="folder for gpu-NAME.json (default: benchmarks/speed)",
     )
     add(
         "--parts-folder",
         type=Path,
         default=REPOSITORY / "runs" / "gpu" / "parts",
         metavar="FOLDER",
-        help="where the parts write and log (default: runs/gpu/parts)",
+        help="folder for records and logs of the parts (default: runs/gpu/parts)",
     )
     return parser.parse_args()
 

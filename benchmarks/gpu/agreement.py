@@ -1,10 +1,10 @@
-"""Training on the device against training on the processor: the same weights, batches and draws.
+"""Compare training on the device with training on the CPU.
 
-Every form takes a few hundred steps on each. Dropout is off, and whatever else is random is drawn
-on the processor. Losses of the labels are compared: in fp32 (without TF32) step by step over the
-first steps, after which rounding grows as it does between any two orders of summation, and as
-means over the last quarter; in bf16 as means. Forms that draw trees are compared by means alone,
-since one tree that differs changes what follows.
+Every form takes a few hundred steps on each, with the same weights, batches and random numbers:
+dropout is disabled, and other random numbers are generated on the CPU. The label losses are
+compared. In fp32 (without TF32) the first steps are compared one by one, before rounding errors
+grow, and the means over the last quarter; in bf16 means only. Forms that sample trees are compared
+by means only, since one different tree changes all later steps.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ FORMS: dict[str, dict[str, Any]] = {
     "gated recursion": {"composition": "gated-recursive"},
     "aligned leaves": {"leaf_context": "aligned"},
 }
-DRAWS = {name for name, options in FORMS.items() if options.get("trees") == "sampled"} | {
+SAMPLING = {name for name, options in FORMS.items() if options.get("trees") == "sampled"} | {
     "Gumbel Tree-LSTM"
 }
-STILL = {"embedding_dropout": 0.0, "leaf_dropout": 0.0, "classifier_dropout": 0.0}
+NO_DROPOUT = {"embedding_dropout": 0.0, "leaf_dropout": 0.0, "classifier_dropout": 0.0}
 SMALL: dict[str, Any] = {
     "hidden_size": 64,
     "embedding_size": 64,
@@ -64,14 +64,14 @@ SMALL: dict[str, Any] = {
     "schedule": "constant",
 }
 STEPS, BATCH_SIZE = {"fp32": 200, "bf16": 100}, 32
-GPU_WORKERS = 10  # small steps leave a GPU idle
-FIRST = 50  # steps that are compared one by one
+GPU_WORKERS = 10  # small steps do not use a whole GPU
+FIRST = 50  # number of steps that are compared one by one
 TOLERANCES = {"fp32": {"step": 2e-3, "mean": 0.02}, "bf16": {"mean": 0.05}}  # nats
-DRAWN_TOLERANCE = 0.06  # of means, where trees are drawn
+SAMPLING_TOLERANCE = 0.06  # of means, for forms that sample trees
 
 
 def main(part: Part) -> None:
-    """Train every form, several at a time; compare with the losses of another device, if known."""
+    """Train every form, several in parallel; compare with the losses of ``--against``, if given."""
     other = part.arguments.against
     expected = None if other is None else json.loads(other.read_text(encoding="utf-8"))["losses"]
     precisions = ("fp32",) if expected is None else ("fp32", "bf16")
@@ -81,7 +81,7 @@ def main(part: Part) -> None:
     threads = part.arguments.threads
     workers = GPU_WORKERS if part.device.type == "cuda" else max(1, available_cores() // threads)
     with ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=begin, initargs=(threads,)
+        workers, get_context("spawn"), initializer=set_up, initargs=(threads,)
     ) as pool:
         running = {
             pool.submit(
@@ -91,7 +91,7 @@ def main(part: Part) -> None:
         }
         try:
             for future in as_completed(running, timeout=part.ends - time.monotonic()):
-                _note(part, *running[future], future, expected)
+                _record(part, *running[future], future, expected)
         except TimeoutError:
             part.time_left()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -99,24 +99,24 @@ def main(part: Part) -> None:
                 process.kill()
 
 
-def begin(threads: int) -> None:
-    """Set up a worker."""
+def set_up(threads: int) -> None:
+    """Set up a worker process."""
     set_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
 
-def _note(
+def _record(
     part: Part,
     name: str,
     precision: str,
     future: Future[list[float]],
     expected: dict[str, list[float]] | None,
 ) -> None:
-    """Record the losses of a form, or why there are none."""
+    """Record the losses of a form, or its error."""
     try:
         losses = future.result()
-    except Exception as error:  # one form's failure leaves the others
-        part.add("errors", {"form": name, "precision": precision, "told": repr(error)[:1000]})
+    except Exception as error:  # the other forms continue
+        part.add("errors", {"form": name, "precision": precision, "message": repr(error)[:1000]})
         return
     if precision == "fp32":
         part.record["losses"][name] = [round(loss, 6) for loss in losses]
@@ -126,21 +126,21 @@ def _note(
 
 
 def train(name: str, folder: Path, device: torch.device, precision: str, steps: int) -> list[float]:
-    """Take steps from the same weights on the same batches; return the losses of the labels."""
+    """Train from the same weights on the same batches; return the label losses."""
     corpus = Corpus.load(folder)
-    configuration = resolve(SMALL | STILL | FORMS[name], {"precision": precision, "device": "cpu"})
+    options = SMALL | NO_DROPOUT | FORMS[name]
+    configuration = resolve(options, {"precision": precision, "device": "cpu"})
     torch.manual_seed(1)
-    options = configuration.model
     model = build_model(
-        options,
-        build_embedding(options, len(corpus.vocabulary)),
+        configuration.model,
+        build_embedding(configuration.model, len(corpus.vocabulary)),
         len(corpus.labels),
         predicts=configuration.predicts,
     ).to(device)
     objective = build_objective(configuration).to(device)
     optimizer = make_optimizer(configuration, model, objective)
     losses: list[Tensor] = []
-    with drawn_on_the_processor():
+    with random_on_cpu():
         model.train()
         for batch in islice(_batches(configuration, corpus, model.by_height), steps):
             batch = batch.to(device)
@@ -164,7 +164,7 @@ def _improve(
     optimizer: torch.optim.Optimizer,
     device: torch.device,
 ) -> None:
-    """Make the further updates of PPO."""
+    """Take the additional policy updates of PPO."""
     for _ in range(configuration.policy.policy_updates - 1):
         with arithmetic(device, configuration.training.precision):
             loss, _ = objective.improve(model, trees)
@@ -188,8 +188,8 @@ def _batches(configuration: Configuration, corpus: Corpus, by_height: bool) -> I
 
 
 @contextmanager
-def drawn_on_the_processor() -> Iterator[None]:
-    """Draw uniform and Gumbel numbers on the processor, so that every device gets the same."""
+def random_on_cpu() -> Iterator[None]:
+    """Generate uniform and Gumbel numbers on the CPU, so that they are the same on all devices."""
     uniform = torch.rand
 
     def rand(*size: Any, device: Any = None, **options: Any) -> Tensor:
@@ -213,7 +213,7 @@ def compare(
     last = max(1, count // 4)
     gaps = [abs(one - other) for one, other in zip(losses, expected, strict=False)]
     mean = abs(fmean(losses[count - last : count]) - fmean(expected[count - last : count]))
-    bounds = {"mean": DRAWN_TOLERANCE} if name in DRAWS else TOLERANCES[precision]
+    bounds = {"mean": SAMPLING_TOLERANCE} if name in SAMPLING else TOLERANCES[precision]
     first = max(gaps[:FIRST])
     return {
         "form": name,
@@ -228,7 +228,7 @@ def compare(
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the file of losses to compare with."""
+    """Add the flag of the record to compare with."""
     parser.add_argument("--against", type=Path)
 
 

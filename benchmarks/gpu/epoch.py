@@ -1,7 +1,7 @@
-"""The seconds of an epoch over as many pairs as SNLI has, scaled from a part of one.
+"""Time of an epoch of SNLI, extrapolated from a number of batches.
 
-Whole training steps, with batches cut and moved, on real sentences; no evaluation. A few batches
-warm up.
+Time whole training steps on real sentences, including building batches and moving them to the
+device, without evaluation. A few batches serve as warm-up.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from benchmarks.contest import Contestant, ModelWork, Widths
 from benchmarks.gpu.program import Part, run_part
 from spinn.data.batching import Batch
 
-SNLI_PAIRS = 549_367  # of the training set, with a gold label
+SNLI_PAIRS = 549_367  # pairs of the training set with a gold label
 FORMS = ("SPINN-PI-NT", "SPINN-PI", "SPINN", "RL-SPINN", "LSTM")
 BATCHES = 16
 WARMUPS = 3
@@ -42,25 +42,25 @@ def main(part: Part) -> None:
                 batches = work.batches(dataset, size, training=True)
                 work.train(islice(batches, warmups))
                 synchronise(part.device)
-                begun = time.perf_counter()
-                read = _train(work, batches, timed)
+                start = time.perf_counter()
+                pairs = _train(work, batches, timed)
                 synchronise(part.device)
-                seconds = time.perf_counter() - begun
+                seconds = time.perf_counter() - start
                 part.add(
                     "rows",
                     {
                         "form": form,
                         "precision": precision,
                         "batch_size": size,
-                        "pairs": read,
-                        "pairs_per_second": round(read / seconds, 1),
-                        "seconds_per_epoch": round(seconds * SNLI_PAIRS / read, 1),
+                        "pairs": pairs,
+                        "pairs_per_second": round(pairs / seconds, 1),
+                        "seconds_per_epoch": round(seconds * SNLI_PAIRS / pairs, 1),
                     },
                 )
 
 
 def _train(work: ModelWork, batches: Iterator[Batch], count: int) -> int:
-    """Take steps on the next batches; return how many pairs they had."""
+    """Train on the next ``count`` batches; return their number of pairs."""
     sizes = []
 
     def counted() -> Iterator[Batch]:

@@ -1,7 +1,8 @@
-"""torchrun with one process, transitions sampled on the device, and peaks of memory.
+"""Checks of torchrun with one process, of sampling on the device, and of peak memory.
 
-Under torchrun the group is nccl on a GPU and gloo on a processor. A wrapped model has to take the
-same steps as a bare one; ``train.py`` has to run from end to end.
+The process group of torchrun uses nccl on a GPU and gloo on a CPU. A model in
+DistributedDataParallel must take the same steps as without it, and ``train.py`` must complete a
+run.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ END_TO_END = (
 
 
 def main(part: Part) -> None:
-    """Run all checks; one that fails is recorded and leaves the others."""
+    """Run all checks; errors are recorded, and the other checks continue."""
     if part.arguments.joined:
         with distributed.joined():
             part.keep(wrapped=wrapped_steps(part))
@@ -55,12 +56,12 @@ def main(part: Part) -> None:
         try:
             part.keep(**{name: check(part)})
         except Exception as error:
-            part.add("errors", {"check": name, "told": repr(error)[:1000]})
+            part.add("errors", {"check": name, "message": repr(error)[:1000]})
 
 
 def _torchrun(part: Part, *command: str) -> dict[str, Any]:
-    """Run a program in one process of torchrun; say how it ended."""
-    begun = time.monotonic()
+    """Run a program in one process of torchrun; return its status, time and error output."""
+    start = time.monotonic()
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=1"]
     run = subprocess.run(
         [*torchrun, *command],
@@ -71,8 +72,8 @@ def _torchrun(part: Part, *command: str) -> dict[str, Any]:
         timeout=max(10.0, part.ends - time.monotonic()),
         check=False,
     )
-    seconds = round(time.monotonic() - begun, 1)
-    return {"status": run.returncode, "seconds": seconds, "told": run.stderr[-600:]}
+    seconds = round(time.monotonic() - start, 1)
+    return {"status": run.returncode, "seconds": seconds, "stderr": run.stderr[-600:]}
 
 
 def wrapped_by_torchrun(part: Part) -> dict[str, Any]:
@@ -81,40 +82,40 @@ def wrapped_by_torchrun(part: Part) -> dict[str, Any]:
         output = Path(folder, "record.json")
         flags = ["--corpus", str(part.arguments.corpus), "--device", str(part.device)]
         flags += ["--seconds", "60", "--output", str(output), "--joined"]
-        ended = _torchrun(part, "-m", "benchmarks.gpu.processes", *flags)
-        found = json.loads(output.read_text(encoding="utf-8")) if output.is_file() else {}
-    return ended | found
+        result = _torchrun(part, "-m", "benchmarks.gpu.processes", *flags)
+        record = json.loads(output.read_text(encoding="utf-8")) if output.is_file() else {}
+    return result | record
 
 
 def wrapped_steps(part: Part) -> dict[str, Any]:
-    """Take three steps of PI-NT and SPINN, bare and in DistributedDataParallel."""
-    found: dict[str, Any] = {"backend": str(group.get_backend_config())}
+    """Take three steps of PI-NT and SPINN, with and without DistributedDataParallel."""
+    results: dict[str, Any] = {"backend": str(group.get_backend_config())}
     for form in ("SPINN-PI-NT", "SPINN"):
-        bare = _work(part, form)
+        work = _work(part, form)
         weights = []
-        for wraps in (False, True):
-            model = copy.deepcopy(bare.model)
-            step: torch.nn.Module = TrainingStep(model, copy.deepcopy(bare.objective))
-            if wraps:
+        for wrapped in (False, True):
+            model = copy.deepcopy(work.model)
+            step: torch.nn.Module = TrainingStep(model, copy.deepcopy(work.objective))
+            if wrapped:
                 step = DistributedDataParallel(
                     step, broadcast_buffers=False, find_unused_parameters=True
                 )
             optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            model.eval()  # dropout would draw different numbers
-            for batch in islice(bare.batches(part.corpus.sets["train"], 32, training=True), 3):
+            model.eval()  # without dropout, which would differ
+            for batch in islice(work.batches(part.corpus.sets["train"], 32, training=True), 3):
                 optimizer.zero_grad()
                 step(batch, 0.0).loss.backward()
                 optimizer.step()
             weights.append(torch.cat([weight.flatten() for weight in model.parameters()]))
-        found[form] = {"largest_difference": (weights[0] - weights[1]).abs().max().item()}
+        results[form] = {"largest_difference": (weights[0] - weights[1]).abs().max().item()}
     total = torch.ones(1000, device=part.device)
     group.all_reduce(total)
-    found["all_reduce"] = bool((total == 1).all())
-    return found
+    results["all_reduce"] = bool((total == 1).all())
+    return results
 
 
 def trained_by_torchrun(part: Part) -> dict[str, Any]:
-    """Train RL-SPINN for an epoch of short sentences as a user would."""
+    """Train RL-SPINN for an epoch of short sentences with ``train.py``."""
     with tempfile.TemporaryDirectory() as folder:
         flags = ["--data", str(part.arguments.corpus), "--device", str(part.device)]
         flags += ["--output", str(Path(folder, "run")), *END_TO_END]
@@ -124,7 +125,7 @@ def trained_by_torchrun(part: Part) -> dict[str, Any]:
 
 
 def sampling(part: Part) -> dict[str, Any]:
-    """Check that trees are drawn on the device, in the proportions of the policy."""
+    """Check that trees are sampled on the device with the probabilities of the policy."""
     work = _work(part, "RL-SPINN")
     batch = next(work.batches(part.corpus.sets["train"], BATCH_SIZE, training=True))
     work.model.eval()
@@ -136,20 +137,20 @@ def sampling(part: Part) -> dict[str, Any]:
         torch.manual_seed(1)
         same = work.model(words, lengths, Plan.sampled()).encoding
     policy = encoding.policy
-    wanted = policy.log_probs[2, 0, 0].exp().item()
-    drawn = (encoding.transitions[2] == 2).float().mean().item()
+    probability = policy.log_probs[2, 0, 0].exp().item()
+    frequency = (encoding.transitions[2] == 2).float().mean().item()
     return {
         "device": str(encoding.transitions.device),
-        "probability_of_reduce": round(wanted, 4),
-        "share_of_reduce": round(drawn, 4),
-        "within": abs(wanted - drawn) < 0.02,
+        "probability_of_reduce": round(probability, 4),
+        "share_of_reduce": round(frequency, 4),
+        "within": abs(probability - frequency) < 0.02,
         "seeded": torch.equal(encoding.transitions, same.transitions)
         and not torch.equal(encoding.transitions, again.transitions),
     }
 
 
 def memory(part: Part) -> list[dict[str, Any]]:
-    """Measure the peak of one training step of each form by batch size; none on a processor."""
+    """Measure peak memory of a training step by form and batch size; not on a CPU."""
     if part.device.type != "cuda":
         return []
     rows = []

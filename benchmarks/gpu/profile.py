@@ -1,7 +1,7 @@
-"""What one training step does on the device: kernels, launches, gaps, waits of the host.
+"""Profile a training step on the device: kernels, launches, gaps, synchronisations.
 
-A step of PI-NT and one of RL-SPINN, after a few that warm up, under torch's profiler. Waits are
-also counted by the line of code that waits, in a step of its own.
+A step of PI-NT and one of RL-SPINN run under torch's profiler, after warm-up. In a separate step
+synchronisations with the host are counted by line of code.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ def main(part: Part) -> None:
         for _ in range(2):
             work.train(batches)
         synchronise(part.device)
-        begun = time.perf_counter()
+        start = time.perf_counter()
         work.train(batches[:1])
         synchronise(part.device)
-        wall = time.perf_counter() - begun
+        seconds = time.perf_counter() - start
         part.add(
             "steps",
             {
                 "form": form,
                 "batch_size": size,
                 "steps_in_tree": int(2 * batches[0].lengths.max() - 1),
-                "milliseconds": round(1000 * wall, 2),
+                "milliseconds": round(1000 * seconds, 2),
                 **profiled(work, batches[0], part.device),
                 "waits_by_line": waits_by_line(work, batches[0], part.device),
             },
@@ -65,7 +65,7 @@ def main(part: Part) -> None:
 
 
 def profiled(work: ModelWork, batch: Batch, device: torch.device) -> dict[str, Any]:
-    """Take a step under the profiler; count launches and waits, add up kernels."""
+    """Profile a step; return counts of launches and waits, and the times of kernels."""
     activities = [ProfilerActivity.CPU]
     if device.type == "cuda":
         activities.append(ProfilerActivity.CUDA)
@@ -90,7 +90,7 @@ def profiled(work: ModelWork, batch: Batch, device: torch.device) -> dict[str, A
 
 
 def _busy_and_gaps(spans: list[tuple[float, float]]) -> tuple[float, float]:
-    """Add up, in microseconds, when a kernel ran, and the gaps between kernels."""
+    """Return the total time with a running kernel, and the gaps between, in microseconds."""
     busy = gaps = 0.0
     last = spans[0][0] if spans else 0.0
     for start, end in spans:
@@ -101,29 +101,29 @@ def _busy_and_gaps(spans: list[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _most(events: list[Any]) -> list[dict[str, Any]]:
-    """List the kernels that took the most time in all."""
+    """Return the kernels with the longest total time."""
     times: dict[str, list[float]] = defaultdict(list)
     for event in events:
         times[event.name].append(event.time_range.end - event.time_range.start)
     longest = sorted(times.items(), key=lambda item: -sum(item[1]))[:SHOWN]
     return [
-        {"name": name[:100], "calls": len(taken), "milliseconds": round(sum(taken) / 1000, 3)}
-        for name, taken in longest
+        {"name": name[:100], "calls": len(calls), "milliseconds": round(sum(calls) / 1000, 3)}
+        for name, calls in longest
     ]
 
 
 def waits_by_line(work: ModelWork, batch: Batch, device: torch.device) -> dict[str, int]:
-    """Take a step in which torch warns wherever the host waits; count the lines."""
+    """Count the waits of the host in a step by line, from the warnings of torch."""
     if device.type != "cuda":
         return {}
-    with _warned() as caught:
+    with _sync_warnings() as caught:
         work.train([batch])
-    lines = Counter(f"{Path(one.filename).name}:{one.lineno}" for one in caught)
+    lines = Counter(f"{Path(warning.filename).name}:{warning.lineno}" for warning in caught)
     return dict(lines.most_common())
 
 
 @contextmanager
-def _warned() -> Iterator[list[warnings.WarningMessage]]:
+def _sync_warnings() -> Iterator[list[warnings.WarningMessage]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")

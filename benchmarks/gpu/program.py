@@ -1,4 +1,4 @@
-"""What the parts share: their flags, their corpus, a clock that ends them, and their record."""
+"""The common frame of the parts: flags, corpus, time limit and record."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from spinn.runtime import choose_device, set_threads
 
 @dataclass
 class Part:
-    """A part while it runs.
+    """A running part.
 
     Attributes
     ----------
     device
-        Where it runs.
+        The device to measure.
     corpus
-        The prepared corpus; ``train`` holds parsed pairs.
+        The prepared corpus; ``train`` contains parsed pairs.
     quick
-        Whether to do only enough to see that everything works.
+        Whether this is a short run, as a check.
     ends
-        When its time is over, by ``time.monotonic``.
+        The end of the time limit on the clock ``time.monotonic``.
     output
-        The file for its record, written anew after each finding.
+        The file of the record, rewritten after each result.
     arguments
         All flags.
 
@@ -46,16 +46,16 @@ class Part:
     arguments: argparse.Namespace
     record: dict[str, Any] = field(default_factory=dict)
 
-    def time_left(self, wanted: float = 0.0) -> bool:
-        """Return whether this many seconds are left; note in the record when they are not."""
-        left = self.ends - time.monotonic() > wanted
-        if not left:
+    def time_left(self, seconds: float = 0.0) -> bool:
+        """Return whether more than ``seconds`` are left; if not, mark the record ``cut_short``."""
+        enough = self.ends - time.monotonic() > seconds
+        if not enough:
             self.record["cut_short"] = True
-        return left
+        return enough
 
-    def keep(self, **findings: Any) -> None:
-        """Add findings to the record and write it."""
-        self.record |= findings
+    def keep(self, **results: Any) -> None:
+        """Add results to the record and write it."""
+        self.record |= results
         write_whole(self.output, json.dumps(self.record, indent=1) + "\n")
 
     def add(self, name: str, row: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ def run_part(
     arguments = parser.parse_args()
     ends = time.monotonic() + arguments.seconds
     set_threads(arguments.threads)
-    # Comparisons are in full single precision.
+    # fp32 means full single precision here.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     part = Part(
         choose_device(arguments.device),

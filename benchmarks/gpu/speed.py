@@ -1,9 +1,9 @@
-"""Pairs a second of every form and rival on the device, and the shares of its ceilings.
+"""Pairs per second of every form and rival on the device, and fractions of the device's limits.
 
-Encoder alone and whole model, in training and inference, at several batch sizes; in fp32 training
-alone. Figures are medians of a few passes over a few batches, after one that warms up. The
-list-based algorithm is timed at one batch size. What comes last may be missing where the time box
-was too small.
+Time the encoder and the whole model in training and inference at several batch sizes; in fp32
+training only. Results are medians of a few passes over a few batches, after a warm-up pass. The
+list algorithm is timed at one batch size. The last measurements are missing if the time limit is
+reached.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ WIDTHS = Widths()
 SIZES = (128, 512, 2048)
 LIST_SIZES = (512,)
 ROUNDS = 3
-BOX = 1.5  # seconds that the timed passes of a figure may take, but for the first
-BATCHES = {128: 4, 512: 2, 2048: 1}  # in a pass, by batch size
+LIMIT = 1.5  # seconds for the timed passes of a measurement, without the first
+BATCHES = {128: 4, 512: 2, 2048: 1}  # batches per pass, by batch size
 
 
 def main(part: Part) -> None:
-    """Measure the ceilings, then everything, the most telling first."""
+    """Measure the limits of the device, then all contestants, the most important cases first."""
     training = part.corpus.sets["train"]
     ceilings = measure_ceilings(part.device, quick=part.quick)
     counts = {32: 2} if part.quick else BATCHES
@@ -58,7 +58,7 @@ def main(part: Part) -> None:
             task = Task(dataset, len(part.corpus.vocabulary), labels, WIDTHS, part.device)
             starter = Starter(task, where, mode)
             for contestant in _contestants(precision, size, part.quick):
-                if not part.time_left(BOX):
+                if not part.time_left(LIMIT):
                     return
                 _measure(part, task, starter, contestant, (where, mode, size), ceilings)
 
@@ -82,7 +82,7 @@ def _measure(
     place: tuple[str, str, int],
     ceilings: Ceilings,
 ) -> None:
-    """Add a row; a contestant that fails is noted and left."""
+    """Add the result of a contestant, or its error, to the record."""
     where, mode, size = place
     count = encoder_work if where == "encoder" else _model_work(task)
     work = count(contestant.form, WIDTHS, task.dataset)
@@ -92,12 +92,12 @@ def _measure(
     try:
         turn = starter.turns(contestant, [size])[size]
         first = alternate({"": turn}, rounds=1, warmups=1, device=part.device)[""].median
-        rounds = max(1, min(ROUNDS, int(BOX / first)))
-        taken = alternate({"": turn}, rounds=rounds, warmups=0, device=part.device)[""]
+        rounds = max(1, min(ROUNDS, int(LIMIT / first)))
+        timings = alternate({"": turn}, rounds=rounds, warmups=0, device=part.device)[""]
     except (RuntimeError, torch.OutOfMemoryError) as error:
-        part.add("errors", row | {"told": str(error)[:500]})
+        part.add("errors", row | {"message": str(error)[:500]})
         return
-    seconds = median([first, *taken.seconds])
+    seconds = median([first, *timings.seconds])
     row["pairs_per_second"] = round(len(task.dataset) / seconds, 1)
     part.add("rows", row | shares(work, seconds, ceilings, contestant.precision))
 

@@ -1,4 +1,4 @@
-"""``spinn download``: fetch the official corpora and word vectors."""
+"""``spinn download``: download published corpora and word vectors."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("data"),
         metavar="FOLDER",
-        help="where to put it",
+        help="the folder for data sets (default: data)",
     )
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Download; return the exit status."""
+    """Download an archive; return the exit status."""
     from spinn.data.download import ensure
 
     folder = "glove" if namespace.name.startswith("glove") else namespace.name

@@ -80,7 +80,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Evaluate; return the exit status."""
-    from spinn.evaluation.parsing import Conventions
     from spinn.evaluation.report import (
         evaluate_files,
         format_scores,
@@ -88,6 +87,7 @@ def run(namespace: argparse.Namespace) -> int:
         write_brackets,
         write_lines,
     )
+    from spinn.evaluation.tree_scores import Conventions
     from spinn.files import write_whole
     from spinn.runtime import choose_device, set_threads
     from spinn.training.checkpoint import load_trained

@@ -1,4 +1,4 @@
-"""``spinn generate CORPUS``: make the bundled corpus, ListOps or propositional logic."""
+"""``spinn generate CORPUS``: generate the bundled corpus, ListOps or propositional logic."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from spinn.generators.sample import corpus as sample
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the corpora, and the flags of each."""
+    """Add the corpora and the flags of each."""
     corpora = parser.add_subparsers(dest="corpus", required=True, metavar="CORPUS")
 
-    one = _add_corpus(corpora, "sample", "the bundled corpus, or one like it", sample.SEED)
+    command = _add_corpus(corpora, "sample", "the bundled corpus, or one like it", sample.SEED)
     for split, size in sample.SIZES.items():
-        _add_number(one, f"--{split}", size, "pairs")
+        _add_number(command, f"--{split}", size, "pairs")
 
     text = "ListOps, nested lists of digits (Nangia and Bowman 2018)"
-    one = _add_corpus(corpora, "listops", text, listops.SEED)
+    command = _add_corpus(corpora, "listops", text, listops.SEED)
     for split, size in listops.SIZES.items():
-        _add_number(one, f"--{split}", size, "sentences")
-    _add_number(one, "--max-depth", listops.MAX_DEPTH, "depth of the nesting; a digit has 1")
-    _add_number(one, "--max-length", None, "words of a sentence, closing brackets included")
+        _add_number(command, f"--{split}", size, "sentences")
+    _add_number(command, "--max-depth", listops.MAX_DEPTH, "maximum depth; a digit has depth 1")
+    _add_number(command, "--max-length", None, "maximum words, including closing brackets")
 
     text = "propositional logic (Bowman, Manning and Potts 2015)"
-    one = _add_corpus(corpora, "logic", text, logic.SEED)
-    _add_number(one, "--largest", logic.LARGEST, "operators in the larger formula of a pair")
-    _add_number(one, "--pairs", logic.LARGER_PAIRS, "pairs of each size above 6")
+    command = _add_corpus(corpora, "logic", text, logic.SEED)
+    _add_number(command, "--largest", logic.LARGEST, "operators in the larger formula of a pair")
+    _add_number(command, "--pairs", logic.LARGER_PAIRS, "pairs of each size above 6")
 
 
 def _add_corpus(
     corpora: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, seed: int
 ) -> argparse.ArgumentParser:
-    """Add a corpus with the flags that all have."""
+    """Add a corpus with the flags common to all."""
     parser = corpora.add_parser(name, help=summary, description=f"Generate {summary}.")
-    parser.add_argument("output", type=Path, metavar="FOLDER", help="where to write the files")
+    parser.add_argument("output", type=Path, metavar="FOLDER", help="the folder for the files")
     _add_number(parser, "--seed", seed, "another seed gives another corpus of the same kind")
     return parser
 
@@ -49,9 +49,9 @@ def _add_number(parser: argparse.ArgumentParser, flag: str, default: int | None,
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Generate; return the exit status."""
+    """Generate a corpus; return the exit status."""
     output, seed = namespace.output, namespace.seed
-    say("Generating; the usual sizes take up to two minutes.")
+    say("Generating; the default sizes take up to two minutes.")
     if namespace.corpus == "sample":
         sample.generate(output, seed, {split: getattr(namespace, split) for split in sample.SIZES})
     elif namespace.corpus == "listops":

@@ -1,6 +1,6 @@
-"""``spinn prepare``: put a corpus into numbers once, to train from on any machine.
+"""``spinn prepare``: numericalise a corpus once, for training on any machine.
 
-The folder it writes goes where files go (``--data FOLDER``) and needs neither spaCy nor torchtext.
+``--data FOLDER`` accepts the folder it writes, which requires neither spaCy nor torchtext.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Prepare; return the exit status."""
+    """Prepare a corpus; return the exit status."""
     from spinn.commands.options import given_options
     from spinn.data.prepare import load_corpus
     from spinn.errors import SpinnError
     from spinn.training.config import resolve
 
     if namespace.output.exists() and not (namespace.output / "corpus.json").is_file():
-        raise SpinnError(f"{namespace.output}: there is something else here; name a new folder.")
+        raise SpinnError(f"{namespace.output}: this is not a prepared corpus; name a new folder.")
     corpus = load_corpus(resolve(given_options(namespace)).data, say)
     try:
         corpus.save(namespace.output)

@@ -100,7 +100,7 @@ class VectorTable:
         except (RuntimeError, ValueError, TypeError, EOFError, OSError) as error:
             raise _explain(path, error) from error
         if table.dim is None or len(table.stoi) == 0:
-            raise DataError(path, "no word vectors are in it", remedy="Give a GloVe text file")
+            raise DataError(path, "it contains no word vectors", remedy="Give a GloVe text file")
         self.dimension: int = table.dim
         self._rows: Mapping[str, int] = table.stoi
         self._vectors: Tensor = table.vectors
@@ -201,5 +201,5 @@ def _explain(path: Path, error: Exception) -> DataError:
     except (EOFError, OSError, UnicodeDecodeError) as second:
         return DataError(path, f"it cannot be read ({second})", remedy=remedy)
     if dimension is None:
-        return DataError(path, "no word vectors are in it", remedy="Give a GloVe text file")
+        return DataError(path, "it contains no word vectors", remedy="Give a GloVe text file")
     return DataError(path, f"it cannot be read ({error})", remedy=remedy)

@@ -1,9 +1,9 @@
-"""How well labels are predicted: accuracy, F1 per label, the confusion matrix and the mean loss.
+"""Classification metrics: accuracy, F1 per label, the confusion matrix and the mean loss.
 
-The training loop and the evaluate command feed a :class:`ClassificationReport` batch by batch and
-read the figures at the end, as numbers for a file (:meth:`ClassificationReport.as_dict`) or as a
-table for a person (:meth:`ClassificationReport.format`). Everything follows from the confusion
-matrix, so the report takes no more room for a million pairs than for one.
+Evaluation adds batches to a :class:`ClassificationReport`, which returns the metrics as a
+dictionary (:meth:`ClassificationReport.as_dict`) or as a plain-text table
+(:meth:`ClassificationReport.format`). All metrics except the loss are computed from the confusion
+matrix, so memory does not grow with the number of pairs.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ FloatArray = NDArray[np.float64]
 
 
 class ClassificationReport:
-    """Counts of gold and predicted labels, and all that is computed from them.
+    """Counts of gold and predicted labels, and the metrics computed from them.
 
-    A ratio whose denominator is zero is 0: the precision of a label never predicted, the recall of
-    a label without gold pairs, and every figure of a report that has seen no pairs. The macro F1
-    leaves out the labels that are neither gold nor predicted anywhere.
+    The examples are pairs of sentences or single sentences; both are called pairs here. Ratios with
+    a zero denominator are 0: the precision of a label that is never predicted, the recall of a
+    label without gold pairs, and all metrics of an empty report. The macro F1 excludes labels that
+    are neither gold nor predicted.
 
     Parameters
     ----------
     labels
-        The names of the K labels; label ``k`` of the arrays is ``labels[k]``.
+        Names of the K labels, by index.
     unit
-        What is counted, in a word for the table. (It may be sentences that are labelled; pairs
-        stand for them in what is said here.)
+        Name of the examples in the table.
 
     """
 
@@ -48,14 +48,14 @@ class ClassificationReport:
         Parameters
         ----------
         predicted, gold
-            Label numbers ``[P]``.
+            Label indices ``[P]``.
         loss
-            The mean loss of these P pairs; batches are weighted by their size.
+            Mean loss of these P pairs; batches are weighted by size.
 
         Raises
         ------
         ValueError
-            If the arrays differ in shape, or hold a number that stands for no label.
+            If the shapes differ, or an index is out of range.
 
         """
         predicted, gold = np.asarray(predicted), np.asarray(gold)
@@ -65,49 +65,49 @@ class ClassificationReport:
         for name, numbers in (("predicted", predicted), ("gold", gold)):
             outside = numbers[(numbers < 0) | (numbers >= size)]
             if outside.size:
-                raise ValueError(f"{name} label {outside[0]} is none of 0 to {size - 1}")
+                raise ValueError(f"{name} label {outside[0]} is not in 0 to {size - 1}")
         cells = np.bincount(gold.astype(np.int64) * size + predicted, minlength=size * size)
         self.confusion += cells.reshape(size, size)
         self._loss_sum += float(loss) * len(gold)
 
     @property
     def count(self) -> int:
-        """How many pairs were seen."""
+        """Number of pairs."""
         return int(self.confusion.sum())
 
     @property
     def accuracy(self) -> float:
-        """The share of pairs whose label is right."""
+        """Fraction of pairs with the correct label."""
         return float(_ratio(self.confusion.trace(), self.confusion.sum()))
 
     @property
     def majority(self) -> float:
-        """The accuracy of always answering with the commonest gold label."""
+        """Accuracy of always predicting the most frequent gold label."""
         return float(_ratio(self._gold.max(), self.count))
 
     @property
     def loss(self) -> float:
-        """The mean loss of a pair."""
+        """Mean loss per pair."""
         return self._loss_sum / self.count if self.count else 0.0
 
     @property
     def precision(self) -> FloatArray:
-        """Of the pairs predicted to have a label, the share that have it, ``[K]``."""
+        """Precision of each label, ``[K]``."""
         return _ratio(self.confusion.diagonal(), self.confusion.sum(axis=0))
 
     @property
     def recall(self) -> FloatArray:
-        """Of the pairs that have a label, the share predicted to have it, ``[K]``."""
+        """Recall of each label, ``[K]``."""
         return _ratio(self.confusion.diagonal(), self.confusion.sum(axis=1))
 
     @property
     def f1(self) -> FloatArray:
-        """The harmonic mean of precision and recall, ``[K]``."""
+        """Harmonic mean of precision and recall of each label, ``[K]``."""
         return _ratio(2 * self.confusion.diagonal(), self._occurrences)
 
     @property
     def macro_f1(self) -> float:
-        """The mean of F1 over the labels that occur, be it gold or predicted."""
+        """Mean F1 over labels that occur, gold or predicted."""
         occurs = self._occurrences > 0
         return float(self.f1[occurs].mean()) if occurs.any() else 0.0
 
@@ -116,7 +116,7 @@ class ClassificationReport:
         return self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give all figures as plain numbers, lists and dictionaries, ready for JSON."""
+        """Return all metrics as a dictionary for JSON."""
         figures = zip(self.labels, self.precision, self.recall, self.f1, self._gold, strict=True)
         return {
             "count": self.count,
@@ -143,7 +143,7 @@ class ClassificationReport:
         }
 
     def format(self) -> str:
-        """Write the report as a table in plain text; ratios are in per cent."""
+        """Return the report as plain-text tables; ratios are percentages."""
         summary = (
             f"accuracy {100 * self.accuracy:.2f}%   macro F1 {100 * self.macro_f1:.2f}%   "
             f"loss {self.loss:.4f}   {self.unit} {self.count:,}"
@@ -157,32 +157,32 @@ class ClassificationReport:
         for label, row in zip(self.labels, self.confusion, strict=True):
             confusion.append([label, *(f"{cell:,}" for cell in row)])
         parts = [summary, _table(scores), _table(confusion)]
-        return "\n\n".join(parts + self._remarks())
+        return "\n\n".join(parts + self._notes())
 
     @property
     def _gold(self) -> NDArray[np.int64]:
         return self.confusion.sum(axis=1)
 
-    def _remarks(self) -> list[str]:
-        """Say which ratios of the table have nothing to divide by."""
-        remarks = []
-        whats = "precision (never predicted)", f"recall (no gold {self.unit})"
-        for axis, what in enumerate(whats):
+    def _notes(self) -> list[str]:
+        """Return a note on the ratios in the table with a zero denominator."""
+        notes = []
+        ratios = "precision (never predicted)", f"recall (no gold {self.unit})"
+        for axis, ratio in enumerate(ratios):
             empty = self.confusion.sum(axis=axis) == 0
             names = [label for label, is_empty in zip(self.labels, empty, strict=True) if is_empty]
             if names:
-                remarks.append(f"Undefined, given as 0: {what} of {', '.join(names)}.")
-        return ["\n".join(remarks)] if remarks else []
+                notes.append(f"Undefined, given as 0: {ratio} of {', '.join(names)}.")
+        return ["\n".join(notes)] if notes else []
 
 
 def _ratio(part: Any, whole: Any) -> FloatArray:
-    """Divide elementwise; 0 where there is nothing to divide by."""
+    """Divide elementwise; 0 if the denominator is 0."""
     part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 def _table(rows: list[list[str]]) -> str:
-    """Set rows in columns: the first to the left, the others to the right."""
+    """Align rows in columns, the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for first, *others in rows:

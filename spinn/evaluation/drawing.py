@@ -1,7 +1,7 @@
-"""Trees drawn in plain text, for people who look at what a model parsed.
+"""Drawings of trees in plain text, as printed by ``spinn predict``.
 
-The tree lies on its side: one word a line, in reading order, and the nodes to the left of the words
-they cover, the root leftmost::
+The tree grows from left to right: the root is leftmost, and each word has a line, in reading
+order::
 
     ┬─┬──── the
     │ └──── dog
@@ -9,9 +9,8 @@ they cover, the root leftmost::
       └─┬── a
         └── cat
 
-The predict command prints these. A drawing keeps to a given width whatever the tree: levels move
-closer together first, and subtrees that are still too deep become drawings of their own. Nothing
-here recurses.
+Drawings do not exceed a given width. For deep trees the columns per level are reduced first; then
+subtrees that are still too deep are drawn separately. All functions are iterative.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ MINIMUM_WIDTH = 24
 
 
 class _Signs(NamedTuple):
-    """The characters that a drawing is made of."""
+    """The characters of a drawing."""
 
     node: str
     last: str
@@ -46,8 +45,8 @@ _ASCII = _Signs(node="+", last="`", down="|", across="-", cut="~")
 class _Tree(NamedTuple):
     """Nodes by number: the N words first, then the composed nodes, the root last."""
 
-    children: list[tuple[int, int]]  # of node N + i
-    height: list[int]  # of every node; a word has 0
+    children: list[tuple[int, int]]  # entry i belongs to node N + i
+    height: list[int]  # of every node; words have height 0
     words: list[str]
 
 
@@ -58,7 +57,7 @@ def draw_tree(
     *,
     ascii_only: bool = False,
 ) -> str:
-    """Draw a tree on its side, one word a line.
+    """Draw a tree, one word per line.
 
     Parameters
     ----------
@@ -67,11 +66,11 @@ def draw_tree(
     transitions
         The tree, ``[2N - 1]``.
     width
-        The columns that no line may exceed; ``None`` sets no limit. Where a tree is too deep for
-        them, a mark like ``[1]`` stands for a subtree that is drawn below under the same mark, and
-        a word that takes more than a third of the width is cut short.
+        Maximum number of columns; ``None`` sets no limit. If a tree is too deep, a mark like
+        ``[1]`` replaces a subtree, which is drawn below under the same mark. Words longer than a
+        third of the width are truncated.
     ascii_only
-        Draw with ``+ | ` -`` in place of box characters, for terminals without Unicode.
+        Draw with ``+ | ` -`` instead of box characters, for terminals without Unicode.
 
     Raises
     ------
@@ -83,7 +82,7 @@ def draw_tree(
     """
     if width is not None and width < MINIMUM_WIDTH:
         raise ConfigurationError(
-            f"A tree cannot be drawn in {width} columns; give it at least {MINIMUM_WIDTH}."
+            f"A tree cannot be drawn in {width} columns; use at least {MINIMUM_WIDTH}."
         )
     signs = _ASCII if ascii_only else _BOX
     check(transitions, len(words))
@@ -92,7 +91,7 @@ def draw_tree(
     tree = _build(words, transitions)
     step, levels = _spacing(tree, width)
     drawings = []
-    waiting = deque([len(tree.height) - 1])  # roots of the drawings still to make
+    waiting = deque([len(tree.height) - 1])  # roots of the remaining drawings
     marks = 0
     while waiting:
         drawing, deeper = _draw(tree, waiting.popleft(), step, levels, signs, marks)
@@ -104,7 +103,7 @@ def draw_tree(
 
 
 def _build(words: Sequence[str], transitions: Sequence[int] | TransitionArray) -> _Tree:
-    """Give every node its number and find its children and height."""
+    """Assign numbers to nodes and find their children and heights."""
     children: list[tuple[int, int]] = []
     height = [0] * len(words)
     stack: list[int] = []
@@ -122,14 +121,14 @@ def _build(words: Sequence[str], transitions: Sequence[int] | TransitionArray) -
 
 
 def _spacing(tree: _Tree, width: int | None) -> tuple[int, int]:
-    """Choose the columns a level takes (1 where there is no room for 2), and how many are drawn."""
+    """Return the columns per level (2, or 1 if the width is too small), and the levels to draw."""
     height = tree.height[-1]
     if width is None:
         return 2, height
     room = width - 2 - max(_columns(word) for word in tree.words)
     if 2 * height <= room:
         return 2, height
-    if height > room:  # marks will be written where words are
+    if height > room:  # marks take the place of words
         room = min(room, width - 2 - len(f"[{len(tree.words)}]"))
     return 1, room
 
@@ -141,13 +140,13 @@ def _draw(
 
     Returns
     -------
-    The drawing, and the nodes for which it holds a mark; the marks are numbered on from ``marks``.
+    The drawing, and the nodes replaced by marks; marks are numbered from ``marks + 1``.
 
     """
     rows: list[tuple[str, str]] = []  # the lines to the left of a word, and the word
     deeper: list[int] = []
     gap, dash = " " * (step - 1), signs.across * (step - 1)
-    # Each entry: a node, what its first line begins with, and what its further lines begin with.
+    # Entries are a node, the prefix of its first row and the prefix of its other rows.
     agenda = [(root, "", "")]
     while agenda:
         node, first, further = agenda.pop()
@@ -168,7 +167,7 @@ def _draw(
 
 
 def _columns(text: str) -> int:
-    """Count the terminal columns a text takes: wide characters have two, combining ones none."""
+    """Return the terminal columns of a text: wide characters take two, combining ones none."""
     return sum(
         0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
         for sign in text
@@ -176,7 +175,7 @@ def _columns(text: str) -> int:
 
 
 def _shorten(word: str, width: int, cut: str) -> str:
-    """Cut a word to a number of columns, and mark the cut."""
+    """Truncate a word to a number of columns, ending in the sign ``cut``."""
     if _columns(word) <= width:
         return word
     while _columns(word) > width - 1:

@@ -18,13 +18,8 @@ from torch.nn import functional
 from spinn.data.batching import Batch, Batcher
 from spinn.data.dataset import NO_LABEL, PairDataset
 from spinn.evaluation.classification import ClassificationReport
-from spinn.evaluation.parsing import (
-    Conventions,
-    ParseScore,
-    TransitionAccuracy,
-    compare_with_shapes,
-    mean_depth,
-)
+from spinn.evaluation.transition_accuracy import TransitionAccuracy
+from spinn.evaluation.tree_scores import Conventions, ParseScore, compare_with_shapes, mean_depth
 from spinn.model.pair import PairModel
 from spinn.model.types import Plan
 from spinn.runtime import arithmetic, evaluation_mode

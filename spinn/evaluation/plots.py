@@ -1,9 +1,9 @@
-"""The learning curve of a run as a picture.
+"""Plots of the learning curve of a run.
 
-The training loop writes a line to ``metrics.jsonl`` at every logging step and after every look at
-the development set; :func:`plot_learning_curve` turns those records into a PNG beside it. It uses
-matplotlib's objects with the Agg canvas and not ``pyplot``, so it needs no display and leaves no
-state behind.
+Training appends a record to ``metrics.jsonl`` at every logging step and after every evaluation on
+the development set; :func:`plot_learning_curve` plots these records to a PNG file. It uses
+matplotlib's objects and the Agg canvas instead of ``pyplot``, so it needs no display and has no
+global state.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ FloatArray = NDArray[np.float64]
 TRAIN_COLOUR = "#3b6fb6"
 DEV_COLOUR = "#d1622b"
 TEXT_COLOUR = "#333333"
-LOG_SCALE_RATIO = 30.0  # losses that span more than this are told apart on a logarithmic axis only
-SMOOTHED_FROM = 40  # a train curve of this many records is noisy enough to smooth
+LOG_SCALE_RATIO = 30.0  # if the ratio of the losses is larger, the axis is logarithmic
+SMOOTHED_FROM = 40  # train curves with at least this number of records are smoothed
 
 
 def plot_learning_curve(records: Sequence[Record], path: Path, title: str) -> None:
-    """Draw loss and accuracy over epochs, for the training and the development set, as a PNG.
+    """Plot loss and accuracy on the training and development set over epochs to a PNG file.
 
     Parameters
     ----------
     records
-        Records of ``metrics.jsonl``: ``kind`` is ``"train"`` or ``"dev"`` (others are passed over),
-        ``epoch`` counts the epochs done, ``loss`` is the mean per pair and ``accuracy`` a fraction.
+        Records of ``metrics.jsonl``: ``kind`` is ``"train"`` or ``"dev"`` (others are ignored),
+        ``epoch`` the number of epochs completed, ``loss`` the mean per pair and ``accuracy`` a
+        fraction.
     path
-        Where the picture goes. It is written beside and then moved there, so a reader never finds
-        half a picture.
+        The output file; it is replaced when the plot is complete.
     title
-        The heading: what was trained, on what.
+        The title of the figure.
 
     Raises
     ------
     SpinnError
-        If there is neither a train nor a dev record, or the picture cannot be written.
+        If there is neither a train nor a dev record, or the file cannot be written.
 
     """
     figure = learning_curve_figure(records, title)
@@ -57,7 +57,7 @@ def plot_learning_curve(records: Sequence[Record], path: Path, title: str) -> No
 
 
 def learning_curve_figure(records: Sequence[Record], title: str) -> Figure:
-    """Make the figure of :func:`plot_learning_curve` without writing it.
+    """Return the figure of :func:`plot_learning_curve`.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def learning_curve_figure(records: Sequence[Record], title: str) -> Figure:
     """
     records = [record for record in records if record.get("kind") in ("train", "dev")]
     if not records:
-        raise SpinnError("There is nothing to plot yet: train until the first metrics are written.")
+        raise SpinnError("There is nothing to plot yet: train until the first metrics are logged.")
     figure = Figure(figsize=(11, 4.4), dpi=150, layout="constrained")
     figure.suptitle(title, fontsize=13, color=TEXT_COLOUR)
     loss_axes, accuracy_axes = figure.subplots(1, 2)
@@ -76,21 +76,21 @@ def learning_curve_figure(records: Sequence[Record], title: str) -> Figure:
     _set_loss_scale(loss_axes, records)
     accuracy_axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
     _mark_best(loss_axes, accuracy_axes, records)
-    # Both panels have the same curves; one legend below them covers none.
+    # The panels have the same curves, so they share a legend, which covers neither.
     handles, names = loss_axes.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return figure
 
 
 def _series(records: Sequence[Record], kind: str, name: str) -> tuple[FloatArray, FloatArray]:
-    """Collect the epochs and the values ``name`` of one kind of record."""
+    """Return the epochs and the values ``name`` of one kind of record."""
     chosen = [record for record in records if record["kind"] == kind]
     epochs = np.array([record["epoch"] for record in chosen], dtype=np.float64)
     return epochs, np.array([record[name] for record in chosen], dtype=np.float64)
 
 
 def _draw_curves(axes: Axes, records: Sequence[Record], name: str) -> None:
-    """Draw the train and dev curves of one figure, and dress the panel."""
+    """Draw the train and dev curves of one metric, and format the axes."""
     epochs, values = _series(records, "train", name)
     if len(epochs) >= SMOOTHED_FROM:
         size = max(3, len(epochs) // 40)
@@ -113,16 +113,16 @@ def _draw_curves(axes: Axes, records: Sequence[Record], name: str) -> None:
 
 
 def _running_mean(values: FloatArray, size: int) -> FloatArray:
-    """Average each value with those before it, ``size`` in all where there are as many."""
+    """Average each value and up to ``size - 1`` values before it."""
     total = np.concatenate(([0.0], np.nancumsum(values)))
-    known = np.concatenate(([0], np.isfinite(values).cumsum()))
+    finite = np.concatenate(([0], np.isfinite(values).cumsum()))
     end = np.arange(1, len(values) + 1)
     start = np.maximum(end - size, 0)
-    return (total[end] - total[start]) / np.maximum(known[end] - known[start], 1)
+    return (total[end] - total[start]) / np.maximum(finite[end] - finite[start], 1)
 
 
 def _set_loss_scale(axes: Axes, records: Sequence[Record]) -> None:
-    """Take a logarithmic axis for losses of very different size, else a linear one from 0."""
+    """Use a logarithmic axis if the losses span orders of magnitude, else a linear one from 0."""
     values = np.concatenate([_series(records, kind, "loss")[1] for kind in ("train", "dev")])
     values = values[np.isfinite(values)]
     if values.size and values.min() > 0 and values.max() / values.min() > LOG_SCALE_RATIO:
@@ -134,7 +134,7 @@ def _set_loss_scale(axes: Axes, records: Sequence[Record]) -> None:
 
 
 def _mark_best(loss_axes: Axes, accuracy_axes: Axes, records: Sequence[Record]) -> None:
-    """Mark the dev point of the highest accuracy, the earliest one if several share it."""
+    """Mark the dev point with the highest accuracy, the earliest one in a tie."""
     epochs, accuracies = _series(records, "dev", "accuracy")
     _, losses = _series(records, "dev", "loss")
     if not np.isfinite(accuracies).any():
@@ -160,7 +160,7 @@ def _mark_best(loss_axes: Axes, accuracy_axes: Axes, records: Sequence[Record]) 
 
 
 def _write(canvas: FigureCanvasAgg, path: Path) -> None:
-    """Write the picture, whole or not at all."""
+    """Write the figure to a file atomically."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as scratch, scratch.open("wb") as stream:

@@ -19,7 +19,8 @@ from spinn.data.examples import PAIR, Example, kind_with
 from spinn.data.readers import UNLABELLED, ReadCounts, check_parses, read_files
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.evaluate import Evaluation, all_scores
-from spinn.evaluation.parsing import Conventions, to_treebank
+from spinn.evaluation.tree_scores import Conventions
+from spinn.evaluation.treebank import to_treebank
 from spinn.files import write_whole, written_whole
 from spinn.transitions import TransitionArray, to_brackets
 from spinn.trees import GUMBEL_TREES, TreeSource, tree_source

@@ -1,4 +1,4 @@
-"""The classifier: from one or two sentence vectors to scores of the labels."""
+"""The classifier, from one or two sentence vectors to label scores."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from spinn.model.leaves import make_norm
 
 
 class PairClassifier(nn.Module):
-    """A multilayer perceptron over [u, v, u - v, u * v] (Mou et al. 2016), or u of one sentence.
+    """A multilayer perceptron over [u, v, u - v, u * v] (Mou et al. 2016) or a single sentence u.
 
     Parameters
     ----------
     sentence_size
         H, the width of a sentence vector.
     labels
-        How many labels there are.
+        Number of labels.
     layers, width
-        Depth and width of the hidden layers (ReLU).
+        Number and width of the hidden layers (ReLU).
     norm, dropout
-        After the features and after each hidden layer.
+        Normalisation and dropout probability after the features and after each hidden layer.
     sides
-        How many sentences are classified together: 2, or 1.
+        Number of sentences per example: 2 for pairs, or 1.
 
     """
 
@@ -48,7 +48,7 @@ class PairClassifier(nn.Module):
         self.layers = nn.Sequential(*modules, nn.Linear(size, labels))
 
     def forward(self, premise: Tensor, hypothesis: Tensor | None = None) -> Tensor:
-        """Score pairs of sentence vectors ``[P, H]``, or single ones, as ``[P, labels]``."""
+        """Return scores ``[P, labels]`` of pairs of sentence vectors ``[P, H]``, or single ones."""
         if hypothesis is None:
             return self.layers(premise)
         difference, product = premise - hypothesis, premise * hypothesis

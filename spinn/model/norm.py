@@ -1,6 +1,6 @@
-"""Batch normalisation over all rows of a batch, also where several processes share its rows.
+"""Batch normalisation over all rows of a batch, also if they are split between processes.
 
-``torch.nn.SyncBatchNorm`` does this on GPUs alone; here it is the same on every device.
+``torch.nn.SyncBatchNorm`` supports GPUs only; this module supports every device.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from spinn.ops.allreduce import all_sum, world_size
 
 
 class GlobalBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation of rows ``[n, width]``, of which each process has some.
+    """Batch normalisation of rows ``[n, width]`` split between processes.
 
     Outputs, gradients and running statistics are those of ``nn.BatchNorm1d`` over the rows of all
-    processes together, however unequal their numbers; so are the keys of its state. In a single
-    process, and in evaluation, it is ``nn.BatchNorm1d``; but a row that is alone in a batch, which
-    has no variance, is normalised as in evaluation.
+    processes; their numbers of rows may differ. The state dictionary has the same keys. In a single
+    process, and in evaluation mode, this is ``nn.BatchNorm1d``, except that a batch of one row,
+    which has no variance, is normalised as in evaluation mode.
 
     Attributes
     ----------
     counts
-        Whether this process's rows have a part in the statistics; a mode, like ``training``, set
-        by :func:`count_rows`.
+        Whether the rows of this process contribute to the statistics; set by :func:`count_rows`.
 
     """
 
@@ -36,24 +35,24 @@ class GlobalBatchNorm(nn.BatchNorm1d):
         self.counts = True
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Normalise rows; in training every process has to take part, with a row at least."""
+        """Normalise rows; in training every process must call this with at least one row."""
         if not self.training or (world_size() == 1 and len(rows) > 1):
             return super().forward(rows)
         if world_size() == 1:
             return self._as_in_evaluation(rows)
-        exact = rows.to(self.weight.dtype)  # sums over many rows are too much for bf16
-        own = len(exact) if self.counts else 0
-        sums = all_sum(torch.cat([exact[:own].sum(0), exact.new_tensor([own])]))
+        exact = rows.to(self.weight.dtype)  # bf16 is too imprecise for sums over many rows
+        counted = len(exact) if self.counts else 0
+        sums = all_sum(torch.cat([exact[:counted].sum(0), exact.new_tensor([counted])]))
         count = sums[-1].detach()
         if count == 1:
             return self._as_in_evaluation(rows)
         mean = sums[:-1] / count
-        # A second sum, of squares around the mean: a difference of large sums would lose digits.
+        # Sum the squares of centred values: E[x^2] - E[x]^2 would cancel.
         centred = exact - mean
-        variance = all_sum(centred[:own].square().sum(0)) / count
+        variance = all_sum(centred[:counted].square().sum(0)) / count
         self._track(mean.detach(), variance.detach(), count)
-        normal = centred * (variance + self.eps).rsqrt()
-        return (normal * self.weight + self.bias).to(rows.dtype)
+        normalised = centred * (variance + self.eps).rsqrt()
+        return (normalised * self.weight + self.bias).to(rows.dtype)
 
     def _as_in_evaluation(self, rows: Tensor) -> Tensor:
         return nn.functional.batch_norm(
@@ -62,7 +61,7 @@ class GlobalBatchNorm(nn.BatchNorm1d):
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
-        """Move the running statistics towards those of the batch, the variance without bias."""
+        """Update the running statistics, with the unbiased variance."""
         assert self.momentum is not None
         unbiased = variance * count / (count - 1).clamp(min=1)
         self.num_batches_tracked += 1
@@ -71,7 +70,11 @@ class GlobalBatchNorm(nn.BatchNorm1d):
 
 
 def count_rows(model: nn.Module, counts: bool) -> None:
-    """Say whether what this process runs next belongs to the batch, or only keeps step."""
+    """Set whether the next rows of this process contribute to the statistics.
+
+    A process without a part of the batch still runs the model, because every process must take part
+    in the sums, but its rows are not counted.
+    """
     for module in model.modules():
         if isinstance(module, GlobalBatchNorm):
             module.counts = counts

@@ -1,7 +1,7 @@
-"""Sums over the processes that train one model together; in a single process, the value itself.
+"""Differentiable sums over the processes of a training run; the identity in a single process.
 
-The group is torch's own default process group, wherever one is up. What a model computes from such
-a sum in one process depends on the values of all, so gradients are summed up in the same way.
+The group is torch's default process group, if initialised. The result in each process depends on
+the values of all processes, so the backward pass sums gradients over processes too.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from torch.autograd.function import once_differentiable
 
 
 def world_size() -> int:
-    """Count the processes that train together."""
-    up = distributed.is_available() and distributed.is_initialized()
-    return distributed.get_world_size() if up else 1
+    """Return the number of processes in the run."""
+    initialized = distributed.is_available() and distributed.is_initialized()
+    return distributed.get_world_size() if initialized else 1
 
 
 def all_sum(value: Tensor) -> Tensor:
-    """Sum a tensor of any shape over all processes, each of which has to call this.
+    """Sum a tensor of any shape over all processes; every process must call this.
 
-    The gradient is that of the sum of what all processes make of the result.
+    The gradient is that of the sum of the losses of all processes.
     """
     if world_size() == 1:
         return value

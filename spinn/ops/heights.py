@@ -1,12 +1,12 @@
-"""The order in which the trees of a batch are composed by height, all sentences together.
+"""The schedule for composing the trees of a batch by height.
 
-Without a tracker a node depends on its children alone, so all nodes of one height are composed in
-one call: as many calls as the highest tree has levels, not as many as the longest sentence has
-transitions. This is integer work in array operations over the whole batch, done when the batch is
-built.
+Without a tracker a node depends on its children only, so all nodes of the same height, over all
+sentences, are composed in one call. The number of calls is the height of the highest tree instead
+of the number of transitions of the longest sentence. The schedule is computed by integer array
+operations when the batch is built.
 
-Equal subtrees have equal vectors. Where nothing below the compositions is random, each distinct
-subtree of the batch is listed once, and all its parents share it.
+Equal subtrees have equal vectors, unless dropout below the compositions makes them differ. In this
+case each distinct subtree of the batch can be listed once and shared by all its parents.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Heights:
-    """Which nodes are composed when. Leaves are nodes 0 to N - 1; the others follow by height.
+    """A schedule. Leaves are nodes 0 to N - 1; composed nodes follow in order of height.
 
     Attributes
     ----------
@@ -40,8 +40,8 @@ class Heights:
     leaves
         ``[L, B]``, the leaf of each word of each sentence, padded with the root.
     words
-        ``[N]``, the words of the leaves where leaves are shared; otherwise ``None``, and the
-        leaves are all words of the batch in the order of a packed sequence.
+        ``[N]``, the word of each leaf if leaves are shared. If ``None``, leaves are the words of
+        the batch in the order of a packed sequence.
 
     """
 
@@ -58,7 +58,7 @@ class Heights:
         return self.words is not None
 
     def to(self, device: torch.device) -> Heights:
-        """Move the heights to a device."""
+        """Return a copy on another device."""
         return replace(
             self,
             children=self.children.to(device),
@@ -69,7 +69,7 @@ class Heights:
         )
 
     def reorder(self, order: Tensor) -> Heights:
-        """Return the heights of the sentences in another order ``[B]``; nodes keep their number."""
+        """Return the schedule with sentences in another order ``[B]``; node numbers are kept."""
         return replace(
             self,
             roots=self.roots[order],
@@ -83,7 +83,7 @@ def heights_of(
     lengths: Numbers,
     words: NDArray[np.int32] | NDArray[np.int64] | None = None,
 ) -> Heights:
-    """Order the compositions of a batch by height.
+    """Return the schedule of a batch.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def heights_of(
         ``[L, B]``, padded; if given, equal words and equal subtrees are shared.
 
     """
-    # The batch as one long sequence of transitions, sentence after sentence.
+    # The transitions of the batch as one sequence, sentence after sentence.
     inside = np.arange(len(transitions)) < 2 * lengths[:, None] - 1
     steps = transitions.T[inside]
     is_reduce = steps == Transition.REDUCE
@@ -148,7 +148,7 @@ def _relatives(is_reduce: NDArray[np.bool_]) -> tuple[Numbers, Numbers, Numbers]
     earlier step after which the stack was as deep as it is after the REDUCE. Each sentence leaves
     one item on the stack, so this holds across sentences that follow each other.
     """
-    # Numbers of 16 bits are sorted in linear time.
+    # numpy sorts 16-bit integers in linear time.
     narrow = np.int16 if len(is_reduce) < 2**15 else np.int64
     depth = np.cumsum(np.where(is_reduce, -1, 1), dtype=narrow)
     order = np.argsort(depth, kind="stable")

@@ -1,9 +1,9 @@
-"""An LSTM cell that is applied step by step, with a hand-written backward.
+"""An LSTM cell applied step by step, with a hand-written backward pass.
 
-The tracker takes one step for each transition. What it computes is ``torch.nn.LSTMCell``, and that
-is its plain twin; but there every step of the backward pass adds a whole matrix to the gradient of
-the weights. Here inputs and gates of all steps lie side by side, and those gradients are one matrix
-product each, at the end. Under autocast the products run in its type; gates and states keep that of
+The tracker takes one step per transition. Results equal those of ``torch.nn.LSTMCell``, whose
+backward pass adds a matrix to the gradient of the weights at every step. Here inputs and gates of
+all steps are stored in contiguous arrays, and each weight gradient is one matrix product at the end
+of the backward pass. Under autocast matrix products use its type; gates and states keep the type of
 the input.
 """
 
@@ -21,16 +21,16 @@ State = tuple[Tensor, Tensor]
 
 
 class LSTMSteps:
-    """The steps of one pass through a batch.
+    """The steps of one pass over a batch.
 
     Parameters
     ----------
     cell
         The cell, with inputs of width I and states of width K.
     like
-        A tensor of the type and on the device of the inputs.
+        A tensor with the type and device of the inputs.
     rows
-        How many rows will be fed in all steps together.
+        Total number of rows of all steps.
 
     """
 
@@ -54,7 +54,7 @@ class LSTMSteps:
 
 
 class _Work:
-    """The arrays of all steps; a row is one sentence at one step."""
+    """The arrays of all steps; each row is one sentence at one step."""
 
     def __init__(self, cell: nn.LSTMCell, like: Tensor, rows: int) -> None:
         self.type = product_type(like)
@@ -65,14 +65,17 @@ class _Work:
         self.inputs = like.new_empty(rows + ROWS, cell.input_size, dtype=self.type)
         self.states = like.new_empty(rows + ROWS, cell.hidden_size, dtype=self.type)
         self.gates = like.new_empty(rows, 4 * cell.hidden_size)
-        # Of the gates before their activation; there while a backward pass runs. It goes through
-        # the first steps, as many as matter to it.
+        # Gradient of the gates before activation, allocated during a backward pass. ``reached`` is
+        # the number of rows that have one: the last steps may have no influence on the loss.
         self.gradient: Tensor | None = None
         self.reached = 0
 
 
 class _Begin(torch.autograd.Function):
-    """Hand out a token; at the end of the backward pass, sum up the gradients of the weights."""
+    """Return a token that all steps depend on, so its backward runs last.
+
+    It computes the gradients of the weights from those of the gates of all steps.
+    """
 
     @staticmethod
     def forward(
@@ -102,7 +105,7 @@ class _Begin(torch.autograd.Function):
 
 
 class _Step(torch.autograd.Function):
-    """Take one step; the gates are in torch's order: input, forget, candidate, output."""
+    """Take one step; gates are in torch's order: input, forget, candidate, output."""
 
     @staticmethod
     def forward(
@@ -140,13 +143,13 @@ class _Step(torch.autograd.Function):
         write, keep, candidate, show = work.gates[start:end].chunk(4, dim=1)
         inner = hidden_gradient * show
         after = memory_gradient + inner.addcmul_(inner * squashed, squashed, value=-1)
-        own = work.gradient[start:end]
-        to_write, to_keep, to_candidate, to_show = own.chunk(4, dim=1)
+        gates = work.gradient[start:end]
+        to_write, to_keep, to_candidate, to_show = gates.chunk(4, dim=1)
         torch.mul(after, candidate * write * (1 - write), out=to_write)
         torch.mul(after, memory * keep * (1 - keep), out=to_keep)
         torch.mul(after, write * (1 - candidate * candidate), out=to_candidate)
         torch.mul(hidden_gradient, squashed * show * (1 - show), out=to_show)
-        outer = own.to(work.type)
-        inputs = (outer @ work.input_weight).to(own.dtype)
-        hidden = (outer @ work.state_weight).to(own.dtype)
+        outer = gates.to(work.type)
+        inputs = (outer @ work.input_weight).to(gates.dtype)
+        hidden = (outer @ work.state_weight).to(gates.dtype)
         return ctx.token, inputs, hidden, after * keep, None

@@ -1,23 +1,22 @@
-"""Building trees bottom-up: of all neighbours, the two that score best become one node.
+"""Bottom-up composition: each layer merges the pair of neighbours with the highest score.
 
-This is the composition of Choi, Yoo and Lee (2018). A layer of n nodes has n - 1
-candidates, one for each pair of neighbours; a query vector scores them, one is chosen, and the next
-layer has it in the place of its children. In training the choice is drawn by straight-through
-Gumbel-softmax: forwards the layer moves up by the chosen one-hot vector y, backwards as if by the
-soft one, so that
+This is the Gumbel Tree-LSTM of Choi, Yoo and Lee (2018). A layer of n nodes has n - 1 candidates,
+one for each pair of neighbours. A query vector scores them, one is chosen, and in the next layer it
+replaces its children. During training the choice is a straight-through Gumbel-softmax sample: the
+forward pass uses the one-hot vector y, the backward pass the softmax probabilities, so
 
     node'_k = y_k candidate_k + (1 - sum_{j<=k} y_j) node_k + (sum_{j<k} y_j) node_{k+1}
 
-passes a gradient to every y_k.
+has a gradient with respect to every y_k.
 
-As published, each layer composes all its pairs anew: n (n - 1) / 2 compositions for a sentence of n
-words. Here a pair is composed once, as long as it stays a pair, at most 3n in all. The values are
-the same, since forwards nothing but the chosen node is new. The gradients are, too, but they must
-not simply be summed up over the layers a candidate lives through: in between, they pay for the
-choices made there. What saves the work is that a candidate which is not chosen gets a gradient
-through its score alone. The score's gradient with respect to the two children is one vector for
-each candidate, worked out once; a layer adds a multiple of it. Only chosen candidates are gone back
-through in full.
+The published algorithm composes all pairs of each layer: n (n - 1) / 2 compositions for a sentence
+of n words. Here each pair is composed once and kept as long as its nodes remain neighbours, at most
+3n compositions in all. Values are the same, because in the forward pass a layer changes only around
+the chosen node. Gradients are the same too. They are computed layer by layer, since the gradients
+of the choices in a layer depend on those accumulated from the layers above. This is cheap because a
+candidate that is not chosen gets its gradient through its score only: the derivative of the score
+with respect to the two children is one vector per candidate, computed once, and each layer adds a
+multiple of it. Only chosen candidates need the full backward pass of the tree-LSTM.
 """
 
 from __future__ import annotations
@@ -43,36 +42,38 @@ def merge(
     noise: Tensor | None = None,
     temperature: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """Build the trees of B sentences of up to L words, longest first.
+    """Build the trees of B sentences of up to L words, sorted by length in descending order.
 
     Parameters
     ----------
     leaves
         ``[N, 2H]``, hidden states and memory cells of all words.
     rows
-        ``[L, B]``, where each word's leaf is; anything beyond the end of a sentence.
+        ``[L, B]``, the row of each word in ``leaves``. Entries past the end of a sentence are
+        ignored.
     lengths
         ``[B]`` on the CPU, in descending order.
     cell
         The tree-LSTM.
     query
-        ``[H]``; a candidate's score is its product with the hidden state.
+        ``[H]``; the score of a candidate is the dot product of its hidden state and the query.
     noise
-        ``[L - 1, B, L - 1]``, added to the scores of the candidates of each layer. Without it the
-        best candidates are chosen, and no gradient passes through the choice.
+        ``[L - 1, B, L - 1]``, added to the scores of the candidates of each layer. If ``None``,
+        each layer chooses the best candidate, and choices have no gradient.
     temperature
-        Of the softmax that gradients of the choices go through.
+        Temperature of the softmax in the backward pass of the choices.
 
     Returns
     -------
     phrases, places
-        The hidden state of the node made in each layer, ``[L - 1, B, H]``, zeros where the tree is
-        finished; and which candidate it was, ``[L - 1, B]``, counted from the left, there -1.
+        The hidden state of the node composed in each layer, ``[L - 1, B, H]``, zeros for sentences
+        whose tree is complete; and the index of the chosen candidate from the left,
+        ``[L - 1, B]``, -1 for those sentences.
 
     """
-    # A leaf pair or two new pairs around a merge; around the last merge there is none.
-    most = int((lengths - 1).sum() + 2 * (lengths - 2).clamp(min=0).sum())
-    work = Work(leaves, cell, most)
+    # All pairs of leaves, then at most two new pairs around each merge except the last.
+    capacity = int((lengths - 1).sum() + 2 * (lengths - 2).clamp(min=0).sum())
+    work = Work(leaves, cell, capacity)
     forest = _Forest(work, lengths, query.detach(), noise, temperature)
     with torch.autocast(leaves.device.type, enabled=False):
         phrases, places = _Merge.apply(leaves, cell.weight, cell.bias, query, rows, forest)
@@ -81,20 +82,20 @@ def merge(
 
 @dataclass(frozen=True)
 class _Layer:
-    """What the backward pass has to know of a layer; candidates are numbered over the whole batch.
+    """A layer as saved for the backward pass; candidates are numbered over the whole batch.
 
     Attributes
     ----------
     chosen
-        ``[active]``, the candidate that each sentence with more than one node chose.
+        ``[active]``, the candidate chosen for each sentence with more than one node.
     present
-        ``[active, width]``, true where there is a candidate.
+        ``[active, width]``, true for candidates, false for padding.
     soft
-        ``[active, width]``, the probabilities behind the choice; 0 where there is no candidate.
+        ``[active, width]``, the probabilities of the choice, 0 for padding; ``None`` without noise.
     candidates
-        ``[n]``, those present, sentence by sentence.
+        ``[n]``, the candidates that are present, sentence by sentence.
     upper
-        ``[n]``, the rows of the nodes that stand in their places one layer up.
+        ``[n]``, the rows of the nodes at the same positions in the next layer.
 
     """
 
@@ -106,10 +107,10 @@ class _Layer:
 
 
 class _Forest:
-    """The trees of a batch while they grow.
+    """The trees of a batch under construction.
 
-    ``work`` holds the nodes: rows are leaves, then candidates in the order in which they are
-    composed. What sentences are made of, layer by layer, are row numbers.
+    ``work`` holds the nodes: the leaves, then the candidates in order of composition. The layers of
+    a sentence are represented by row numbers.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class _Forest:
         self.scores = query.new_empty(0)
         self._lengths = lengths.to(query.device)
         steps = torch.arange(int(lengths[0]) - 1)
-        # How many sentences still have two nodes or more, in each layer.
+        # Number of sentences with two nodes or more in each layer.
         self.active = (lengths - 1 > steps[:, None]).sum(dim=1).tolist()
 
     def grow(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,16 +143,16 @@ class _Forest:
             phrases[number, :active] = work.hidden[work.leaves + chosen]
             places[number, :active] = place.squeeze(1)
             present = self._present(number, active)
-            own = candidates[present]
+            current = candidates[present]
             nodes, candidates = self._move_up(number, nodes, candidates, place)
-            self.layers.append(_Layer(chosen, present, soft, own, nodes[present]))
+            self.layers.append(_Layer(chosen, present, soft, current, nodes[present]))
         return phrases, places
 
     def _present(self, number: int, active: int) -> Tensor:
-        """Tell where a layer has candidates: ``[active, width]``."""
+        """Return the mask of the candidates of a layer, ``[active, width]``."""
         width = len(self.active) - number
-        left = self._lengths[:active, None] - 1 - number
-        return torch.arange(width, device=left.device) < left
+        counts = self._lengths[:active, None] - 1 - number
+        return torch.arange(width, device=counts.device) < counts
 
     def _compose(self, pairs: Tensor) -> Tensor:
         """Compose and score pairs of rows ``[n, 2]``; return the new candidates ``[n]``."""
@@ -163,7 +164,14 @@ class _Forest:
         return torch.arange(start, end, device=pairs.device)
 
     def _choose(self, number: int, candidates: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Choose from ``[active, width]``: places ``[active, 1]``, and their probabilities."""
+        """Choose from candidates ``[active, width]``.
+
+        Returns
+        -------
+        The chosen places ``[active, 1]``, and the probabilities ``[active, width]``, ``None``
+        without noise.
+
+        """
         active, width = candidates.shape
         absent = ~self._present(number, active)
         scores = self.scores[candidates].masked_fill(absent, -torch.inf)
@@ -175,7 +183,7 @@ class _Forest:
     def _move_up(
         self, number: int, nodes: Tensor, candidates: Tensor, place: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Put the chosen candidates in the place of their children, and compose the new pairs."""
+        """Replace the children of the chosen candidates by these, and compose the new pairs."""
         width = candidates.shape[1]
         chosen = self.work.leaves + candidates.gather(1, place)
         source = torch.arange(width, device=place.device)
@@ -183,7 +191,7 @@ class _Forest:
         nodes = nodes.gather(1, source).scatter(1, place, chosen)
         candidates = candidates.gather(1, source[:, :-1])
         place = place.squeeze(1)
-        last = self._lengths[: len(place)] - 2 - number  # of the places in the layer above
+        last = self._lengths[: len(place)] - 2 - number  # the last place in the next layer
         left, right = (place > 0).nonzero().squeeze(1), (place < last).nonzero().squeeze(1)
         if len(left) + len(right) == 0:
             return nodes, candidates
@@ -192,30 +200,30 @@ class _Forest:
         candidates[sentence, pair] = self._compose(pairs)
         return nodes, candidates
 
-    def go_back(self, phrases: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Turn the gradient of the phrases into those of leaves, weight, bias and query."""
+    def backward(self, phrases: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Compute the gradients of leaves, weight, bias and query from that of the phrases."""
         work = self.work
         done, size, first = work.done, work.size, work.leaves
         gradients = phrases.new_zeros(first + done, 2 * size)  # of all nodes
         memories = work.memory[self.children]
-        unit, slopes = self._score_slopes(memories)
+        gate_slopes, child_slopes = self._score_slopes(memories)
         moves = self._moves()
-        total = self.scores.new_zeros(done)  # the gradient of each score, over all layers
+        total = self.scores.new_zeros(done)  # gradient of each score, summed over layers
         chosen_gates: list[Tensor] = []
         for number in reversed(range(len(self.layers))):
             layer = self.layers[number]
-            chosen, own = layer.chosen, layer.candidates
+            chosen, candidates = layer.chosen, layer.candidates
             gradients[first + chosen, :size] += phrases[number, : len(chosen)]
             gates, below = self._through_chosen(chosen, gradients[first + chosen], memories)
             chosen_gates.append(gates)
             if layer.soft is not None:
                 score = self._through_choice(layer, layer.soft, moves, gradients)
-                total.index_add_(0, own, score)
-                added = slopes.index_select(0, own).mul_(score[:, None, None])
-                children = self.children.index_select(0, own)
+                total.index_add_(0, candidates, score)
+                added = child_slopes.index_select(0, candidates).mul_(score[:, None, None])
+                children = self.children.index_select(0, candidates)
                 gradients.index_add_(0, children.flatten(), added.flatten(0, 1))
             gradients.index_add_(0, self.children[chosen].flatten(), below.flatten(0, 1))
-        gates = unit.mul_(total[:, None])
+        gates = gate_slopes.mul_(total[:, None])
         all_chosen = torch.cat([layer.chosen for layer in reversed(self.layers)])
         gates.index_add_(0, all_chosen, torch.cat(chosen_gates))
         weight = gates.to(work.type).T @ work.inputs[:done]
@@ -223,9 +231,10 @@ class _Forest:
         return gradients[:first], weight, gates.sum(0), query
 
     def _moves(self) -> Tensor:
-        """How states change where a candidate, or a right child, moves up: ``[C, 2, 2H]``.
+        """Return the state differences that gradients of choices consist of, ``[C, 2, 2H]``.
 
-        A candidate takes the place of its right child; a right child takes that of the left one.
+        They are candidate_k - node_{k+1} and node_{k+1} - node_k. The derivative of node'_k with
+        respect to y_k is the sum of both; with respect to y_j, j < k, it is the second.
         """
         work = self.work
         first, end = work.leaves, work.leaves + work.done
@@ -237,7 +246,7 @@ class _Forest:
         return moves
 
     def _score_slopes(self, memories: Tensor) -> tuple[Tensor, Tensor]:
-        """Differentiate the scores, of gates ``[C, 5H]`` and of both children ``[C, 2, 2H]``."""
+        """Differentiate scores with respect to gates ``[C, 5H]`` and children ``[C, 2, 2H]``."""
         work, done = self.work, self.work.done
         squashed = work.squashed[:done]
         gates = torch.empty_like(work.gates[:done])
@@ -249,42 +258,43 @@ class _Forest:
     def _through_chosen(
         self, chosen: Tensor, above: Tensor, memories: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Go back from states ``[n, 2H]`` to gates ``[n, 5H]`` and children ``[n, 2, 2H]``."""
+        """Backpropagate from states ``[n, 2H]`` to gates ``[n, 5H]``, children ``[n, 2, 2H]``."""
         work = self.work
         hidden, cell = above.chunk(2, dim=1)
         gates, squashed = work.gates[chosen], work.squashed[chosen]
-        own = torch.empty_like(gates)
-        kept = gate_gradients(gates, squashed, memories[chosen], hidden, cell, out=own)
-        return own, torch.cat([self._through_weight(own), kept], dim=2)
+        result = torch.empty_like(gates)
+        kept = gate_gradients(gates, squashed, memories[chosen], hidden, cell, out=result)
+        return result, torch.cat([self._through_weight(result), kept], dim=2)
 
     def _through_weight(self, gates: Tensor) -> Tensor:
-        """Go back from gates ``[n, 5H]`` to the children's hidden states ``[n, 2, H]``."""
+        """Backpropagate from gates ``[n, 5H]`` to the children's hidden states ``[n, 2, H]``."""
         work, count = self.work, len(gates)
         outer = gates.to(work.type)
-        more = rounded_rows(count, work.type) - count
-        if more:
-            outer = functional.pad(outer, (0, 0, 0, more))
+        padding = rounded_rows(count, work.type) - count
+        if padding:
+            outer = functional.pad(outer, (0, 0, 0, padding))
         below = (outer @ work.child_weight)[:count].to(gates.dtype)
         return below.unflatten(1, (2, work.size))
 
     def _through_choice(
         self, layer: _Layer, soft: Tensor, moves: Tensor, gradients: Tensor
     ) -> Tensor:
-        """Go back from the nodes of the layer above to the scores ``[n]`` of this one's candidates.
+        """Backpropagate from the nodes of the next layer to the scores ``[n]`` of this layer.
 
-        More of y_k moves up candidate k, and the right children from there on.
+        Increasing y_k moves node'_k towards candidate k and the later nodes towards their right
+        neighbours.
         """
         upper = gradients.index_select(0, layer.upper)
         moved = moves.index_select(0, layer.candidates).mul_(upper[:, None]).sum(dim=2)
         at, after = soft.new_zeros(2, *soft.shape)
         at[layer.present], after[layer.present] = moved.unbind(1)
-        own = at + after.flip(1).cumsum(dim=1).flip(1)
-        own = soft * (own - (soft * own).sum(dim=1, keepdim=True)) / self.temperature
-        return own[layer.present]
+        choice = at + after.flip(1).cumsum(dim=1).flip(1)
+        score = soft * (choice - (soft * choice).sum(dim=1, keepdim=True)) / self.temperature
+        return score[layer.present]
 
 
 class _Merge(torch.autograd.Function):
-    """Grow a forest, and go back through it."""
+    """Build a forest; the backward pass is :meth:`_Forest.backward`."""
 
     @staticmethod
     def forward(
@@ -307,5 +317,5 @@ class _Merge(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, phrases: Tensor, places: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
-        leaves, weight, bias, query = ctx.forest.go_back(phrases)
+        leaves, weight, bias, query = ctx.forest.backward(phrases)
         return leaves, weight.to(ctx.type), bias, query, None, None

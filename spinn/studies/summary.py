@@ -15,7 +15,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from spinn.evaluation.parsing import (
+from spinn.evaluation.tree_scores import (
     Conventions,
     ParseScore,
     all_spans,

@@ -1,14 +1,15 @@
-"""Several processes that train one model, as ``torchrun`` starts them.
+"""Training one model in several processes started by ``torchrun``.
 
-Each process, a rank, has the whole model and sees its share of every batch. What makes one step of
-their steps lies in four places: the data are shared out by :class:`spinn.data.batching.Batcher`;
-means over a batch are made of parts here (:func:`part_of_mean`); batch normalisation sums over all
-(:mod:`spinn.model.norm`); and torch's DistributedDataParallel averages the gradients.
+Each process (rank) holds the whole model and reads its part of every batch. A step of all processes
+together equals the step of a single process, by four means: :class:`spinn.data.batching.Batcher`
+splits the batches, :func:`part_of_mean` divides sums by the size of the whole batch, batch
+normalisation uses the rows of all processes (:mod:`spinn.model.norm`), and torch's
+DistributedDataParallel averages gradients.
 
-Everything else is done by the first process for all (:func:`on_first`): writing, evaluating,
-speaking. What may fail in one process alone is done so that all learn of it (:func:`together`),
-since one that stops by itself leaves the others waiting. In a single process, all functions here
-do what their names say without speaking to anybody.
+Rank 0 logs, saves and evaluates; the others receive its results (:func:`on_first`). Work that may
+fail in one process only is wrapped in :func:`together`, which raises the error in all processes;
+otherwise the others would wait for a process that has stopped. In a single process these functions
+do not communicate.
 """
 
 from __future__ import annotations
@@ -30,30 +31,30 @@ from spinn.errors import ConfigurationError, SpinnError, of_system
 from spinn.ops.allreduce import all_sum, world_size
 
 T = TypeVar("T")
-# The first process may be reading a corpus, or evaluating, for as long as this.
-_PATIENCE = timedelta(hours=2)
+# Long enough for rank 0 to read a corpus, or to evaluate.
+_TIMEOUT = timedelta(hours=2)
 
 
-# Who there is.
+# Processes.
 
 
 def rank() -> int:
-    """Return the number of this process, from 0."""
+    """Return the rank of this process, from 0."""
     return distributed.get_rank() if world_size() > 1 else 0
 
 
 def is_first() -> bool:
-    """Tell whether this is the process that writes and speaks."""
+    """Return whether this is rank 0, which logs, saves and evaluates."""
     return rank() == 0
 
 
 def local_rank() -> int:
-    """Return the number of this process on its machine, from 0."""
+    """Return the rank of this process on its machine, from 0."""
     return int(os.environ.get("LOCAL_RANK", rank())) if world_size() > 1 else 0
 
 
 def local_world_size() -> int:
-    """Count the processes on this machine."""
+    """Return the number of processes on this machine."""
     if world_size() == 1:
         return 1
     return int(os.environ.get("LOCAL_WORLD_SIZE", world_size()))
@@ -61,59 +62,59 @@ def local_world_size() -> int:
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Be one of the processes that ``torchrun`` started; leave when all do.
+    """Join the process group of ``torchrun``, and leave it when all processes do.
 
-    All but the first are mute meanwhile: what they have to say, the first says.
+    Output of processes other than rank 0 is discarded within the block.
 
     Raises
     ------
     SpinnError
-        If the processes do not find each other.
+        If the process group cannot be initialised.
 
     """
-    # DistributedDataParallel imports this later. Imported while a group is up, it holds on to the
-    # group; whose threads, left to the end of the interpreter, now and then abort the process.
+    # DistributedDataParallel imports this module. If it is first imported with an initialised
+    # group, it keeps a reference to the group, whose threads may abort the process at exit.
     import torch._dynamo
 
     on_gpus = torch.cuda.is_available() and distributed.is_nccl_available()
     try:
         distributed.init_process_group(
-            "cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=_PATIENCE
+            "cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=_TIMEOUT
         )
     except (ValueError, RuntimeError) as error:
         raise SpinnError(
-            f"The processes do not find each other ({error}). Start them with torchrun."
+            f"The processes cannot connect to each other ({error}). Start them with torchrun."
         ) from error
     try:
-        with _mute_unless_first():
+        with _silent_unless_first():
             try:
                 yield
-            except SystemExit:  # of the argument parser, in all processes alike
+            except SystemExit:  # from the argument parser, in all processes
                 any_true(False)
                 raise
-            # One that leaves makes torchrun end the others, perhaps before they have spoken.
+            # When a process exits, torchrun stops the others, perhaps before their last output.
             any_true(False)
     finally:
-        gc.collect()  # a wrapped model that lingers holds on to the group as well
+        gc.collect()  # a wrapped model also keeps a reference to the group
         distributed.destroy_process_group()
 
 
 @contextmanager
-def _mute_unless_first() -> Iterator[None]:
+def _silent_unless_first() -> Iterator[None]:
     if is_first():
         yield
         return
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+    with open(os.devnull, "w") as null, redirect_stdout(null), redirect_stderr(null):
         yield
 
 
 def own_device(device: torch.device) -> torch.device:
-    """Give each process of a machine a GPU of its own, where GPUs are asked for.
+    """Return the device of this process: a separate GPU for each one if the device is ``cuda``.
 
     Raises
     ------
     ConfigurationError
-        If there are too few, or one of them was named.
+        If there are fewer GPUs than processes, or the device is a single GPU.
 
     """
     if world_size() == 1 or device.type != "cuda":
@@ -127,21 +128,21 @@ def own_device(device: torch.device) -> torch.device:
             f"There are {local_world_size()} processes and {torch.cuda.device_count()} GPUs on "
             "this machine; start as many processes as GPUs, or give --device cpu."
         )
-    own = torch.device("cuda", local_rank())
-    torch.cuda.set_device(own)
-    return own
+    gpu = torch.device("cuda", local_rank())
+    torch.cuda.set_device(gpu)
+    return gpu
 
 
-# Doing things for all, or in all.
+# Work in rank 0, or in all processes.
 
 
 def on_first(act: Callable[[], T]) -> T:
-    """Let the first process do something; return what it returned in all of them.
+    """Call ``act`` in rank 0; return its result in all processes.
 
     Raises
     ------
     SpinnError
-        In all of them, if it raised one, or was refused a file.
+        In all processes, if the call raises one or an :class:`OSError`.
 
     """
     if world_size() == 1:
@@ -149,7 +150,7 @@ def on_first(act: Callable[[], T]) -> T:
     outcome: list[Any] = [None, None]
     if is_first():
         try:
-            outcome[0] = _told(act)
+            outcome[0] = _call(act)
         except SpinnError as error:
             distributed.broadcast_object_list([None, str(error)], device=torch.device("cpu"))
             raise
@@ -159,8 +160,8 @@ def on_first(act: Callable[[], T]) -> T:
     return cast(T, outcome[0])
 
 
-def _told(act: Callable[[], T]) -> T:
-    """Do something, of which the others are told also when the system refuses a file."""
+def _call(act: Callable[[], T]) -> T:
+    """Call ``act``; convert an :class:`OSError` to a :class:`SpinnError`."""
     try:
         return act()
     except OSError as error:
@@ -168,19 +169,19 @@ def _told(act: Callable[[], T]) -> T:
 
 
 def together(act: Callable[[], T]) -> T:
-    """Do something in every process.
+    """Call ``act`` in every process.
 
     Raises
     ------
     SpinnError
-        In all of them, if any of them raised one.
+        In all processes, if the call raises one or an :class:`OSError` in any of them.
 
     """
     if world_size() == 1:
         return act()
     result, error = None, None
     try:
-        result = _told(act)
+        result = _call(act)
     except SpinnError as raised:
         error = raised
     errors: list[str | None] = [None] * world_size()
@@ -194,31 +195,31 @@ def together(act: Callable[[], T]) -> T:
 
 
 def in_turn(act: Callable[[], T]) -> T:
-    """Do something in every process, first in one of each machine, so that it can fill a cache.
+    """Call ``act`` in one process per machine, which may fill a cache, then in the others.
 
     Raises
     ------
     SpinnError
-        As :func:`together` does.
+        See :func:`together`.
 
     """
-    early = together(lambda: act() if local_rank() == 0 else None)
-    late = together(lambda: act() if local_rank() > 0 else None)
-    return cast(T, early if local_rank() == 0 else late)
+    first = together(lambda: act() if local_rank() == 0 else None)
+    others = together(lambda: act() if local_rank() > 0 else None)
+    return cast(T, first if local_rank() == 0 else others)
 
 
 def any_true(flag: bool) -> bool:
-    """Tell whether the flag is set in any process; this also waits for all of them."""
+    """Return whether the flag is true in any process; synchronises all processes."""
     return bool(all_sum(torch.tensor(float(flag))) > 0)
 
 
-# Figures.
+# Sums and means.
 
 
 def part_of_mean(values: Tensor) -> Tensor:
-    """Divide the sum of this process's values by the number of all: the parts make up the mean.
+    """Divide the sum of this process's values by the number of values of all processes.
 
-    A process may have no values.
+    The sum of the results over processes is the mean. A process may have no values.
     """
     if world_size() == 1:
         return values.mean()
@@ -227,21 +228,21 @@ def part_of_mean(values: Tensor) -> Tensor:
 
 
 def mean(values: Tensor) -> Tensor:
-    """Average values over all processes."""
+    """Return the mean of the values of all processes."""
     return all_sum(part_of_mean(values))
 
 
 def totals(parts: Mapping[str, Tensor], device: torch.device) -> dict[str, float]:
-    """Add up scalar figures over all processes, which have to have the same ones."""
+    """Sum scalars over all processes, which must have the same keys in the same order."""
     values = [part.to(device, torch.float64) for part in parts.values()]
     return dict(zip(parts, all_sum(torch.stack(values)).tolist(), strict=True))
 
 
-# Steps.
+# Gradients and random numbers.
 
 
 def summed(gradients: Sequence[Tensor]) -> list[Tensor]:
-    """Add up over all processes gradients of losses that are parts of one."""
+    """Sum gradients over processes whose losses are parts of one loss."""
     if world_size() == 1:
         return list(gradients)
     flat = all_sum(torch.cat([gradient.flatten() for gradient in gradients]))
@@ -251,17 +252,17 @@ def summed(gradients: Sequence[Tensor]) -> list[Tensor]:
 
 
 def data_parallel(step: nn.Module) -> nn.Module:
-    """Let backward passes through a module leave averaged gradients, in processes alike.
+    """Wrap a module so that backward passes average gradients over processes.
 
-    Every weight has to get a gradient in every process.
+    Every weight must get a gradient in every process.
     """
     if world_size() == 1:
         return step
-    # In one piece, when the last gradient is there: batch normalisation, too, speaks to the other
-    # processes during a backward pass, and all must hear of everything in one order.
+    # A single bucket, reduced after the last gradient is computed: the backward pass of batch
+    # normalisation communicates too, and all processes must do so in the same order.
     size = sum(weight.numel() * weight.element_size() for weight in step.parameters())
     with warnings.catch_warnings():
-        # Newer versions of torch have another name for one of these, older ones only this.
+        # Newer versions of torch rename an argument; older ones accept this name only.
         warnings.simplefilter("ignore", FutureWarning)
         return DistributedDataParallel(
             step, broadcast_buffers=False, bucket_cap_mb=1 + size // 2**20
@@ -269,10 +270,10 @@ def data_parallel(step: nn.Module) -> nn.Module:
 
 
 def seed_step(seed: int, step: int) -> None:
-    """Seed what a process other than the first draws in a step.
+    """Seed the random generator for a step, in processes other than rank 0.
 
-    The first draws on from where it is, as a single process does, and a checkpoint keeps its state.
-    The others need none: their numbers depend on the seed, the step and the rank alone.
+    Rank 0 continues its generator like a single process; checkpoints contain its state. The other
+    processes need no saved state: their random numbers depend on seed, step and rank only.
     """
     if not is_first():
         words = np.random.SeedSequence([seed, rank(), step]).generate_state(1, np.uint64)

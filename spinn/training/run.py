@@ -24,7 +24,7 @@ from spinn.data.prepare import load_corpus
 from spinn.data.transforms import BATCH_TRANSFORMS
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.evaluate import all_scores, count_parameters
-from spinn.evaluation.parsing import Conventions
+from spinn.evaluation.tree_scores import Conventions
 from spinn.files import write_whole
 from spinn.model.build import build_embedding, build_model
 from spinn.model.leaves import LEAF_CONTEXTS

@@ -123,7 +123,7 @@ TRUNCATED = gzip.compress(b"".join(json.dumps(ROW | {"n": n}).encode() + b"\n" f
         (b"8\t ", "listops", 1, "the sentence is empty"),
         (b"8\t( ( [MAX 8 ) ]", "auto", 1, "the sentence is not a binary tree: 1 opening"),
         (b"8\t( [MAX 8 ] )", "auto", 1, "a node has 3 children"),
-        (b"8\t[MAX 8 ]", "listops", 1, "3 trees stand side by side"),
+        (b"8\t[MAX 8 ]", "listops", 1, "3 trees side by side"),
         (b"10\t( 8 9 )", "listops", 1, "the label '10' is not one of: 0, 1, 2"),
         (b"\t( 8 9 )", "listops", 1, "the label is empty"),
         (b"-\t( 8 9 )", "listops", None, "all 1 rows are unlab"),

@@ -109,8 +109,8 @@ def test_the_dictionary_goes_through_json(report: ClassificationReport):
     [
         ([0, 1], [0], "both must be"),
         ([[0, 1]], [[0, 1]], "both must be"),
-        ([0, 3], [0, 1], "predicted label 3 is none of 0 to 2"),
-        ([0, 0], [0, -1], "gold label -1 is none of 0 to 2"),
+        ([0, 3], [0, 1], "predicted label 3 is not in 0 to 2"),
+        ([0, 0], [0, -1], "gold label -1 is not in 0 to 2"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(predicted: list, gold: list, message: str):

@@ -184,7 +184,7 @@ def test_thousands_of_words_are_drawn_without_recursion(shape):
 
 
 def test_a_terminal_too_narrow_is_refused():
-    with pytest.raises(ConfigurationError, match="in 10 columns; give it at least 24"):
+    with pytest.raises(ConfigurationError, match="in 10 columns; use at least 24"):
         draw_tree(["a"], [3], 10)
 
 

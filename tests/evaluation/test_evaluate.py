@@ -24,7 +24,7 @@ from spinn.evaluation.evaluate import (
     parse,
     score_trees,
 )
-from spinn.evaluation.parsing import Conventions, compare_with_shapes, mean_depth
+from spinn.evaluation.tree_scores import Conventions, compare_with_shapes, mean_depth
 from spinn.model.build import ModelOptions, build_embedding, build_model
 from spinn.model.pair import PairModel
 from spinn.model.types import Plan

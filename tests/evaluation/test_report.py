@@ -15,8 +15,8 @@ from spinn.data.examples import Example, Sentence
 from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.classification import ClassificationReport
 from spinn.evaluation.evaluate import Evaluation
-from spinn.evaluation.parsing import Conventions, ParseScore
 from spinn.evaluation.report import FileEvaluation, write_brackets
+from spinn.evaluation.tree_scores import Conventions, ParseScore
 from spinn.transitions import TransitionArray, left_branching, random_uniform
 
 try:

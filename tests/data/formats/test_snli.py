@@ -38,7 +38,7 @@ def test_row_with_three_fields_is_enough(tmp_path):
         (without(gold_label=""), "the label is empty"),
         (without("sentence1_binary_parse", sentence1=" "), "the premise is empty"),
         (without(sentence2_binary_parse="( It moves"), "the hypothesis is not a binary tree"),
-        (without(sentence2_binary_parse="It moves"), "2 trees stand side by side"),
+        (without(sentence2_binary_parse="It moves"), "2 trees side by side"),
         (without(sentence1_binary_parse="( )"), "the premise is not a binary tree"),
         (without(sentence1="Several other people stroll."), "tree has other words than its text"),
     ],
