@@ -28,7 +28,8 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from spinn.errors import ConfigurationError, SpinnError, of_system
-from spinn.ops.allreduce import all_sum, world_size
+from spinn.ops.allreduce import all_sum
+from spinn.ops.allreduce import world_size as world_size
 
 T = TypeVar("T")
 # Long enough for rank 0 to read a corpus, or to evaluate.
