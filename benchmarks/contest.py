@@ -21,13 +21,14 @@ from benchmarks.rivals import ListSPINN, PaddedLSTM
 from spinn.data.batching import Batch, Batcher
 from spinn.data.dataset import PairDataset
 from spinn.errors import ConfigurationError
-from spinn.evaluation.evaluate import arithmetic, plan_of
+from spinn.inference import plan_of
 from spinn.model.build import build_encoder, build_model
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
 from spinn.model.tracker import Blind
 from spinn.model.types import Encoder, Encoding, Leaves, Plan
 from spinn.ops.heights import heights_of
+from spinn.runtime import arithmetic
 from spinn.training.config import Configuration, resolve
 from spinn.training.objectives.build import build_objective
 from spinn.training.objectives.teacher import teacher_loss

@@ -28,10 +28,9 @@ from torch import Tensor
 from benchmarks.gpu.program import Part, run_part
 from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
-from spinn.evaluation.evaluate import arithmetic
 from spinn.model.build import build_embedding, build_model
 from spinn.model.gumbel import gumbel_noise
-from spinn.runtime import available_cores, set_threads
+from spinn.runtime import arithmetic, available_cores, set_threads
 from spinn.training.config import Configuration, resolve
 from spinn.training.objectives.build import build_objective
 from spinn.training.optimizers import make_optimizer

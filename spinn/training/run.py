@@ -23,18 +23,20 @@ from spinn.data.examples import SENTENCE
 from spinn.data.prepare import load_corpus
 from spinn.data.transforms import BATCH_TRANSFORMS
 from spinn.errors import ConfigurationError, SpinnError
-from spinn.evaluation.evaluate import all_scores, count_parameters
+from spinn.evaluation.evaluate import evaluate_trained
 from spinn.evaluation.parsing import Conventions
+from spinn.evaluation.scores import all_scores
 from spinn.files import write_whole
-from spinn.model.build import build_embedding, build_model
+from spinn.model.build import build_embedding, build_model, count_parameters
 from spinn.model.pair import PairModel
+from spinn.pretrained import Interface, TrainedModel, load_trained
 from spinn.runtime import choose_device, set_threads
 from spinn.training import distributed
-from spinn.training.checkpoint import RunDirectory, TrainedModel, claimed, load_trained
 from spinn.training.config import Configuration
 from spinn.training.log import Log, Logger, MetricsFile, TensorBoard, read_metrics
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
+from spinn.training.run_directory import RunDirectory, claimed
 
 Say = Callable[[str], None]
 
@@ -64,16 +66,8 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
     _check_vectors(configuration, corpus)
     path = distributed.on_first(lambda: output or new_run_path(configuration))
     with _claimed_by_first(path):
-        run = distributed.on_first(
-            lambda: RunDirectory.create(
-                path,
-                configuration,
-                corpus.vocabulary,
-                list(corpus.labels),
-                corpus.kind.count,
-                corpus.format,
-            )
-        )
+        interface = Interface(corpus.vocabulary, corpus.labels, corpus.kind, corpus.format)
+        run = distributed.on_first(lambda: RunDirectory.create(path, configuration, interface))
         torch.manual_seed(configuration.training.seed)
         model = _build(configuration, corpus).to(device)
         say(
@@ -124,9 +118,9 @@ def _claimed_by_first(path: Path) -> Iterator[None]:
 
 def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
     """Refuse to go on with a run whose training files have changed."""
-    vocabulary, labels, sides, _ = run.vocabulary()
-    kind = (vocabulary.words, labels, sides)
-    if kind != (corpus.vocabulary.words, corpus.labels, corpus.kind.count):
+    saved = run.interface()
+    found = (saved.vocabulary.words, saved.labels, saved.kind)
+    if found != (corpus.vocabulary.words, corpus.labels, corpus.kind):
         raise SpinnError(
             f"{run.path}: the run's vocabulary is not that of the training files as they are now. "
             "Restore the files, or train anew."
@@ -256,8 +250,7 @@ def _results(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
     from spinn.evaluation.plots import plot_learning_curve  # the plotting library loads slowly
 
     run, configuration = trainer.run, task.configuration
-    best = load_trained(run.path)
-    best.model.to(task.device)
+    best = load_trained(run.path).to(task.device)
     results: dict[str, Any] = {
         "form": configuration.form,
         "best_epoch": trainer.progress.best_epoch,
@@ -288,8 +281,8 @@ def _results(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
 
 def _score(best: TrainedModel, dataset: PairDataset) -> dict[str, Any]:
     """Evaluate a set: labels, and trees if the encoder has them."""
-    source = best.configuration.source
-    return all_scores(best.evaluate(dataset, source), dataset, source, Conventions())
+    source = best.tree_source()
+    return all_scores(evaluate_trained(best, dataset, source), dataset, source, Conventions())
 
 
 def _summary(split: str, scores: dict[str, Any]) -> str:

@@ -654,11 +654,11 @@ def test_parse_refuses_what_would_lose_or_waste_work(
 ) -> None:
     dev = corpus / "dev.jsonl"
     assert main(["parse", str(run), str(dev), "--output", str(corpus)]) == 2
-    assert "would be written over" in capsys.readouterr().err
+    assert "would be overwritten" in capsys.readouterr().err
     other = tmp_path / "dev.jsonl"
     other.write_bytes(dev.read_bytes())
     assert main(["parse", str(run), str(dev), str(other), "--output", str(tmp_path / "x")]) == 2
-    assert "have one name" in capsys.readouterr().err
+    assert "have the same name" in capsys.readouterr().err
     assert train(corpus, tmp_path / "given", "--trees", "left") == 0
     command = ["parse", str(tmp_path / "given"), str(dev), "--output", str(tmp_path / "x")]
     assert main(command) == 2

@@ -22,7 +22,7 @@ from spinn.studies.overview import comparison_row, write_overview
 from spinn.studies.run import Run, RunState, check_folders, perform, run_state
 from spinn.studies.runner import run_all
 from spinn.studies.study import Row, Study
-from spinn.training.checkpoint import claimed
+from spinn.training.run_directory import claimed
 from spinn.training.config import load_configuration
 from spinn.training.run import resume
 

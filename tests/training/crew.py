@@ -26,7 +26,7 @@ from spinn.model.norm import GlobalBatchNorm, count_rows
 from spinn.model.policy import TransitionPolicy
 from spinn.runtime import set_threads
 from spinn.training import distributed, run
-from spinn.training.checkpoint import RunDirectory
+from spinn.training.run_directory import RunDirectory
 from spinn.training.config import Configuration
 from spinn.training.objective import Objective, StepResult
 

@@ -43,7 +43,7 @@ from spinn.evaluation import plots
 from spinn.model.policy import TransitionPolicy
 from spinn.runtime import set_threads
 from spinn.training import distributed, run
-from spinn.training.checkpoint import RunDirectory
+from spinn.training.run_directory import RunDirectory
 from spinn.training.loop import read_metrics
 
 ROOT = Path(__file__).parents[2]

@@ -27,7 +27,7 @@ from spinn.model.spinn import SPINN, SPINNByHeight
 from spinn.model.tracker import Tracker
 from spinn.model.types import Leaves
 from spinn.training import run
-from spinn.training.checkpoint import RunDirectory
+from spinn.training.run_directory import RunDirectory
 from spinn.training.config import resolve
 from spinn.training.loop import read_metrics
 from spinn.training.objective import Objective, StepResult
