@@ -303,7 +303,7 @@ def test_predict_answers_in_order_in_batches_of_any_size(run, capsys, monkeypatc
     for line, answer in zip(lines, answers, strict=True):
         for text, role in zip(line.split("\t"), ("premise", "hypothesis"), strict=True):
             assert from_brackets(answer[role])[0] == from_brackets(text)[0]
-        assert main(["predict", str(run), "--json", *line.strip().split("\t")]) == 0
+        assert main(["predict", str(run), *line.strip().split("\t"), "--json"]) == 0
         alone = json.loads(capsys.readouterr().out)
         assert answer["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-5)
         assert answer["premise"] == alone["premise"]
