@@ -1,7 +1,7 @@
 """A training run from configuration to results: the corpus, the model, the loop, the report.
 
-This is what ``train.py`` calls, and what a program that trains models calls in its place. Where
-torch's process group is up, all its processes call it, and train one model together.
+``spinn train`` calls this module, and so can other programs. If torch's process group is
+initialised, all its processes call it and train one model together.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ Say = Callable[[str], None]
 
 
 def train(configuration: Configuration, output: Path | None, say: Say) -> dict[str, Any]:
-    """Train a model from the start and test it.
+    """Train a new model and test it.
 
     Parameters
     ----------
     configuration
         All options.
     output
-        The folder of the run; by default a new one under ``runs``. A run that ended there before
-        its first checkpoint makes room.
+        The folder of the run; by default a new one under ``runs``. The files of a run that ended
+        there before its first checkpoint are removed.
     say
-        Called with lines for the person.
+        Called with lines for the user.
 
     Returns
     -------
@@ -80,16 +80,16 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
 
 
 def resume(path: Path, say: Say, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Go on with an interrupted run, exactly as it would have gone on by itself.
+    """Continue an interrupted run exactly as it would have continued without the interruption.
 
     Parameters
     ----------
     path
         The folder of the run.
     say
-        Called with lines for the person.
+        Called with lines for the user.
     place
-        Options of :data:`PLACE`, in the stead of the run's own.
+        Options of :data:`PLACE` that replace the run's own.
 
     """
     say = _for_all(say)
@@ -110,25 +110,25 @@ def resume(path: Path, say: Say, place: Mapping[str, Any] | None = None) -> dict
 
 @contextmanager
 def _claimed_by_first(path: Path) -> Iterator[None]:
-    """Claim a run for all processes that train it together."""
+    """Lock the folder of a run for all processes that train it together."""
     with ExitStack() as held:
         distributed.on_first(lambda: held.enter_context(claimed(path)))
         yield
 
 
 def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
-    """Refuse to go on with a run whose training files have changed."""
+    """Raise :class:`SpinnError` if the training files of a run have changed."""
     saved = run.interface()
     found = (saved.vocabulary.words, saved.labels, saved.kind)
     if found != (corpus.vocabulary.words, corpus.labels, corpus.kind):
         raise SpinnError(
-            f"{run.path}: the run's vocabulary is not that of the training files as they are now. "
-            "Restore the files, or train anew."
+            f"{run.path}: the run's vocabulary is not that of the training files in their present "
+            "state. Restore the files, or train a new model."
         )
 
 
 def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
-    """Load the corpus, and check that it has the sets and the trees that training wants."""
+    """Load the corpus, and check that it has the sets and the trees that training requires."""
     corpus = load_corpus(configuration.data, say)
     for split in ("train", "dev"):
         if split not in corpus.sets:
@@ -154,7 +154,7 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
 
 
 def _check_vectors(configuration: Configuration, corpus: Corpus) -> None:
-    """Refuse options that do nothing with a prepared corpus, now that its vectors are known."""
+    """Raise :class:`ConfigurationError` at options without effect on a prepared corpus."""
     idle = configuration.idle_with_vectors(corpus.vectors is not None)
     if idle and configuration.data.prepared is not None:
         have = "no vectors" if corpus.vectors is None else "vectors of its own"
@@ -162,7 +162,7 @@ def _check_vectors(configuration: Configuration, corpus: Corpus) -> None:
 
 
 def _shortened(corpus: Corpus, limit: int, say: Say) -> Corpus:
-    """Leave examples with a sentence of more words than the limit out of the training set."""
+    """Remove training examples with a sentence of more words than the limit."""
     data = corpus.sets["train"]
     short = data.take(np.flatnonzero(data.longest <= limit))
     if not len(short):
@@ -185,7 +185,7 @@ def _shortened(corpus: Corpus, limit: int, say: Say) -> Corpus:
 
 
 def new_run_path(configuration: Configuration) -> Path:
-    """Choose a folder under ``runs`` that is not there yet, named after the form and the seed."""
+    """Return a folder under ``runs`` that does not exist, named after the form and the seed."""
     name = configuration.form.lower().replace(" ", "-")
     base = Path("runs") / f"{name}-seed{configuration.training.seed}"
     path, number = base, 2
@@ -195,7 +195,7 @@ def new_run_path(configuration: Configuration) -> Path:
 
 
 def _for_all(say: Say) -> Say:
-    """Let the first process speak for all."""
+    """Return what logs lines in the first process and ignores them in the others."""
     return say if distributed.is_first() else lambda line: None
 
 
@@ -205,7 +205,7 @@ def _prepare_machine(configuration: Configuration) -> torch.device:
 
 
 def _place(device: torch.device) -> str:
-    """Say where a model is trained."""
+    """Return where a model is trained, as text."""
     count = distributed.world_size()
     return str(device) if count == 1 else f"{count} processes ({device.type})"
 
@@ -241,7 +241,7 @@ def _trainer(task: PairTask, run: RunDirectory, say: Say) -> Trainer:
 
 
 def _finish(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
-    """Train to the end, then test the best weights and write results and a plot."""
+    """Train to the end, then test the best weights, and write results and a plot."""
     trainer.train()
     return distributed.on_first(lambda: _results(trainer, task, say))
 
@@ -270,7 +270,7 @@ def _results(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
     except OSError as error:
         raise SpinnError(
             f"{run.path}: the results cannot be written ({error.strerror}). The model is trained "
-            f"and kept; make room and give --resume {run.path}."
+            f"and kept; free some space and give --resume {run.path}."
         ) from error
     title = f"{configuration.form}, seed {configuration.training.seed}"
     plot_learning_curve(read_metrics(run.metrics), run.path / "learning_curve.png", title)
@@ -280,13 +280,13 @@ def _results(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
 
 
 def _score(best: TrainedModel, dataset: PairDataset) -> dict[str, Any]:
-    """Evaluate a set: labels, and trees if the encoder has them."""
+    """Return the figures of labels on a set, and of trees if the encoder has them."""
     source = best.tree_source()
     return all_scores(evaluate_trained(best, dataset, source), dataset, source, Conventions())
 
 
 def _summary(split: str, scores: dict[str, Any]) -> str:
-    """Put the figures of a split in a line."""
+    """Return the figures of a split as a line of text."""
     line = (
         f"{split}: accuracy {100 * scores['accuracy']:.2f}% "
         f"(majority class {100 * scores['majority']:.2f}%), loss {scores['loss']:.4f}"
