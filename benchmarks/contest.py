@@ -21,7 +21,7 @@ from benchmarks.rivals import ListSPINN, PaddedLSTM
 from spinn.data.batching import Batch, Batcher
 from spinn.data.dataset import PairDataset
 from spinn.errors import ConfigurationError
-from spinn.evaluation.evaluate import plan_of
+from spinn.inference import plan_of
 from spinn.model.build import build_encoder, build_model
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel

@@ -7,11 +7,15 @@ earlier run.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from spinn.errors import SpinnError
 
 
 @contextmanager
@@ -36,6 +40,23 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with written_whole(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
+
+
+def write_json_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
+    """Write one line of JSON for each row; the file appears when it is complete.
+
+    Raises
+    ------
+    SpinnError
+        If it cannot be written.
+
+    """
+    try:
+        with written_whole(path) as scratch, scratch.open("w", encoding="utf-8") as stream:
+            for row in rows:
+                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise SpinnError(f"{path}: it cannot be written ({error.strerror}).") from error
 
 
 @contextmanager

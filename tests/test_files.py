@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from spinn.files import write_whole, written_folder, written_whole
+from spinn.errors import SpinnError
+from spinn.files import write_json_lines, write_whole, written_folder, written_whole
 
 
 def test_a_text_is_written(tmp_path: Path) -> None:
@@ -98,3 +99,11 @@ def test_a_file_in_the_place_of_a_folder_is_kept(tmp_path: Path) -> None:
     with pytest.raises(NotADirectoryError), written_folder(tmp_path / "name"):
         (tmp_path / "name").touch()
     assert os.listdir(tmp_path) == ["name"]
+
+
+def test_rows_are_written_as_lines_of_json(tmp_path: Path) -> None:
+    write_json_lines(iter([{"a": "née"}, {"b": [1, None]}]), tmp_path / "rows.jsonl")
+    lines = (tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()
+    assert lines == ['{"a": "née"}', '{"b": [1, null]}']
+    with pytest.raises(SpinnError, match="it cannot be written"):
+        write_json_lines([], tmp_path / "absent" / "rows.jsonl")

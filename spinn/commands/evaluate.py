@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="write a JSON line an example: labels, trees",
+        help="write a JSON line for each example: labels, trees",
     )
     parser.add_argument(
         "--brackets",
@@ -80,27 +80,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Evaluate; return the exit status."""
-    from spinn.evaluation.report import (
-        evaluate_files,
-        format_scores,
-        records,
-        write_brackets,
-        write_lines,
-    )
+    from spinn.evaluation.brackets import write_brackets
+    from spinn.evaluation.evaluate_files import evaluate_files
+    from spinn.evaluation.records import evaluation_records
+    from spinn.evaluation.scores import format_scores
     from spinn.evaluation.tree_scores import Conventions
-    from spinn.files import write_whole
+    from spinn.files import write_json_lines, write_whole
+    from spinn.pretrained import load_trained
     from spinn.runtime import choose_device, set_threads
-    from spinn.training.checkpoint import load_trained
 
     set_threads(namespace.threads)
     trained = load_trained(namespace.run_directory, namespace.checkpoint)
     result = evaluate_files(
-        trained,
+        trained.to(choose_device(namespace.device)),
         _files(namespace, trained.configuration.data),
         format=namespace.format,
         trees=namespace.trees,
         batch_size=namespace.batch_size,
-        device=choose_device(namespace.device),
         conventions=Conventions(
             root=namespace.root,
             one_word_spans=namespace.one_word_spans,
@@ -114,7 +110,7 @@ def run(namespace: argparse.Namespace) -> int:
         say(f"{result.unlabelled:,} without a gold label skipped")
     print(format_scores(result.scores, result.evaluation))
     if namespace.output is not None:
-        write_lines(records(result, trained.labels), namespace.output)
+        write_json_lines(evaluation_records(result, trained.labels), namespace.output)
         print(f"\nA line for each example: {namespace.output}")
     if namespace.brackets is not None:
         count = write_brackets(result, namespace.brackets)
@@ -125,7 +121,7 @@ def run(namespace: argparse.Namespace) -> int:
 
 
 def _files(namespace: argparse.Namespace, own: object) -> list[Path]:
-    """Find the files to evaluate: named, of a corpus, or of the run's own corpus."""
+    """Return the files to evaluate: those given, or a set of a corpus, by default the run's."""
     from dataclasses import replace
 
     from spinn.data.find import data_directory, find_files

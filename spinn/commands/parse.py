@@ -1,7 +1,7 @@
 """``spinn parse``: a corpus with the trees of a trained model in place of a parser's.
 
-A tracker that has learned from a few parsed pairs can so parse many others, and any model can be
-trained on what comes out (``--trees gold``).
+A tracker that learned from a few parsed pairs can parse many others, and any model can be trained
+on the result (``--trees gold``).
 """
 
 from __future__ import annotations
@@ -24,64 +24,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="where each file is written under its own name, in SNLI's format",
+        help="folder in which each file is written under its name, in SNLI's format",
     )
     add_reading(parser)
 
 
 def run(namespace: argparse.Namespace) -> int:
     """Parse; return the exit status."""
-    from spinn.evaluation.report import evaluate_files, parsed_rows, write_lines
-    from spinn.runtime import choose_device, set_threads
-    from spinn.training.checkpoint import load_trained
+    from spinn.data.readers import read_files
+    from spinn.evaluation.evaluate_files import own_format
+    from spinn.evaluation.records import snli_rows
+    from spinn.files import write_json_lines
+    from spinn.predictor import Predictor
+    from spinn.runtime import set_threads
 
     set_threads(namespace.threads)
     targets = _targets(namespace.files, namespace.output)
-    trained = load_trained(namespace.run_directory, namespace.checkpoint)
-    _check_labels(trained.labels)
-    source = trained.configuration.source
-    if source is None or not source.chosen_by_model:
+    predictor = Predictor.load(
+        namespace.run_directory,
+        namespace.checkpoint,
+        device=namespace.device,
+        batch_size=namespace.batch_size,
+    )
+    trained = predictor.trained
+    _check_labels(predictor.labels)
+    if predictor.source is None or not predictor.source.chosen_by_model:
         raise SpinnError(
-            f"{namespace.run_directory}: {trained.configuration.form} has no trees of its own to "
-            "give; name a run of --predict or --rl."
+            f"{namespace.run_directory}: {trained.configuration.form} has no trees of its own; "
+            "give a run of --predict or --rl."
         )
     try:
         namespace.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SpinnError(
-            f"{namespace.output}: it cannot be made ({error.strerror}); name another folder."
+            f"{namespace.output}: it cannot be created ({error.strerror}); choose another folder."
         ) from error
+    format = own_format(trained, namespace.format)
     for path, target in targets.items():
-        result = evaluate_files(
-            trained,
-            [path],
-            format=namespace.format,
-            batch_size=namespace.batch_size,
-            device=choose_device(namespace.device),
-            unlabelled=True,
-        )
-        write_lines(parsed_rows(result, trained.labels), target)
-        say(f"Written: {target} ({len(result.examples):,} pairs)")
+        examples, _ = read_files([path], format, predictor.labels, predictor.kind, unlabelled=True)
+        write_json_lines(snli_rows(predictor.parse_examples(examples)), target)
+        say(f"Written: {target} ({len(examples):,} pairs)")
     return 0
 
 
 def _targets(files: list[Path], folder: Path) -> dict[Path, Path]:
-    """Name the file to write for each file to read, all of them before the first is read."""
+    """Return the file to write for each file to read, and check all before the first is read."""
     names = [Path(path.name.removesuffix(".gz")).with_suffix(".jsonl").name for path in files]
     targets = {path: folder / name for path, name in zip(files, names, strict=True)}
     if len(set(names)) < len(files):
-        raise ConfigurationError("Two of the files have one name; parse them into two folders.")
+        raise ConfigurationError(
+            "Two of the files have the same name; parse them into two folders."
+        )
     for path, target in targets.items():
         if target.exists() and path.exists() and target.samefile(path):
-            raise ConfigurationError(f"{path} would be written over; name another folder.")
+            raise ConfigurationError(f"{path} would be overwritten; choose another folder.")
     return targets
 
 
 def _check_labels(labels: tuple[str, ...]) -> None:
-    """Refuse labels that could not be read back."""
+    """Raise :class:`SpinnError` for labels that could not be read back."""
     unknown = [label for label in labels if label not in INFERENCE_LABELS]
     if unknown:
         raise SpinnError(
-            f"SNLI's format has no label {unknown[0]!r}, which this model gives; "
-            "name a run on a corpus of entailment, neutral and contradiction."
+            f"SNLI's format has no label {unknown[0]!r}, which this model predicts; "
+            "give a run on a corpus of entailment, neutral and contradiction."
         )

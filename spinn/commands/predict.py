@@ -6,17 +6,24 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from spinn.commands.options import at_least
 from spinn.errors import ConfigurationError, DataError
 from spinn.trees import TREE_SOURCES
 
 if TYPE_CHECKING:
-    from spinn.data.examples import Example, ExampleKind, Sentence
-    from spinn.training.checkpoint import TrainedModel
-    from spinn.trees import TreeSource
+    from spinn.data.examples import Example
+    from spinn.prediction import Prediction
+    from spinn.predictor import Predictor
+
+_INPUT = "standard input"
+_GIVE = {
+    "sentence": "This model takes single sentences: give one, in quotes, or none.",
+    "pair": "This model takes pairs: give a premise and a hypothesis, each in quotes, or neither.",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,60 +42,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trees", choices=tuple(TREE_SOURCES), help="follow these trees instead of the run's own"
     )
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
-    parser.add_argument("--json", action="store_true", help="print a JSON line an example")
+    parser.add_argument(
+        "--batch-size",
+        type=at_least(1),
+        metavar="N",
+        help="lines of standard input that are read before they are answered (default: 256, but 1 "
+        "on a terminal)",
+    )
+    parser.add_argument(
+        "--device", default="cpu", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: cpu)"
+    )
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each example")
     parser.add_argument("--ascii", action="store_true", help="draw trees in plain ASCII")
 
 
 def run(namespace: argparse.Namespace) -> int:
     """Predict; return the exit status."""
-    from spinn.evaluation.report import choose_source
+    from spinn.predictor import Predictor
     from spinn.runtime import set_threads
-    from spinn.training.checkpoint import load_trained
 
     set_threads(1)
-    trained = load_trained(namespace.run_directory, namespace.checkpoint)
-    if len(namespace.sentences) not in (0, trained.kind.count):
-        raise ConfigurationError(_GIVE[trained.kind.name])
-    source = choose_source(trained, namespace.trees)
-    rewrite = None if trained.file_format is None else trained.file_format.rewrite
-    for example in _examples(namespace.sentences, trained.kind, rewrite):
-        record = _predict(trained, source, example)
-        if namespace.json:
-            print(json.dumps(record, ensure_ascii=False))
-        else:
-            print(_draw(record, trained.kind.roles, namespace))
+    size = namespace.batch_size or (1 if sys.stdin.isatty() else 256)
+    predictor = Predictor.load(
+        namespace.run_directory,
+        namespace.checkpoint,
+        device=namespace.device,
+        trees=namespace.trees,
+        batch_size=size,
+    )
+    if len(namespace.sentences) not in (0, predictor.kind.count):
+        raise ConfigurationError(_GIVE[predictor.kind.name])
+    for examples in _in_batches(_examples(namespace.sentences, predictor), size):
+        for prediction in predictor.predict(examples):
+            print(_as_json(prediction) if namespace.json else _drawn(prediction, namespace.ascii))
+        sys.stdout.flush()
     return 0
 
 
-_GIVE = {
-    "sentence": "This model takes single sentences: give one, in quotes, or none.",
-    "pair": "This model takes pairs: give a premise and a hypothesis, each in quotes, or neither.",
-}
-
-
-def _examples(
-    sentences: list[str], kind: ExampleKind, rewrite: Callable[[str], str] | None
-) -> Iterator[Example]:
-    """Make examples of the arguments, or of the lines of standard input."""
-    from spinn.data.examples import PAIR, Example
-    from spinn.data.tokenizer import Tokenizer
-
-    # Single sentences are expressions, whose words stand between blanks.
-    tokenizer = Tokenizer() if kind == PAIR else str.split
+def _examples(sentences: list[str], predictor: Predictor) -> Iterator[Example]:
+    """Read the example given as arguments, or one from each line of standard input."""
     if sentences:
-        lines: Any = [(1, sentences)]
-        place = "arguments"
-    else:
-        numbered = ((number, line.rstrip("\n")) for number, line in enumerate(_standard_input(), 1))
-        lines = ((number, line.split("\t")) for number, line in numbered if line)
-        place = "standard input"
-    for number, cells in lines:
-        if len(cells) != kind.count:
-            wanted, remedy = _LINE[kind.name]
-            cause = f"{len(cells)} fields where {wanted} wanted"
-            raise DataError(place, cause, line=number, remedy=remedy)
-        premise, *others = (_sentence(cell, tokenizer, rewrite, place, number) for cell in cells)
-        yield Example(premise, others[0] if others else None, None, number)
+        yield predictor.read(sentences, "arguments")
+        return
+    for number, line in enumerate(_standard_input(), start=1):
+        text = line.rstrip("\n")
+        if text:
+            yield predictor.read(text.split("\t"), _INPUT, number)
 
 
 def _standard_input() -> Iterator[str]:
@@ -96,69 +95,47 @@ def _standard_input() -> Iterator[str]:
         yield from sys.stdin
     except UnicodeDecodeError as error:
         remedy = "Write it in UTF-8"
-        raise DataError("standard input", f"it is no text ({error})", remedy=remedy) from error
+        raise DataError(_INPUT, f"it is no text ({error})", remedy=remedy) from error
 
 
-_LINE = {
-    "sentence": ("one sentence is", "Write one sentence a line, without tabs"),
-    "pair": ("a premise and a hypothesis are", "Put one tab between the two"),
-}
+def _in_batches(examples: Iterator[Example], size: int) -> Iterator[list[Example]]:
+    """Yield lists of up to ``size`` examples; those before an example with an error come first."""
+    batch: list[Example] = []
+    try:
+        for example in examples:
+            batch.append(example)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except DataError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
 
 
-def _sentence(
-    text: str, tokenizer: Any, rewrite: Callable[[str], str] | None, place: str, line: int
-) -> Sentence:
-    """Read a sentence: a bracketed tree where it looks like one, raw text otherwise."""
-    from spinn.data.examples import Sentence
-    from spinn.transitions import TreeError, from_brackets
+def _as_json(prediction: Prediction) -> str:
+    from spinn.evaluation.records import prediction_record
 
-    words = tokenizer(text)
-    if text.lstrip().startswith("( ") or "(" in words or ")" in words:
-        try:
-            return Sentence(*from_brackets(text if rewrite is None else rewrite(text)))
-        except TreeError as error:
-            raise DataError(place, str(error), line=line, remedy="Mend the brackets") from error
-    if not words:
-        raise DataError(place, "a sentence is empty", line=line, remedy="Give it some words")
-    return Sentence(words)
+    record = prediction_record(prediction.label, prediction.probabilities, prediction.sentences)
+    return json.dumps(record, ensure_ascii=False)
 
 
-def _predict(trained: TrainedModel, source: TreeSource | None, example: Example) -> dict[str, Any]:
-    """Classify one example."""
-    from spinn.data.dataset import numericalise
-    from spinn.data.readers import check_parses
-    from spinn.evaluation.evaluate import evaluate
-    from spinn.evaluation.report import FileEvaluation, records
-
-    if source is not None and source.needs_parse:
-        check_parses([example], [Path("this input")])
-    dataset = numericalise([example], trained.vocabulary, trained.labels, trained.kind)
-    evaluation = evaluate(
-        trained.model,
-        dataset,
-        trained.labels,
-        source,
-        seed=trained.configuration.training.seed,
-    )
-    record = next(records(FileEvaluation([example], evaluation, source, {}), trained.labels))
-    return {name: value for name, value in record.items() if name not in ("id", "line", "gold")}
-
-
-def _draw(record: dict[str, Any], roles: tuple[str, ...], namespace: argparse.Namespace) -> str:
-    """Lay out a prediction for a person."""
+def _drawn(prediction: Prediction, ascii_only: bool) -> str:
+    """Return a prediction as text, with its trees drawn."""
+    from spinn.data.examples import kind_with
     from spinn.evaluation.drawing import draw_tree
-    from spinn.transitions import TreeError, from_brackets
 
     width = max(40, shutil.get_terminal_size().columns)
     probabilities = "  ".join(
-        f"{name} {100 * p:.1f}%" for name, p in record["probabilities"].items()
+        f"{name} {100 * p:.1f}%" for name, p in prediction.probabilities.items()
     )
-    parts = [f"{record['predicted']}   ({probabilities})"]
-    for name in roles:
-        try:
-            words, transitions = from_brackets(record[name])
-            drawing = draw_tree(words, transitions, width, ascii_only=namespace.ascii)
-        except TreeError:  # an encoder without trees leaves the words alone
-            drawing = record[name]
-        parts.append(f"{name}:\n{drawing}")
+    parts = [f"{prediction.label}   ({probabilities})"]
+    roles = kind_with(len(prediction.sentences)).roles
+    for role, (words, transitions) in zip(roles, prediction.sentences, strict=True):
+        drawing = " ".join(words)
+        if transitions is not None:
+            drawing = draw_tree(words, transitions, width, ascii_only=ascii_only)
+        parts.append(f"{role}:\n{drawing}")
     return "\n".join(parts) + "\n"

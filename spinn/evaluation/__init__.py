@@ -1,1 +1,1 @@
-"""Accuracy, parse scores, reports and plots."""
+"""Evaluation of models: labels, trees, records, drawings and plots."""

@@ -239,3 +239,8 @@ def build_embedding(
     if vectors is None or options.embeddings == "tuned":
         return WordEmbedding(initial, torch.zeros_like(known))
     return WordEmbedding(initial, torch.ones_like(known) if options.unknown == "random" else known)
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Return the number of trained parameters of a module."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

@@ -92,8 +92,12 @@ class PairModel(nn.Module):
 
     def classify(self, leaves: Leaves, plan: Plan) -> PairOutput:
         """Encode and classify examples whose leaves are made; several runs may share them."""
-        encoding = leaves.restore(self.encoder.encode(leaves, plan))
+        encoding = self.encode(leaves, plan)
         return PairOutput(self.classifier(*encoding.sentences.chunk(self.sides)), encoding)
+
+    def encode(self, leaves: Leaves, plan: Plan) -> Encoding:
+        """Encode sentences whose leaves are made, in the order of the batch."""
+        return leaves.restore(self.encoder.encode(leaves, plan))
 
     def parse(self, leaves: Leaves, plan: Plan) -> Encoding:
         """Choose the transitions of examples whose leaves are made, in the order of the batch."""

@@ -23,9 +23,9 @@ from spinn.studies.overview import write_overview
 from spinn.studies.results import RESULTS, check_clone, read_record, record_file, write_documents
 from spinn.studies.run import RunState, check_folders, differences
 from spinn.studies.study import Study, override, read_study, study_file
-from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import Configuration
 from spinn.training.log import read_metrics
+from spinn.training.run_directory import RunDirectory
 
 # Options that depend on where the files are, which a study in the catalogue does not set.
 FILE_OPTIONS = ("data", "train", "dev", "test", "also", "vectors", "data_directory")

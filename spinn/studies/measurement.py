@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from spinn.data.dataset import NO_LABEL, PairDataset
 from spinn.errors import DataError, SpinnError
-from spinn.evaluation.evaluate import Evaluation
+from spinn.evaluation.evaluate import Evaluation, evaluate_trained
 from spinn.files import written_whole
+from spinn.pretrained import load_trained
 from spinn.runtime import choose_device, set_threads
-from spinn.training.checkpoint import load_trained
 from spinn.training.run import load_training_corpus
 from spinn.transitions import Transition, TransitionArray
 
@@ -133,9 +133,10 @@ def measure(
             f"{path}: the run's vocabulary is not that of the training files in their current "
             "state. Restore the files, or move the folder away to train again."
         )
-    trained.model.to(choose_device(configuration.training.device))
+    trained.to(choose_device(configuration.training.device))
+    source = trained.tree_source()
     sets = {
-        split: _predictions(trained.evaluate(data, trained.configuration.source), data)
+        split: _predictions(evaluate_trained(trained, data, source), data)
         for split, data in corpus.sets.items()
         if split != "train"
     }

@@ -15,8 +15,8 @@ from spinn.studies.measurement import FILE_NAME, Measurement, load
 from spinn.studies.run import Run, RunState
 from spinn.studies.summary import common_splits, comparable, sides_of, summarise
 from spinn.studies.tables import Table
-from spinn.training.checkpoint import RunDirectory
 from spinn.training.log import read_metrics
+from spinn.training.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)

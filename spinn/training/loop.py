@@ -18,10 +18,10 @@ from torch import Tensor
 from spinn.errors import SpinnError
 from spinn.runtime import stopped_by
 from spinn.training import distributed
-from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import TrainingOptions
 from spinn.training.log import Log
 from spinn.training.objectives.label import StepResult
+from spinn.training.run_directory import RunDirectory
 from spinn.training.schedules import LearningRate
 from spinn.training.state import Progress, TrainingState
 from spinn.training.task import Task

@@ -14,7 +14,8 @@ from spinn.data.corpus import Corpus
 from spinn.data.dataset import PairDataset
 from spinn.data.examples import kind_with
 from spinn.data.transforms import BATCH_TRANSFORMS, BatchTransform
-from spinn.evaluation.evaluate import evaluate, parse
+from spinn.evaluation.evaluate import evaluate
+from spinn.inference import Inference
 from spinn.model.norm import count_rows
 from spinn.model.pair import PairModel
 from spinn.ops.allreduce import world_size
@@ -119,7 +120,10 @@ class PairTask(Task[Batch]):
         """Parse the training set once, and follow these trees from now on."""
         data, precision = self.corpus.sets["train"], self.configuration.training.precision
         self._say("Freezing the parser; parsing the training set with it.")
-        trees = parse(self.model, data, precision=precision)
+        trees = (
+            Inference(self.model, self.configuration.source, precision=precision).parse(data).trees
+        )
+        assert trees is not None
         self._own = self._batcher(data.with_trees(trees), tree_source("gold"))
         self._frozen = True
 
@@ -188,7 +192,6 @@ class PairTask(Task[Batch]):
             self.corpus.sets["dev"],
             self.corpus.labels,
             self.configuration.source,
-            device=self.device,
             precision=options.precision,
             seed=options.seed,
         ).report

@@ -1,7 +1,7 @@
 """A training run from configuration to results: the corpus, the model, the loop, the report.
 
-This is what ``train.py`` calls, and what a program that trains models calls in its place. Where
-torch's process group is up, all its processes call it, and train one model together.
+``spinn train`` calls this module, and so can other programs. If torch's process group is
+initialised, all its processes call it and train one model together.
 """
 
 from __future__ import annotations
@@ -23,35 +23,37 @@ from spinn.data.examples import SENTENCE
 from spinn.data.prepare import load_corpus
 from spinn.data.transforms import BATCH_TRANSFORMS
 from spinn.errors import ConfigurationError, SpinnError
-from spinn.evaluation.evaluate import all_scores, count_parameters
+from spinn.evaluation.evaluate import evaluate_trained
+from spinn.evaluation.scores import all_scores
 from spinn.evaluation.tree_scores import Conventions
 from spinn.files import write_whole
-from spinn.model.build import build_embedding, build_model
+from spinn.model.build import build_embedding, build_model, count_parameters
 from spinn.model.leaves import LEAF_CONTEXTS
 from spinn.model.pair import PairModel
+from spinn.pretrained import Interface, TrainedModel, load_trained
 from spinn.runtime import choose_device, set_threads
 from spinn.training import distributed
-from spinn.training.checkpoint import RunDirectory, TrainedModel, claimed, load_trained
 from spinn.training.config import Configuration
 from spinn.training.log import Log, Logger, MetricsFile, TensorBoard, read_metrics
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
+from spinn.training.run_directory import RunDirectory, claimed
 
 Say = Callable[[str], None]
 
 
 def train(configuration: Configuration, output: Path | None, say: Say) -> dict[str, Any]:
-    """Train a model from the start and test it.
+    """Train a new model and test it.
 
     Parameters
     ----------
     configuration
         All options.
     output
-        The folder of the run; by default a new one under ``runs``. A run that ended there before
-        its first checkpoint makes room.
+        The folder of the run; by default a new one under ``runs``. The files of a run that ended
+        there before its first checkpoint are removed.
     say
-        Called with lines for the person.
+        Called with lines for the user.
 
     Returns
     -------
@@ -65,16 +67,8 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
     _check_vectors(configuration, corpus)
     path = distributed.on_first(lambda: output or new_run_path(configuration))
     with _claimed_by_first(path):
-        run = distributed.on_first(
-            lambda: RunDirectory.create(
-                path,
-                configuration,
-                corpus.vocabulary,
-                list(corpus.labels),
-                corpus.kind.count,
-                corpus.format,
-            )
-        )
+        interface = Interface(corpus.vocabulary, corpus.labels, corpus.kind, corpus.format)
+        run = distributed.on_first(lambda: RunDirectory.create(path, configuration, interface))
         torch.manual_seed(configuration.training.seed)
         model = _build(configuration, corpus).to(device)
         say(
@@ -87,16 +81,16 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
 
 
 def resume(path: Path, say: Say, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Go on with an interrupted run, exactly as it would have gone on by itself.
+    """Continue an interrupted run exactly as it would have continued without the interruption.
 
     Parameters
     ----------
     path
         The folder of the run.
     say
-        Called with lines for the person.
+        Called with lines for the user.
     place
-        Options of :data:`PLACE`, in the stead of the run's own.
+        Options of :data:`PLACE` that replace the run's own.
 
     """
     say = _for_all(say)
@@ -117,25 +111,25 @@ def resume(path: Path, say: Say, place: Mapping[str, Any] | None = None) -> dict
 
 @contextmanager
 def _claimed_by_first(path: Path) -> Iterator[None]:
-    """Claim a run for all processes that train it together."""
+    """Lock the folder of a run for all processes that train it together."""
     with ExitStack() as held:
         distributed.on_first(lambda: held.enter_context(claimed(path)))
         yield
 
 
 def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
-    """Refuse to go on with a run whose training files have changed."""
-    vocabulary, labels, sides, _ = run.vocabulary()
-    kind = (vocabulary.words, labels, sides)
-    if kind != (corpus.vocabulary.words, corpus.labels, corpus.kind.count):
+    """Raise :class:`SpinnError` if the training files of a run have changed."""
+    saved = run.interface()
+    found = (saved.vocabulary.words, saved.labels, saved.kind)
+    if found != (corpus.vocabulary.words, corpus.labels, corpus.kind):
         raise SpinnError(
-            f"{run.path}: the run's vocabulary is not that of the training files as they are now. "
-            "Restore the files, or train anew."
+            f"{run.path}: the run's vocabulary is not that of the training files in their present "
+            "state. Restore the files, or train a new model."
         )
 
 
 def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
-    """Load the corpus, and check that it has the sets and the trees that training wants."""
+    """Load the corpus, and check that it has the sets and the trees that training requires."""
     corpus = load_corpus(configuration.data, say)
     for split in ("train", "dev"):
         if split not in corpus.sets:
@@ -162,7 +156,7 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
 
 
 def _check_vectors(configuration: Configuration, corpus: Corpus) -> None:
-    """Refuse options that do nothing with a prepared corpus, now that its vectors are known."""
+    """Raise :class:`ConfigurationError` at options without effect on a prepared corpus."""
     idle = configuration.idle_with_vectors(corpus.vectors is not None)
     if idle and configuration.data.prepared is not None:
         have = "no vectors" if corpus.vectors is None else "vectors of its own"
@@ -170,7 +164,7 @@ def _check_vectors(configuration: Configuration, corpus: Corpus) -> None:
 
 
 def _shortened(corpus: Corpus, limit: int, say: Say) -> Corpus:
-    """Leave examples with a sentence of more words than the limit out of the training set."""
+    """Remove training examples with a sentence of more words than the limit."""
     data = corpus.sets["train"]
     short = data.take(np.flatnonzero(data.longest <= limit))
     if not len(short):
@@ -193,7 +187,7 @@ def _shortened(corpus: Corpus, limit: int, say: Say) -> Corpus:
 
 
 def new_run_path(configuration: Configuration) -> Path:
-    """Choose a folder under ``runs`` that is not there yet, named after the form and the seed."""
+    """Return a folder under ``runs`` that does not exist, named after the form and the seed."""
     name = configuration.form.lower().replace(" ", "-")
     base = Path("runs") / f"{name}-seed{configuration.training.seed}"
     path, number = base, 2
@@ -203,7 +197,7 @@ def new_run_path(configuration: Configuration) -> Path:
 
 
 def _for_all(say: Say) -> Say:
-    """Let the first process speak for all."""
+    """Return what logs lines in the first process and ignores them in the others."""
     return say if distributed.is_first() else lambda line: None
 
 
@@ -213,7 +207,7 @@ def _prepare_machine(configuration: Configuration) -> torch.device:
 
 
 def _place(device: torch.device) -> str:
-    """Say where a model is trained."""
+    """Return where a model is trained, as text."""
     count = distributed.world_size()
     return str(device) if count == 1 else f"{count} processes ({device.type})"
 
@@ -249,7 +243,7 @@ def _trainer(task: PairTask, run: RunDirectory, say: Say) -> Trainer:
 
 
 def _finish(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
-    """Train to the end, then test the best weights and write results and a plot."""
+    """Train to the end, then test the best weights, and write results and a plot."""
     trainer.train()
     return distributed.on_first(lambda: _results(trainer, task, say))
 
@@ -258,8 +252,7 @@ def _results(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
     from spinn.evaluation.plots import plot_learning_curve  # the plotting library loads slowly
 
     run, configuration = trainer.run, task.configuration
-    best = load_trained(run.path)
-    best.model.to(task.device)
+    best = load_trained(run.path).to(task.device)
     results: dict[str, Any] = {
         "form": configuration.form,
         "best_epoch": trainer.progress.best_epoch,
@@ -279,7 +272,7 @@ def _results(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
     except OSError as error:
         raise SpinnError(
             f"{run.path}: the results cannot be written ({error.strerror}). The model is trained "
-            f"and kept; make room and give --resume {run.path}."
+            f"and kept; free some space and give --resume {run.path}."
         ) from error
     title = f"{configuration.form}, seed {configuration.training.seed}"
     plot_learning_curve(read_metrics(run.metrics), run.path / "learning_curve.png", title)
@@ -289,13 +282,13 @@ def _results(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
 
 
 def _score(best: TrainedModel, dataset: PairDataset) -> dict[str, Any]:
-    """Evaluate a set: labels, and trees if the encoder has them."""
-    source = best.configuration.source
-    return all_scores(best.evaluate(dataset, source), dataset, source, Conventions())
+    """Return the figures of labels on a set, and of trees if the encoder has them."""
+    source = best.tree_source()
+    return all_scores(evaluate_trained(best, dataset, source), dataset, source, Conventions())
 
 
 def _summary(split: str, scores: dict[str, Any]) -> str:
-    """Put the figures of a split in a line."""
+    """Return the figures of a split as a line of text."""
     line = (
         f"{split}: accuracy {100 * scores['accuracy']:.2f}% "
         f"(majority class {100 * scores['majority']:.2f}%), loss {scores['loss']:.4f}"

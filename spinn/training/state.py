@@ -15,9 +15,10 @@ from torch import nn
 from torch.optim import Optimizer
 
 from spinn.errors import SpinnError
+from spinn.pretrained import has_former_names
 from spinn.training import distributed
-from spinn.training.checkpoint import RunDirectory
 from spinn.training.log import drop_later_lines
+from spinn.training.run_directory import RunDirectory
 from spinn.training.schedules import LearningRate
 
 
@@ -119,11 +120,14 @@ class TrainingState:
 
         """
         weights = distributed.on_first(lambda: run.weights("last"))
-        run.fit(model, weights, "last")
+        run.load_weights(model, weights, "last")
         state: dict[str, Any] = distributed.on_first(run.training_state)
         try:
             self.objective.load_state_dict(state["objective"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            optimizer = state["optimizer"]
+            if has_former_names(weights):
+                optimizer = in_present_order(optimizer, self.optimizer, model)
+            self.optimizer.load_state_dict(optimizer)
             self.rate.load_state_dict(state["schedule"])
             self.progress = Progress(**state["progress"])
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
@@ -138,3 +142,37 @@ class TrainingState:
             torch.cuda.manual_seed(self.seed)
         step = self.progress.step
         distributed.on_first(lambda: drop_later_lines(run.metrics, step))
+
+
+_FORMER_ORDER = ("leaves", "encoder.composer", "classifier", "encoder.parser")
+
+
+def in_present_order(
+    state: dict[str, Any], optimizer: Optimizer, model: nn.Module
+) -> dict[str, Any]:
+    """Return the state of an optimiser with its parameters in present order.
+
+    An optimiser knows parameters by their position. In earlier versions, a parser apart was the
+    last part of the model; it is now the first part of the encoder. The parameters of the objective
+    come last in both.
+
+    Parameters
+    ----------
+    state
+        State of the optimiser, as an earlier version saved it.
+    optimizer, model
+        The present optimiser, and the model with a parser apart.
+
+    """
+    part_of = {
+        id(parameter): number
+        for number, part in enumerate(_FORMER_ORDER)
+        for parameter in model.get_submodule(part).parameters()
+    }
+    groups = []
+    for saved, group in zip(state["param_groups"], optimizer.param_groups, strict=True):
+        parts = [part_of.get(id(parameter), len(_FORMER_ORDER)) for parameter in group["params"]]
+        former = sorted(range(len(parts)), key=parts.__getitem__)
+        numbers = dict(zip(former, saved["params"], strict=True))
+        groups.append(saved | {"params": [numbers[place] for place in range(len(parts))]})
+    return state | {"param_groups": groups}

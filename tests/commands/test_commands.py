@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -280,6 +281,89 @@ def test_predict_reads_standard_input(run, capsys, monkeypatch):
     assert set(first["probabilities"]) == set(LABELS)
     assert second["premise"] == "( a dog )"
     assert second["hypothesis"] == "cat"
+
+
+def lines_of(count: int) -> list[str]:
+    """Return lines of standard input of several lengths, in no order."""
+    words = ["a", "small", "dog", "cat", "runs"]
+
+    def tree(length: int) -> str:
+        return words[length % 5] if length < 2 else f"( {words[length % 5]} {tree(length - 1)} )"
+
+    return [f"{tree(2 + 7 * n % 5)}\t{tree(2 + 3 * n % 4)}\n" for n in range(count)]
+
+
+@pytest.mark.parametrize("size", ["1", "3", "100"])
+def test_predict_answers_in_order_in_batches_of_any_size(run, capsys, monkeypatch, size):
+    lines = lines_of(10)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(lines)))
+    assert main(["predict", str(run), "--json", "--batch-size", size]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(answers) == len(lines)
+    for line, answer in zip(lines, answers, strict=True):
+        for text, role in zip(line.split("\t"), ("premise", "hypothesis"), strict=True):
+            assert from_brackets(answer[role])[0] == from_brackets(text)[0]
+        assert main(["predict", str(run), *line.strip().split("\t"), "--json"]) == 0
+        alone = json.loads(capsys.readouterr().out)
+        assert answer["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-5)
+        assert answer["premise"] == alone["premise"]
+
+
+@pytest.mark.parametrize("bad", ["( a dog\tcat\n", "( a dog )\n", "( a dog )\t \n"])
+def test_predict_answers_the_lines_before_an_error(run, capsys, monkeypatch, bad):
+    pytest.importorskip("spacy")
+    lines = lines_of(5)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join([*lines, bad, *lines])))
+    assert main(["predict", str(run), "--json", "--batch-size", "2"]) == 2
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == len(lines)
+    assert "standard input, line 6: " in captured.err
+
+
+class Terminal(io.StringIO):
+    """Standard input of a person, who waits for each answer."""
+
+    def __init__(self, lines: list[str], answered: Callable[[], int]) -> None:
+        super().__init__()
+        self._lines, self._answered = lines, answered
+        self.answers: list[int] = []
+
+    def isatty(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            yield line
+            self.answers.append(self._answered())
+
+
+def test_predict_answers_each_line_of_a_terminal_at_once(run, capsys, monkeypatch):
+    printed: list[str] = []
+
+    def answered() -> int:
+        printed.extend(capsys.readouterr().out.splitlines())
+        return len(printed)
+
+    terminal = Terminal(lines_of(4), answered)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    assert main(["predict", str(run), "--json"]) == 0
+    assert terminal.answers == [1, 2, 3, 4]
+
+
+def test_predict_and_evaluate_agree_on_a_file(run, corpus, tmp_path, capsys, monkeypatch):
+    output = tmp_path / "pairs.jsonl"
+    files = ["--files", str(corpus / "dev.jsonl"), "--output", str(output)]
+    assert main(["evaluate", str(run), *files, "--threads", "1"]) == 0
+    trees = [(one["sentence1_binary_parse"], one["sentence2_binary_parse"]) for one in ROWS * 4]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join("\t".join(t) + "\n" for t in trees)))
+    capsys.readouterr()
+    assert main(["predict", str(run), "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for answer, line in zip(answers, output.open(), strict=True):
+        expected = json.loads(line)
+        assert answer["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
+        for name in ("predicted", "premise", "hypothesis"):
+            assert answer[name] == expected[name]
 
 
 def test_prepare_then_train_needs_no_texts(corpus, tmp_path):
@@ -654,11 +738,11 @@ def test_parse_refuses_what_would_lose_or_waste_work(
 ) -> None:
     dev = corpus / "dev.jsonl"
     assert main(["parse", str(run), str(dev), "--output", str(corpus)]) == 2
-    assert "would be written over" in capsys.readouterr().err
+    assert "would be overwritten" in capsys.readouterr().err
     other = tmp_path / "dev.jsonl"
     other.write_bytes(dev.read_bytes())
     assert main(["parse", str(run), str(dev), str(other), "--output", str(tmp_path / "x")]) == 2
-    assert "have one name" in capsys.readouterr().err
+    assert "have the same name" in capsys.readouterr().err
     assert train(corpus, tmp_path / "given", "--trees", "left") == 0
     command = ["parse", str(tmp_path / "given"), str(dev), "--output", str(tmp_path / "x")]
     assert main(command) == 2

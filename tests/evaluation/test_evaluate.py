@@ -17,15 +17,11 @@ from spinn.data.batching import Batcher
 from spinn.data.dataset import NO_LABEL, DatasetBuilder, PairDataset
 from spinn.data.examples import Example, Sentence, kind_with
 from spinn.data.vocabulary import Vocabulary
-from spinn.evaluation.evaluate import (
-    Evaluation,
-    count_parameters,
-    evaluate,
-    parse,
-    score_trees,
-)
+from spinn.evaluation.evaluate import Evaluation, evaluate
+from spinn.evaluation.scores import score_trees
 from spinn.evaluation.tree_scores import Conventions, compare_with_shapes, mean_depth
-from spinn.model.build import ModelOptions, build_embedding, build_model
+from spinn.inference import Inference
+from spinn.model.build import ModelOptions, build_embedding, build_model, count_parameters
 from spinn.model.pair import PairModel
 from spinn.model.types import Plan
 from spinn.transitions import Transition, check, left_branching, random_uniform, right_branching
@@ -155,8 +151,9 @@ def test_parsing_finds_the_trees_of_an_evaluation(parser, sides, batch_size):
     model = make_model(**TRACKER, parser=parser, predicts=True, sides=sides).train()
     data = make_dataset(sides=sides)
     expected = evaluate(model, data, LABELS, tree_source("sampled")).trees
-    trees = parse(model, data, batch_size=batch_size)
+    trees = Inference(model, tree_source("sampled"), batch_size).parse(data).trees
     assert model.training
+    assert trees is not None
     assert expected is not None
     assert [tree.tolist() for tree in trees] == [tree.tolist() for tree in expected]
     parsed = data.with_trees(trees)

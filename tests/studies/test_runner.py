@@ -22,9 +22,9 @@ from spinn.studies.overview import comparison_row, write_overview
 from spinn.studies.run import Run, RunState, check_folders, perform, run_state
 from spinn.studies.runner import run_all
 from spinn.studies.study import Row, Study
-from spinn.training.checkpoint import claimed
 from spinn.training.config import load_configuration
 from spinn.training.run import resume
+from spinn.training.run_directory import claimed
 
 TRACKER = {"tracker": True, "tracker_size": 4, "trees": "sampled"}
 

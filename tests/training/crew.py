@@ -26,10 +26,10 @@ from spinn.model.norm import GlobalBatchNorm, count_rows
 from spinn.model.policy import TransitionPolicy
 from spinn.runtime import set_threads
 from spinn.training import distributed, run
-from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import Configuration
 from spinn.training.objectives.label import StepResult
 from spinn.training.pairs import TrainingStep
+from spinn.training.run_directory import RunDirectory
 
 PATIENCE = 60.0  # seconds; the machine may be busy
 _forks = multiprocessing.get_context("forkserver")

@@ -43,8 +43,8 @@ from spinn.evaluation import plots
 from spinn.model.policy import TransitionPolicy
 from spinn.runtime import set_threads
 from spinn.training import distributed, run
-from spinn.training.checkpoint import RunDirectory
 from spinn.training.log import read_metrics
+from spinn.training.run_directory import RunDirectory
 
 ROOT = Path(__file__).parents[2]
 NORMS = {"leaf_norm": "batch", "classifier_norm": "batch"}

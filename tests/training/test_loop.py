@@ -21,20 +21,24 @@ from safetensors.torch import load_file
 from torch import Tensor
 from toys import FORMS, SMALL, silent, small_configuration, write_corpus, write_expressions
 
+from spinn import pretrained
 from spinn.data.batching import Batch, Batcher
 from spinn.data.options import CorpusOptions
 from spinn.data.prepare import load_corpus
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.evaluation import plots
-from spinn.evaluation.evaluate import evaluate, parse
-from spinn.training import checkpoint, pairs, run
-from spinn.training.checkpoint import RunDirectory, load_trained
+from spinn.evaluation.evaluate import evaluate
+from spinn.inference import Inference
+from spinn.pretrained import Interface, load_trained
+from spinn.training import pairs, run
 from spinn.training.config import Configuration, resolve
 from spinn.training.log import Log, read_metrics
 from spinn.training.loop import Interruption, Trainer
 from spinn.training.pairs import PairTask
+from spinn.training.run_directory import RunDirectory
 from spinn.training.schedules import LearningRate
 from spinn.transitions import Transition
+from spinn.trees import tree_source
 
 BATCHES = 6  # of the toy's 44 pairs, 8 in a batch
 DROPOUT = {"embedding_dropout": 0.3, "leaf_dropout": 0.2, "classifier_dropout": 0.2}
@@ -310,7 +314,9 @@ def test_resuming_without_a_checkpoint_or_a_run_says_so(toy_folder, tmp_path):
     configuration = small_configuration(toy_folder)
     corpus = load_corpus(configuration.data)
     path = tmp_path / "run"
-    RunDirectory.create(path, configuration, corpus.vocabulary, list(corpus.labels))
+    RunDirectory.create(
+        path, configuration, Interface(corpus.vocabulary, corpus.labels, corpus.kind)
+    )
     with pytest.raises(SpinnError, match="no last checkpoint yet"):
         run.resume(path, silent)
 
@@ -549,9 +555,9 @@ def test_a_parser_that_shares_aligned_words_parses_pairs(toy_folder, tmp_path):
     run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
     model = load_trained(tmp_path / "run").model.to(DEVICE)
     pairs = load_corpus(small_configuration(toy_folder).data).sets["dev"]
-    together = parse(model, pairs)
+    together = Inference(model, tree_source("predicted")).parse(pairs).trees
     half = len(pairs) // 2
-    alone = parse(model, pairs.take(np.arange(half)))
+    alone = Inference(model, tree_source("predicted")).parse(pairs.take(np.arange(half))).trees
     assert all(map(np.array_equal, alone, together))
 
 
@@ -670,7 +676,8 @@ def test_a_parser_that_is_kept_gives_the_trees_of_all_later_epochs(
                 frozen = name.startswith("encoder.parser.")
                 assert alike(weight, first[name]) == frozen, name
     data = load_corpus(configuration.data).sets["train"]
-    trees = parse(load_trained(path).model.to(DEVICE), data)
+    model = load_trained(path).model.to(DEVICE)
+    trees = Inference(model, tree_source("sampled")).parse(data).trees
     assert len(given) == len(data)
     assert all(given[row].tolist() == trees[2 * row].tolist() for row in given)
     assert {"entropy" in line for line in figures(path) if line["epoch"] > 1} == {False}
@@ -721,7 +728,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_batch(
 def test_a_full_disk_stops_the_run_and_leaves_it_to_be_resumed(
     toy_folder, tmp_path, monkeypatch, whole
 ):
-    path, save, saved = tmp_path / "run", checkpoint.save_file, 0
+    path, save, saved = tmp_path / "run", pretrained.save_file, 0
 
     def fill_up(*arguments: Any) -> None:
         nonlocal saved
@@ -731,7 +738,7 @@ def test_a_full_disk_stops_the_run_and_leaves_it_to_be_resumed(
         save(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save_file", fill_up)
+        patch.setattr(pretrained, "save_file", fill_up)
         with pytest.raises(SpinnError, match="No space left on device"):
             run.train(small_configuration(toy_folder, **RESUMED["random trees"]), path, silent)
     assert RunDirectory.open(path).training_state()["progress"]["step"] == BATCHES

@@ -16,7 +16,8 @@ from toys import FORMS, one_batch, small_configuration, small_model
 from spinn.data.batching import Batch
 from spinn.data.corpus import Corpus
 from spinn.data.prepare import load_corpus
-from spinn.evaluation.evaluate import evaluate, plan_of
+from spinn.evaluation.evaluate import evaluate
+from spinn.inference import plan_of
 from spinn.model.pair import PairModel, PairOutput
 from spinn.model.types import Encoding, Plan
 from spinn.training.config import Configuration

@@ -27,13 +27,13 @@ from spinn.model.spinn import SPINN, SPINNByHeight
 from spinn.model.tracker import Tracker
 from spinn.model.types import Leaves
 from spinn.training import run
-from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import resolve
 from spinn.training.log import read_metrics
 from spinn.training.objectives.build import build_objective
 from spinn.training.objectives.label import Objective, StepResult
 from spinn.training.objectives.ppo import SampledTrees, surrogate_loss
 from spinn.training.objectives.reinforce import policy_loss
+from spinn.training.run_directory import RunDirectory
 from spinn.transitions import Transition
 
 NO_CLIP = 1e9

@@ -1,4 +1,4 @@
-"""The folder of a run: written whole or not at all, and one clear error for what is damaged."""
+"""The folder of a run: written completely or not at all, and one clear error for damage."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ import torch
 from safetensors import SafetensorError
 from toys import FORMS, silent, small_configuration, small_model
 
+from spinn import pretrained
+from spinn.data.corpus import Corpus
 from spinn.data.prepare import load_corpus
 from spinn.errors import DataError, SpinnError
 from spinn.model.pair import PairModel
-from spinn.training import checkpoint, run
-from spinn.training.checkpoint import RunDirectory, load_trained
+from spinn.pretrained import Interface, load_trained
+from spinn.training import run, run_directory
+from spinn.training.run_directory import RunDirectory
 
 
 @pytest.fixture
@@ -26,9 +29,11 @@ def place(toy_folder: Path, tmp_path: Path) -> RunDirectory:
     """Make the folder of a run that has no checkpoint yet."""
     configuration = small_configuration(toy_folder)
     corpus = load_corpus(configuration.data)
-    return RunDirectory.create(
-        tmp_path / "run", configuration, corpus.vocabulary, list(corpus.labels)
-    )
+    return RunDirectory.create(tmp_path / "run", configuration, interface_of(corpus))
+
+
+def interface_of(corpus: Corpus) -> Interface:
+    return Interface(corpus.vocabulary, corpus.labels, corpus.kind)
 
 
 @pytest.fixture
@@ -59,7 +64,7 @@ def change(model: PairModel, value: float) -> None:
 
 
 def stored_value(place: RunDirectory, model: PairModel, which: str) -> float:
-    place.fit(model, place.weights(which), which)
+    place.load_weights(model, place.weights(which), which)
     return next(model.parameters()).flatten()[0].item()
 
 
@@ -75,32 +80,31 @@ def test_configuration_and_vocabulary_are_read_back(toy_folder, place):
     corpus = load_corpus(configuration.data)
     opened = RunDirectory.open(place.path)
     assert opened.configuration() == configuration
-    assert opened.vocabulary() == (corpus.vocabulary, corpus.labels, 2, "auto")
+    assert opened.interface() == interface_of(corpus)
 
 
 def test_vocabulary_keeps_words_outside_ascii(toy_folder, tmp_path):
     configuration = small_configuration(toy_folder)
-    vocabulary = load_corpus(configuration.data).vocabulary
-    vocabulary.words.append("naïve–日本")
-    made = RunDirectory.create(tmp_path / "run", configuration, vocabulary, ["yes", "no"])
-    assert made.vocabulary()[0].words == vocabulary.words
+    interface = interface_of(load_corpus(configuration.data))
+    interface.vocabulary.words.append("naïve–日本")
+    made = RunDirectory.create(tmp_path / "run", configuration, interface)
+    assert made.interface().vocabulary.words == interface.vocabulary.words
 
 
-def test_a_run_that_is_there_is_not_overwritten(toy_folder, place):
+@pytest.mark.parametrize("name", ["checkpoints.json", "weights.safetensors", "results.json"])
+def test_a_run_that_is_there_is_not_overwritten(toy_folder, place, name):
     configuration, before = small_configuration(toy_folder, epochs=9), place.configuration()
-    vocabulary, labels, _, _ = place.vocabulary()
-    (place.path / "checkpoints.json").write_text("{}")
+    (place.path / name).write_text("{}")
     with pytest.raises(SpinnError, match=r"there is a run here already.*--resume"):
-        RunDirectory.create(place.path, configuration, vocabulary, list(labels))
+        RunDirectory.create(place.path, configuration, place.interface())
     assert place.configuration() == before
 
 
 def test_a_run_that_ended_before_its_first_checkpoint_makes_room(toy_folder, place):
     configuration = small_configuration(toy_folder, epochs=9)
-    vocabulary, labels, _, _ = place.vocabulary()
     place.metrics.write_text("of the run before")
     (place.path / "notes.txt").write_text("not a run's")
-    made = RunDirectory.create(place.path, configuration, vocabulary, list(labels))
+    made = RunDirectory.create(place.path, configuration, place.interface())
     assert made.configuration() == configuration
     assert not made.metrics.exists()
     assert (place.path / "notes.txt").exists()
@@ -109,9 +113,9 @@ def test_a_run_that_ended_before_its_first_checkpoint_makes_room(toy_folder, pla
 def test_a_folder_that_cannot_be_made_is_named(toy_folder, tmp_path):
     (tmp_path / "file").write_text("")
     configuration = small_configuration(toy_folder)
-    vocabulary = load_corpus(configuration.data).vocabulary
+    interface = interface_of(load_corpus(configuration.data))
     with pytest.raises(SpinnError, match="file/run: the run cannot be written there"):
-        RunDirectory.create(tmp_path / "file" / "run", configuration, vocabulary, [])
+        RunDirectory.create(tmp_path / "file" / "run", configuration, interface)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
@@ -185,11 +189,11 @@ def refused(*arguments: Any, **keywords: Any) -> None:
 
 
 FAILURES = [
-    (checkpoint, "save_file", full_disk),
-    (checkpoint, "save_file", refused),
+    (pretrained, "save_file", full_disk),
+    (pretrained, "save_file", refused),
     (torch, "save", torn_archive),
     (torch, "save", full_disk),
-    (checkpoint, "write_whole", full_disk),
+    (run_directory, "write_whole", full_disk),
 ]
 
 
@@ -243,7 +247,7 @@ def test_a_process_killed_while_saving_leaves_the_earlier_checkpoint(
         return wrapped
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save_file", mortal(checkpoint.save_file))
+        patch.setattr(pretrained, "save_file", mortal(pretrained.save_file))
         patch.setattr(torch, "save", mortal(torch.save))
         patch.setattr(os, "replace", mortal(os.replace))
         patch.setattr(os, "fsync", mortal(os.fsync))
@@ -344,7 +348,7 @@ def test_a_vocabulary_of_another_size_is_refused(damaged):
     content = json.loads(path.read_text())
     content["words"].append("extra")
     path.write_text(json.dumps(content))
-    with pytest.raises(DataError, match=r"it knows \d+ words and vocabulary.json \d+"):
+    with pytest.raises(DataError, match=r"it has \d+ words and vocabulary.json has \d+"):
         load_trained(damaged)
 
 
@@ -388,7 +392,7 @@ def test_loaded_model_is_the_one_that_was_saved_and_ready_for_use(trained, which
     opened = RunDirectory.open(trained)
     again = load_trained(trained, which).model
     change(again, 0.0)
-    opened.fit(again, opened.weights(which), which)
+    opened.load_weights(again, opened.weights(which), which)
     for one, other in zip(
         loaded.model.state_dict().values(), again.state_dict().values(), strict=True
     ):

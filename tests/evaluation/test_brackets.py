@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from spinn.data.examples import Example, Sentence
 from spinn.errors import ConfigurationError, SpinnError
+from spinn.evaluation.brackets import write_brackets
 from spinn.evaluation.classification import ClassificationReport
 from spinn.evaluation.evaluate import Evaluation
-from spinn.evaluation.report import FileEvaluation, write_brackets
+from spinn.evaluation.evaluate_files import FileEvaluation
 from spinn.evaluation.tree_scores import Conventions, ParseScore
 from spinn.transitions import TransitionArray, left_branching, random_uniform
 

@@ -1,0 +1,52 @@
+"""Examples with a model's labels, probabilities and trees, as records for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from spinn.data.examples import PAIR, Example, Sentence, kind_with
+from spinn.data.readers import UNLABELLED
+from spinn.evaluation.evaluate_files import FileEvaluation
+from spinn.prediction import with_trees
+from spinn.transitions import to_brackets
+
+
+def prediction_record(
+    label: str, probabilities: Mapping[str, float], sentences: Sequence[Sentence]
+) -> dict[str, Any]:
+    """Return the record of a prediction; sentences are written as trees if they have one."""
+    roles = kind_with(len(sentences)).roles
+    return {
+        "predicted": label,
+        "probabilities": {name: round(float(p), 6) for name, p in probabilities.items()},
+        **{role: bracketed(sentence) for role, sentence in zip(roles, sentences, strict=True)},
+    }
+
+
+def evaluation_records(result: FileEvaluation, labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Yield a record of each example of an evaluation."""
+    trees = result.evaluation.trees
+    for row, example in enumerate(result.examples):
+        probabilities = result.evaluation.probabilities[row]
+        label = labels[int(probabilities.argmax())]
+        given = {"id": example.identifier, "line": example.line, "gold": example.label}
+        named = dict(zip(labels, probabilities, strict=True))
+        yield given | prediction_record(label, named, with_trees(example, row, trees))
+
+
+def snli_rows(examples: Iterable[Example]) -> Iterator[dict[str, Any]]:
+    """Yield pairs with trees in SNLI's format."""
+    for example in examples:
+        row = {"gold_label": example.label or UNLABELLED, "pairID": example.identifier}
+        assert len(example.sentences) == PAIR.count
+        for side, sentence in enumerate(example.sentences, start=1):
+            row[f"sentence{side}"] = " ".join(sentence.words)
+            row[f"sentence{side}_binary_parse"] = bracketed(sentence)
+        yield row
+
+
+def bracketed(sentence: Sentence) -> str:
+    """Return a sentence as a bracketed tree, or its words if it has none."""
+    words, transitions = sentence
+    return " ".join(words) if transitions is None else to_brackets(words, transitions)

@@ -1,0 +1,373 @@
+"""Trained models on disk: weights, configuration, and the meaning of the model's numbers.
+
+A trained model is a folder::
+
+    config.json          the resolved configuration
+    vocabulary.json      words, labels, number of sentences in an example, file format
+    weights.safetensors  the weights
+
+The folder of a training run (:mod:`spinn.training.run_directory`) is one, too. It has several sets
+of weights, in ``checkpoints/step-N/``; ``checkpoints.json`` names the best and the last.
+
+Nothing here depends on how a model was trained.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from spinn.data.examples import ExampleKind, kind_with
+from spinn.data.formats import FORMATS, Format
+from spinn.data.vocabulary import Vocabulary
+from spinn.errors import ConfigurationError, DataError, SpinnError
+from spinn.files import write_whole, written_folder
+from spinn.model.build import build_model
+from spinn.model.leaves import WordEmbedding
+from spinn.model.pair import PairModel
+from spinn.training.config import Configuration, load_configuration
+from spinn.trees import GUMBEL_TREES, TreeSource, tree_source
+
+CONFIGURATION = "config.json"
+VOCABULARY = "vocabulary.json"
+WEIGHTS = "weights.safetensors"
+CHECKPOINTS = "checkpoints.json"
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a model reads and what it answers.
+
+    Attributes
+    ----------
+    vocabulary
+        The words.
+    labels
+        The labels by index.
+    kind
+        Kind of the examples that the model classifies.
+    format
+        Name of the format of its files, or ``"auto"``; ``None`` in folders of early versions, where
+        only the configuration has it.
+
+    """
+
+    vocabulary: Vocabulary
+    labels: tuple[str, ...]
+    kind: ExampleKind
+    format: str | None = "auto"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with everything that is needed to use it.
+
+    Attributes
+    ----------
+    model
+        The model, in evaluation mode.
+    configuration
+        The configuration that it was trained with.
+    vocabulary, labels
+        Its words and labels by index.
+    format
+        Name of the format of its files, or ``"auto"``.
+
+    """
+
+    model: PairModel
+    configuration: Configuration
+    vocabulary: Vocabulary
+    labels: tuple[str, ...]
+    format: str = "auto"
+
+    @property
+    def kind(self) -> ExampleKind:
+        """Kind of the examples that the model classifies."""
+        return kind_with(self.model.sides)
+
+    @property
+    def file_format(self) -> Format | None:
+        """The format of its files; ``None`` if it is detected for each file."""
+        return FORMATS.get(self.format)
+
+    @property
+    def precision(self) -> str:
+        """The precision of its matrix products; see :func:`spinn.runtime.arithmetic`."""
+        return self.configuration.training.precision
+
+    @property
+    def seed(self) -> int:
+        """The seed that it was trained with."""
+        return self.configuration.training.seed
+
+    def to(self, device: torch.device) -> TrainedModel:
+        """Move the model to a device; return the trained model itself."""
+        self.model.to(device)
+        return self
+
+    def tree_source(self, trees: str | None = None) -> TreeSource | None:
+        """Return the source of the transitions that the model follows.
+
+        Parameters
+        ----------
+        trees
+            Name of a tree source; by default, that of the configuration.
+
+        Returns
+        -------
+        The source; ``None`` for encoders without trees.
+
+        Raises
+        ------
+        ConfigurationError
+            If the model cannot follow these trees.
+
+        """
+        own = self.configuration.source
+        if trees is None:
+            return own
+        if own is None or own is GUMBEL_TREES:
+            reason = "is a model without trees" if own is None else "builds its own trees"
+            raise ConfigurationError(
+                f"--trees does nothing here: {self.configuration.form} {reason}."
+            )
+        chosen = tree_source(trees)
+        if chosen.needs_tracker and not self.configuration.predicts:
+            raise ConfigurationError(
+                f"--trees {trees} needs a tracker that learned to choose transitions; "
+                "this model has none. Give other trees, or train with --tracker --predict."
+            )
+        return chosen
+
+
+def load_trained(path: Path, checkpoint: str = "best") -> TrainedModel:
+    """Load a trained model, in evaluation mode, on the CPU.
+
+    Parameters
+    ----------
+    path
+        The folder of a trained model or of a run.
+    checkpoint
+        ``"best"`` or ``"last"``, for the folder of a run.
+
+    Raises
+    ------
+    SpinnError
+        If the folder is neither, or is damaged.
+
+    """
+    require_model(path)
+    configuration, interface = read_configuration(path), read_interface(path)
+    place = weights_file(path, checkpoint)
+    weights = read_weights(place)
+    try:
+        embedding = WordEmbedding.shaped_like(weights, "leaves.embedding.")
+    except KeyError as error:
+        raise DataError(place, f"it has no {error}", remedy="Train again") from error
+    if len(embedding.trained_rows) != len(interface.vocabulary):
+        raise DataError(
+            place,
+            f"it has {len(embedding.trained_rows)} words and {VOCABULARY} has "
+            f"{len(interface.vocabulary)}",
+            remedy="Copy the whole folder of the run",
+        )
+    model = build_model(
+        configuration.model,
+        embedding,
+        len(interface.labels),
+        predicts=configuration.predicts,
+        engine=configuration.training.engine,
+        sides=interface.kind.count,
+    )
+    load_weights(model, weights, place)
+    return TrainedModel(
+        model.eval(),
+        configuration,
+        interface.vocabulary,
+        interface.labels,
+        configuration.data.format if interface.format is None else interface.format,
+    )
+
+
+def save_trained(trained: TrainedModel, path: Path) -> None:
+    """Write a trained model to a new folder, completely or not at all.
+
+    Raises
+    ------
+    SpinnError
+        If the folder exists, or cannot be written.
+
+    """
+    if path.exists():
+        raise SpinnError(f"{path}: it exists already. Choose another folder.")
+    interface = Interface(trained.vocabulary, trained.labels, trained.kind, trained.format)
+    try:
+        with written_folder(path) as scratch:
+            write_configuration(scratch, trained.configuration)
+            write_interface(scratch, interface)
+            write_weights(scratch, trained.model)
+    except (OSError, SafetensorError) as error:
+        raise SpinnError(f"{path}: the model cannot be written ({error}).") from error
+
+
+def require_model(path: Path) -> None:
+    """Raise :class:`SpinnError` if a folder is neither a trained model nor a run."""
+    if not (path / CONFIGURATION).is_file():
+        raise SpinnError(f"{path}: this is no run; give the folder that training wrote.")
+
+
+def read_configuration(path: Path) -> Configuration:
+    """Read the configuration in a folder."""
+    return load_configuration(path / CONFIGURATION)
+
+
+def write_configuration(path: Path, configuration: Configuration) -> None:
+    """Write a configuration to a folder."""
+    write_whole(path / CONFIGURATION, json.dumps(configuration.as_dict(), indent=2))
+
+
+def read_interface(path: Path) -> Interface:
+    """Read the words, labels, kind of example and format in a folder.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged.
+
+    """
+    place = path / VOCABULARY
+    try:
+        content = json.loads(place.read_text(encoding="utf-8"))
+        return Interface(
+            Vocabulary(content["words"], content["lower"]),
+            tuple(content["labels"]),
+            kind_with(int(content.get("sides", 2))),  # absent in early versions, all of pairs
+            content.get("format"),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        remedy = "Copy the whole folder of the run"
+        raise DataError(place, f"it cannot be read ({error})", remedy=remedy) from error
+
+
+def write_interface(path: Path, interface: Interface) -> None:
+    """Write words, labels, kind of example and format to a folder."""
+    content = interface.vocabulary.as_dict() | {
+        "labels": list(interface.labels),
+        "sides": interface.kind.count,
+        "format": interface.format,
+    }
+    write_whole(path / VOCABULARY, json.dumps(content, ensure_ascii=False))
+
+
+def checkpoint_names(path: Path) -> dict[str, str]:
+    """Return the names of the ``"best"`` and ``"last"`` checkpoints of a run that exist."""
+    place = path / CHECKPOINTS
+    if not place.is_file():
+        return {}
+    try:
+        return dict(json.loads(place.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        remedy = "Train again, or restore the file"
+        raise DataError(place, f"it cannot be read ({error})", remedy=remedy) from error
+
+
+def checkpoint_folder(path: Path, checkpoint: str) -> Path:
+    """Return the folder of the ``"best"`` or the ``"last"`` checkpoint of a run.
+
+    Raises
+    ------
+    SpinnError
+        If there is none yet.
+
+    """
+    names = checkpoint_names(path)
+    if checkpoint not in names:
+        raise SpinnError(
+            f"{path}: the run has no {checkpoint} checkpoint yet. Train longer; if it has "
+            "ended, repeat the command that started it, and it starts again."
+        )
+    return path / "checkpoints" / names[checkpoint]
+
+
+def weights_file(path: Path, checkpoint: str) -> Path:
+    """Return the file of the weights of a trained model, or of a checkpoint of a run."""
+    alone = path / WEIGHTS
+    return alone if alone.is_file() else checkpoint_folder(path, checkpoint) / WEIGHTS
+
+
+def read_weights(place: Path) -> dict[str, Tensor]:
+    """Read a file of weights.
+
+    Raises
+    ------
+    DataError
+        If it is missing or damaged.
+
+    """
+    try:
+        return load_file(place)
+    except (OSError, SafetensorError) as error:
+        raise DataError(place, f"it cannot be read ({error})", remedy="Train again") from error
+
+
+def write_weights(path: Path, model: nn.Module) -> None:
+    """Write the weights of a model to a folder."""
+    weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, path / WEIGHTS)
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor], place: Path) -> None:
+    """Put weights into a model of the same shape.
+
+    Parameters
+    ----------
+    model
+        The model.
+    weights
+        From :func:`read_weights`, in present or former names.
+    place
+        The file they were read from, for the error.
+
+    Raises
+    ------
+    DataError
+        If they belong to another configuration.
+
+    """
+    try:
+        model.load_state_dict(present_names(weights))
+    except RuntimeError as error:
+        raise DataError(
+            place,
+            f"the weights belong to another configuration than that in {CONFIGURATION}",
+            remedy=f"Restore the {CONFIGURATION} that the run was trained with",
+        ) from error
+
+
+def has_former_names(names: Iterable[str]) -> bool:
+    """Return whether these are names of weights of an earlier version, with a parser apart."""
+    return any(name.startswith("parser.") for name in names)
+
+
+def present_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights in present names.
+
+    In earlier versions, a parser apart (``--parser own``) was a part of the model and is now a part
+    of the encoder: ``parser.*`` is ``encoder.parser.*``, ``encoder.*`` is ``encoder.composer.*``.
+    """
+    if not has_former_names(weights):
+        return weights
+    renamed = {}
+    for name, value in weights.items():
+        part, _, rest = name.partition(".")
+        moved = {"parser": f"encoder.parser.{rest}", "encoder": f"encoder.composer.{rest}"}
+        renamed[moved.get(part, name)] = value
+    return renamed

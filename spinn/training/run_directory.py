@@ -1,0 +1,220 @@
+"""The folder of a training run.
+
+It is the folder of a trained model (:mod:`spinn.pretrained`) with what training adds::
+
+    config.json          the resolved configuration
+    vocabulary.json      words, labels, number of sentences in an example, file format
+    metrics.jsonl        figures every few steps and of each evaluation
+    checkpoints.json     the names of the best and the last checkpoint
+    checkpoints/step-N/  weights.safetensors, and training.pt to resume from
+
+Every file is written beside its place and moved there when it is complete. ``checkpoints.json`` is
+moved last and names only complete checkpoints, so earlier ones survive an interruption at any point
+or a full disk.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from spinn import pretrained
+from spinn.errors import DataError, SpinnError
+from spinn.files import write_whole, written_folder
+from spinn.pretrained import Interface
+from spinn.training.config import Configuration
+
+TRAINING_STATE = "training.pt"
+
+
+class RunDirectory:
+    """The folder of a run.
+
+    Parameters
+    ----------
+    path
+        The folder.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def metrics(self) -> Path:
+        """The metrics file."""
+        return self.path / "metrics.jsonl"
+
+    @classmethod
+    def create(cls, path: Path, configuration: Configuration, interface: Interface) -> RunDirectory:
+        """Create the folder of a new run.
+
+        The files of a run that ended before its first checkpoint are removed.
+
+        Raises
+        ------
+        SpinnError
+            If there is a run already, or the folder cannot be created.
+
+        """
+        complete = (pretrained.CHECKPOINTS, pretrained.WEIGHTS, "results.json")
+        if any((path / name).exists() for name in complete):
+            raise SpinnError(
+                f"{path}: there is a run here already. Choose another --output, or continue it: "
+                f"--resume {path}."
+            )
+        if (path / pretrained.CONFIGURATION).exists():
+            _clear(path)
+        try:
+            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+            pretrained.write_interface(path, interface)
+            pretrained.write_configuration(path, configuration)
+        except OSError as error:
+            raise SpinnError(
+                f"{path}: the run cannot be written there ({error.strerror})."
+            ) from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """Return the folder of an existing run.
+
+        Raises
+        ------
+        SpinnError
+            If it is none.
+
+        """
+        pretrained.require_model(path)
+        return cls(path)
+
+    def configuration(self) -> Configuration:
+        """Read the configuration."""
+        return pretrained.read_configuration(self.path)
+
+    def interface(self) -> Interface:
+        """Read the words, the labels, the kind of example and the format."""
+        return pretrained.read_interface(self.path)
+
+    def save(self, step: int, model: nn.Module, state: dict[str, Any], *, best: bool) -> None:
+        """Write a checkpoint, name it the last (and the best), and delete those without a name.
+
+        Raises
+        ------
+        SpinnError
+            If it cannot be written; earlier checkpoints are kept.
+
+        """
+        place = _unused(self.path / "checkpoints" / f"step-{step:08d}")
+        name = place.name
+        try:
+            with written_folder(place) as scratch:
+                pretrained.write_weights(scratch, model)
+                torch.save(state, scratch / TRAINING_STATE)
+            names = pretrained.checkpoint_names(self.path) | {"last": name}
+            names |= {"best": name} if best else {}
+            write_whole(self.path / pretrained.CHECKPOINTS, json.dumps(names, indent=2))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise SpinnError(
+                f"{place}: the checkpoint cannot be written ({error}). Earlier checkpoints "
+                f"are kept; free some space and continue with --resume {self.path}."
+            ) from error
+        for other in (self.path / "checkpoints").iterdir():
+            if other.name not in names.values():
+                shutil.rmtree(other, ignore_errors=True)
+
+    def checkpoint(self, which: str) -> Path:
+        """Return the folder of the ``"best"`` or the ``"last"`` checkpoint.
+
+        Raises
+        ------
+        SpinnError
+            If there is none yet.
+
+        """
+        return pretrained.checkpoint_folder(self.path, which)
+
+    def weights(self, which: str) -> dict[str, Tensor]:
+        """Read the weights of a checkpoint, in the names they were saved under.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged.
+
+        """
+        return pretrained.read_weights(self._weights_file(which))
+
+    def load_weights(self, model: nn.Module, weights: dict[str, Tensor], which: str) -> None:
+        """Put weights, read from a checkpoint of the run, into a model of the same shape.
+
+        Raises
+        ------
+        DataError
+            If they belong to another configuration.
+
+        """
+        pretrained.load_weights(model, weights, self._weights_file(which))
+
+    def _weights_file(self, which: str) -> Path:
+        return self.checkpoint(which) / pretrained.WEIGHTS
+
+    def training_state(self) -> dict[str, Any]:
+        """Read the state of training in the last checkpoint."""
+        path = self.checkpoint("last") / TRAINING_STATE
+        try:
+            return dict(torch.load(path, map_location="cpu", weights_only=True))
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+            raise DataError(path, f"it cannot be read ({error})", remedy="Train again") from error
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Lock the folder of a run, so that no other process trains it.
+
+    Raises
+    ------
+    SpinnError
+        If another process holds the lock, or the folder is not writable.
+
+    """
+    lock = FileLock(path / ".lock")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise SpinnError(
+            f"{path}: another process is training this run. Wait until it has ended, or stop it."
+        ) from error
+    except OSError as error:
+        raise SpinnError(f"{path}: the run cannot be written there ({error.strerror}).") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _clear(path: Path) -> None:
+    """Remove the files of a run that ended before its first checkpoint."""
+    for name in (pretrained.CONFIGURATION, pretrained.VOCABULARY, "metrics.jsonl"):
+        (path / name).unlink(missing_ok=True)
+    for name in ("checkpoints", "tensorboard"):
+        shutil.rmtree(path / name, ignore_errors=True)
+
+
+def _unused(place: Path) -> Path:
+    """Return the path, or one with a number appended, that no earlier checkpoint has."""
+    free, number = place, 2
+    while free.exists():
+        free, number = place.with_name(f"{place.name}-{number}"), number + 1
+    return free
