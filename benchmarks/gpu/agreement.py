@@ -26,14 +26,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.program import Part, run_part
+from spinn.config import Configuration, resolve
 from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
 from spinn.evaluation.evaluate import arithmetic
-from spinn.model.build import build_embedding, build_model
+from spinn.model.build import build_embedding
 from spinn.model.gumbel import gumbel_noise
 from spinn.runtime import available_cores, set_threads
-from spinn.training.config import Configuration, resolve
-from spinn.training.objectives.build import build_objective
 from spinn.training.optimizers import make_optimizer
 
 TRACKER = {"tracker": True, "tracker_size": 16}
@@ -130,15 +129,10 @@ def train(name: str, folder: Path, device: torch.device, precision: str, steps: 
     corpus = Corpus.load(folder)
     configuration = resolve(SMALL | STILL | FORMS[name], {"precision": precision, "device": "cpu"})
     torch.manual_seed(1)
-    options = configuration.model
-    model = build_model(
-        options,
-        build_embedding(options, len(corpus.vocabulary)),
-        len(corpus.labels),
-        predicts=configuration.predicts,
-    ).to(device)
-    objective = build_objective(configuration).to(device)
-    optimizer = make_optimizer(configuration, model, objective)
+    embedding = build_embedding(len(corpus.vocabulary), configuration.embedding)
+    model = configuration.build_model(embedding, len(corpus.labels)).to(device)
+    objective = configuration.build_objective().to(device)
+    optimizer = make_optimizer(configuration.optimizer, model, objective)
     losses: list[Tensor] = []
     with drawn_on_the_processor():
         model.train()
@@ -165,7 +159,8 @@ def _improve(
     device: torch.device,
 ) -> None:
     """Make the further updates of PPO."""
-    for _ in range(configuration.policy.policy_updates - 1):
+    assert configuration.ppo is not None
+    for _ in range(configuration.ppo.policy_updates - 1):
         with arithmetic(device, configuration.training.precision):
             loss, _ = objective.improve(model, trees)
         optimizer.zero_grad(set_to_none=True)
@@ -176,7 +171,7 @@ def _improve(
 def _batches(configuration: Configuration, corpus: Corpus, by_height: bool) -> Iterator[Batch]:
     batcher = Batcher(
         corpus.sets["train"],
-        configuration.teacher or configuration.source,
+        configuration.teacher_source or configuration.source,
         batch_size=BATCH_SIZE,
         seed=1,
         by_height=by_height,

@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from spinn.config import Configuration, resolve
+from spinn.config_files import read_preset
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.files import write_whole
 from spinn.studies.run import Run
 from spinn.studies.study import Row, Study, study_error
-from spinn.training.config import Configuration, read_preset, resolve
 
 FILE_NAME = "study.json"
 

@@ -30,6 +30,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from spinn.config import Configuration
+from spinn.config_files import load_configuration
 from spinn.data.dataset import PairDataset
 from spinn.data.examples import ExampleKind, kind_with
 from spinn.data.formats import FORMATS, Format
@@ -37,10 +39,8 @@ from spinn.data.vocabulary import Vocabulary
 from spinn.errors import DataError, SpinnError
 from spinn.evaluation.evaluate import Evaluation, evaluate
 from spinn.files import write_whole, written_folder
-from spinn.model.build import build_model
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
-from spinn.training.config import Configuration, load_configuration
 from spinn.trees import TreeSource
 
 
@@ -339,13 +339,6 @@ def load_trained(path: Path, which: str = "best") -> TrainedModel:
             f"it knows {len(embedding.trained_rows)} words and vocabulary.json {len(vocabulary)}",
             remedy="Copy the whole folder of the run",
         )
-    model = build_model(
-        configuration.model,
-        embedding,
-        len(labels),
-        predicts=configuration.predicts,
-        engine=configuration.training.engine,
-        sides=sides,
-    )
+    model = configuration.build_model(embedding, len(labels), sides)
     run.fit(model, weights, which)
     return TrainedModel(model.eval(), configuration, vocabulary, labels, format)

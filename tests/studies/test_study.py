@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinn.data.corpus import named
+from spinn.data.find import named
 from spinn.errors import SpinnError
 from spinn.studies.expansion import expand, folder_name
 from spinn.studies.study import Row, Study, override, read_study
