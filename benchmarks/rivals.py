@@ -126,10 +126,9 @@ def fill_buffers(leaves: Leaves) -> list[Items]:
     """Return a list of each sentence's words, the first word last, above an item of zeros."""
     words = leaves.states.split(1)
     nothing = leaves.states.new_zeros(1, leaves.states.shape[1])
-    starts = [0, *leaves.sentences.batch_sizes.cumsum(0).tolist()]
     return [
-        [nothing, *(words[starts[place] + sentence] for place in reversed(range(length)))]
-        for sentence, length in enumerate(leaves.lengths.tolist())
+        [nothing, *(words[row] for row in reversed(rows[:length]))]
+        for rows, length in zip(leaves.rows.T.tolist(), leaves.lengths.tolist(), strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ import importlib.util
 from collections import Counter
 from collections.abc import Iterable
 
-from spinn.data import corpus
+from spinn.data import prepare
 from spinn.data.vocabulary import SPECIAL_WORDS
 
 
@@ -24,4 +24,4 @@ def choose_words(
 def stand_in() -> None:
     """Choose words by that rule from now on, unless torchtext is there."""
     if importlib.util.find_spec("torchtext") is None:
-        corpus.choose_words = choose_words  # type: ignore[assignment]
+        prepare.choose_words = choose_words  # type: ignore[assignment]

@@ -73,8 +73,9 @@ def default_of(name: str) -> Any:
 def another_value(name: str) -> Any:
     """Find a legal value of an option that is not its default."""
     rules, default = FIELDS[name].metadata, default_of(name)
-    if rules["choices"]:
-        return next(choice for choice in rules["choices"] if choice != default)
+    choices = FIELDS[name].metadata["choices"]
+    if choices:
+        return next(choice for choice in choices if choice != default)
     if isinstance(default, bool):
         return not default
     if isinstance(default, list):
@@ -108,9 +109,9 @@ def test_every_option_has_help_and_a_name_that_no_other_has():
     assert set(option_groups()) == set(names)
     for name, part in FIELDS.items():
         assert part.metadata["help"], name
-        default, rules = default_of(name), part.metadata
-        if rules["choices"] and default is not None:
-            assert default in rules["choices"], name
+        default, choices = default_of(name), part.metadata["choices"]
+        if choices and default is not None:
+            assert default in choices, name
 
 
 @pytest.mark.parametrize(

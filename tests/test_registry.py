@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
-import spinn
 from spinn import extensions
-from spinn.registry import Choices, Registry
 from spinn.data.transforms import BATCH_TRANSFORMS, VECTOR_SOURCES
 from spinn.errors import ConfigurationError
+from spinn.registry import Choices, Registry
 
 
 def test_items_are_found_by_name_in_the_order_of_registration():
     registry: Registry[int] = Registry("number")
-    choices = Choices("auto", registry)
+    choices = Choices(registry, "auto")
     registry.register("two", 2)
     registry.register("one", 1)
     registry.register("one", 1)
@@ -36,11 +32,3 @@ def test_extensions_are_loaded_any_number_of_times():
         extensions.load()
     assert "symmetries" in BATCH_TRANSFORMS
     assert "induced" in VECTOR_SOURCES
-
-
-def test_data_knows_neither_generators_nor_extensions():
-    for path in (Path(spinn.__file__).parent / "data").rglob("*.py"):
-        imported = re.findall(r"^\s*(?:from|import) (spinn[.\w]*)", path.read_text(), re.MULTILINE)
-        allowed = ("spinn.data", "spinn.errors", "spinn.files", "spinn.options", "spinn.schedule")
-        allowed += ("spinn.transitions", "spinn.trees")
-        assert all(name.startswith(allowed) for name in imported), path

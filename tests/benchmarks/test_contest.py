@@ -19,7 +19,7 @@ from benchmarks.contest import (
 )
 from spinn.data.dataset import PairDataset
 from spinn.errors import ConfigurationError
-from spinn.training.objective import Objective
+from spinn.training.objectives.build import build_objective
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "dev.jsonl"
 WIDTHS = Widths(hidden=6, tracker=4, embedding=5)
@@ -72,7 +72,7 @@ def test_whole_models_have_the_same_loss_and_gradients(form: str, pairs: PairDat
     for one in ways(form):
         work = model(one)
         work.model.double()
-        objective = Objective(one.configure(WIDTHS))
+        objective = build_objective(one.configure(WIDTHS))
         torch.manual_seed(2)  # of dropout and of samples
         loss = objective(work.model, next(work.batches(pairs, 10, training=True)), 0.0).loss
         loss.backward()
@@ -88,7 +88,7 @@ def test_encoders_encode_alike_and_reach_all_weights(form: str, pairs: PairDatas
     for one in ways(form):
         work = EncoderWork(one, WIDTHS, CPU)
         inputs = work.prepare_set(pairs, 4)
-        assert sum(len(given.lengths) for given in inputs) == 2 * len(pairs)
+        assert sum(len(given.leaves.lengths) for given in inputs) == 2 * len(pairs)
         # By height, sentences come in the order of the batch, which is sorted already.
         sentences.append(torch.cat(work.infer(inputs)))
         reached = reached_by_training(work, inputs[:1])

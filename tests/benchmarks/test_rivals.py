@@ -9,19 +9,22 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.rivals import ListSPINN, PaddedLSTM
-from spinn.model.baselines import SequenceLSTM
-from spinn.model.encoder import SPINN, Choice, Encoding, Leaves
+from spinn.model.cells import TreeLSTM
+from spinn.model.sequence import SequenceLSTM
+from spinn.model.spinn import SPINN
+from spinn.model.tracker import Tracker
+from spinn.model.types import Encoder, Encoding, Leaves, Plan
 from spinn.transitions import random_uniform
 
 HIDDEN, TRACKER = 3, 4
 LENGTHS = st.lists(st.integers(1, 7), min_size=1, max_size=5)
-Run = Callable[[Tensor], Encoding]
+Run = Callable[[Leaves], Encoding]
 
 
-def make_leaves(lengths: list[int], width: int) -> tuple[Tensor, Tensor]:
+def make_states(lengths: list[int], width: int) -> tuple[Tensor, Tensor]:
     torch.manual_seed(len(lengths))
     ordered = torch.tensor(sorted(lengths, reverse=True))
     return torch.randn(int(ordered.sum()), width, dtype=torch.float64), ordered
@@ -34,18 +37,21 @@ def make_trees(lengths: Tensor, seed: int) -> Tensor:
 
 def make_encoder(tracker: int, *, predicts: bool = False) -> SPINN:
     torch.manual_seed(1)
-    return SPINN(HIDDEN, tracker, predicts=predicts).double()
+    watching = Tracker(HIDDEN, tracker, predicts=predicts) if tracker else None
+    return SPINN(TreeLSTM(HIDDEN, tracker), watching).double()
 
 
-def gradients(encoder: nn.Module, states: Tensor, run: Run) -> tuple[Encoding, list[Tensor]]:
+def gradients(
+    encoder: Encoder, states: Tensor, lengths: Tensor, run: Run
+) -> tuple[Encoding, list[Tensor]]:
     """Encode, and take the gradients of leaves and weights of a loss that all results enter."""
     states = states.clone().requires_grad_()
-    encoding = run(states)
+    encoding = run(Leaves.of_lengths(states, lengths))
     loss = (encoding.sentences * torch.arange(HIDDEN)).sum()
     if encoding.tracker is not None:
         loss = loss + encoding.tracker.square().sum()
     if encoding.policy is not None and encoding.transitions is not None:
-        loss = loss + encoding.policy.log_probability(encoding.transitions).sum()
+        loss = loss + encoding.policy.log_prob(encoding.transitions).sum()
     wanted = [states, *encoder.parameters()]
     found = torch.autograd.grad(loss, wanted, allow_unused=True)
     return encoding, [
@@ -65,53 +71,51 @@ def assert_same(ours: tuple[Encoding, list[Tensor]], theirs: tuple[Encoding, lis
 
 @pytest.mark.parametrize("tracker", [0, TRACKER])
 @settings(max_examples=15)
-@given(lengths=LENGTHS, seed=st.integers(0, 99))
+@given(lengths=LENGTHS, seed=st.integers(0, 99), copies=st.integers(1, 2))
 def test_lists_give_what_spinn_gives_with_given_trees(
-    tracker: int, lengths: list[int], seed: int
+    tracker: int, lengths: list[int], seed: int, copies: int
 ) -> None:
     encoder = make_encoder(tracker)
-    states, ordered = make_leaves(lengths, encoder.leaf_size)
-    trees = make_trees(ordered, seed)
-    rival = ListSPINN.like(encoder)
-    ours = gradients(encoder, states, lambda leaves: encoder(Leaves(leaves, ordered), trees))
-    theirs = gradients(rival, states, lambda leaves: rival(Leaves(leaves, ordered), trees))
+    states, ordered = make_states(lengths, encoder.leaf_size)
+    plan = Plan.given(make_trees(ordered.repeat_interleave(copies), seed))
+    rival = ListSPINN(encoder.composition, encoder.tracker)
+    ours = gradients(encoder, states, ordered, lambda leaves: encoder(leaves.repeat(copies), plan))
+    theirs = gradients(rival, states, ordered, lambda leaves: rival(leaves.repeat(copies), plan))
     assert_same(ours, theirs)
 
 
-@pytest.mark.parametrize("choice", list(Choice))
+@pytest.mark.parametrize("choice", ["given", "greedy", "sampled"])
 @settings(max_examples=15)
 @given(lengths=LENGTHS, seed=st.integers(0, 99))
 def test_lists_give_what_spinn_gives_where_a_tracker_predicts(
-    choice: Choice, lengths: list[int], seed: int
+    choice: str, lengths: list[int], seed: int
 ) -> None:
     encoder = make_encoder(TRACKER, predicts=True)
-    states, ordered = make_leaves(lengths, encoder.leaf_size)
-    trees = make_trees(ordered, seed) if choice is Choice.GIVEN else None
-    rival = ListSPINN.like(encoder)
+    states, ordered = make_states(lengths, encoder.leaf_size)
+    plans = {"given": Plan.given(make_trees(ordered, seed)), "greedy": Plan()}
+    plan = plans.get(choice, Plan.sampled())
+    rival = ListSPINN(encoder.composition, encoder.tracker)
+    assert rival.policy is encoder.policy
 
-    def run(one: SPINN, leaves: Tensor) -> Encoding:
+    def run(one: Encoder, leaves: Leaves) -> Encoding:
         torch.manual_seed(seed)  # the same coins for both
-        return one(Leaves(leaves, ordered), trees, choice)
+        return one(leaves, plan)
 
-    ours = gradients(encoder, states, lambda leaves: run(encoder, leaves))
-    theirs = gradients(rival, states, lambda leaves: run(rival, leaves))
+    ours = gradients(encoder, states, ordered, lambda leaves: run(encoder, leaves))
+    theirs = gradients(rival, states, ordered, lambda leaves: run(rival, leaves))
     assert_same(ours, theirs)
     assert ours[0].policy is not None
     assert theirs[0].policy is not None
     assert torch.equal(theirs[0].policy.legal, ours[0].policy.legal)
-    torch.testing.assert_close(theirs[0].policy.scores, ours[0].policy.scores)
+    torch.testing.assert_close(theirs[0].policy.logits, ours[0].policy.logits)
 
 
-def test_lists_refuse_what_they_do_not_do() -> None:
-    with pytest.raises(ValueError, match="root"):
-        ListSPINN.like(SPINN(HIDDEN, pooling="max"))
-    rival = ListSPINN(HIDDEN)
-    states, ordered = make_leaves([2], rival.leaf_size)
-    leaves = Leaves(states.float(), ordered)
-    with pytest.raises(ValueError, match="once"):
-        rival(leaves, make_trees(ordered, 0), copies=2)
-    with pytest.raises(ValueError, match="wanted"):
-        rival(leaves)
+def test_lists_without_a_tracker_that_predicts_require_trees() -> None:
+    for tracker in (0, TRACKER):
+        encoder = make_encoder(tracker)
+        states, ordered = make_states([2], encoder.leaf_size)
+        with pytest.raises(ValueError, match="give them"):
+            ListSPINN(encoder.composition, encoder.tracker)(Leaves.of_lengths(states, ordered))
 
 
 @settings(max_examples=15)
@@ -119,13 +123,13 @@ def test_lists_refuse_what_they_do_not_do() -> None:
 def test_the_padded_lstm_gives_what_the_packed_one_gives(lengths: list[int]) -> None:
     torch.manual_seed(1)
     packed = SequenceLSTM(HIDDEN).double()
-    padded = PaddedLSTM.like(packed)
-    states, ordered = make_leaves(lengths, HIDDEN)
-    ours = gradients(packed, states, lambda leaves: packed(Leaves(leaves, ordered)))
-    theirs = gradients(padded, states, lambda leaves: padded(Leaves(leaves, ordered)))
-    assert_same(ours, theirs)
+    padded = PaddedLSTM(packed.lstm)
+    states, ordered = make_states(lengths, HIDDEN)
+    assert_same(
+        gradients(packed, states, ordered, packed), gradients(padded, states, ordered, padded)
+    )
 
 
 def test_a_padded_lstm_does_not_read_backwards() -> None:
-    with pytest.raises(ValueError, match="backwards"):
-        PaddedLSTM.like(SequenceLSTM(4, bidirectional=True))
+    with pytest.raises(ValueError, match="one direction"):
+        PaddedLSTM(SequenceLSTM(4, bidirectional=True).lstm)

@@ -16,7 +16,7 @@ from spinn.data.examples import kind_with
 from spinn.data.options import CorpusOptions
 from spinn.data.prepare import load_corpus
 from spinn.data.vocabulary import PADDING
-from spinn.schedule import build_schedule
+from spinn.ops.heights import heights_of
 from spinn.transitions import Transition, check, random_uniform
 from spinn.trees import TREE_SOURCES
 
@@ -336,30 +336,30 @@ def test_real_sentences_are_bucketed(real_data: Path, tmp_path: Path):
     assert share_of_padding(dataset, order) < 0.3 * share_of_padding(dataset, shuffled(dataset, 16))
 
 
-# Schedules.
+# Heights.
 
 
 @pytest.mark.parametrize("share", [False, True])
-def test_a_batch_comes_with_the_schedule_of_its_own_trees(share):
+def test_a_batch_comes_with_the_heights_of_its_own_trees(share):
     batcher = make_batcher(make_dataset(30), "random", by_height=True, share=share)
     for batch in batcher.batches():
         assert batch.transitions is not None
-        assert batch.schedule is not None
-        assert batch.schedule.shared is share
-        expected = build_schedule(
+        assert batch.heights is not None
+        assert batch.heights.shared is share
+        expected = heights_of(
             batch.transitions.numpy().astype(np.int8),
             batch.lengths.numpy(),
             batch.words.numpy().astype(np.int32) if share else None,
         )
-        assert batch.schedule.levels == expected.levels
-        assert torch.equal(batch.schedule.children, expected.children)
-        assert torch.equal(batch.schedule.roots, expected.roots)
+        assert batch.heights.sizes == expected.sizes
+        assert torch.equal(batch.heights.children, expected.children)
+        assert torch.equal(batch.heights.roots, expected.roots)
 
 
-def test_there_is_no_schedule_without_being_asked_or_without_trees():
+def test_there_are_no_heights_without_being_asked_or_without_trees():
     dataset = make_dataset(10)
     for batcher in (make_batcher(dataset), make_batcher(dataset, None, by_height=True)):
-        assert all(batch.schedule is None for batch in batcher.batches())
+        assert all(batch.heights is None for batch in batcher.batches())
 
 
 # Shares.
@@ -381,7 +381,7 @@ def test_shares_make_up_the_batch_with_the_same_trees(trees, count, sides):
             places = torch.arange(len(whole))[rank::count]
             assert torch.equal(share.rows, whole.rows[places])
             assert torch.equal(share.labels, whole.labels[places])
-            assert (share.schedule is None) == (trees is None)
+            assert (share.heights is None) == (trees is None)
             if len(share):
                 columns = torch.cat([places, len(whole) + places][:sides])
                 assert_columns_equal(share, whole, columns)

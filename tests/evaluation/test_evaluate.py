@@ -25,10 +25,9 @@ from spinn.evaluation.evaluate import (
     score_trees,
 )
 from spinn.evaluation.parsing import Conventions, compare_with_shapes, mean_depth
-from spinn.extensions.symmetries import Symmetries
 from spinn.model.build import ModelOptions, build_embedding, build_model
-from spinn.model.encoder import Choice
 from spinn.model.pair import PairModel
+from spinn.model.types import Plan
 from spinn.transitions import Transition, check, left_branching, random_uniform, right_branching
 from spinn.trees import GUMBEL_TREES, TREE_SOURCES, TreeSource, tree_source
 
@@ -92,8 +91,10 @@ def one_by_one(
     for row in range(len(dataset)):
         batch = batcher.cut(np.array([row]), np.random.default_rng(0)).to(DEVICE)
         with torch.no_grad():
-            choice = Choice.GREEDY if greedy else Choice.GIVEN
-            output = model(batch.words, batch.lengths, batch.transitions, choice)
+            plan = Plan()
+            if batch.transitions is not None and not greedy:
+                plan = Plan.given(batch.transitions)
+            output = model(batch.words, batch.lengths, plan)
         probabilities.append(output.scores.softmax(dim=1)[0].tolist())
         taken = output.encoding.transitions
         if taken is not None:

@@ -13,13 +13,11 @@ from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
 from spinn.data.options import CorpusOptions
 from spinn.data.prepare import load_corpus
-from spinn.data.transforms import BATCH_TRANSFORMS
 from spinn.data.vocabulary import Vocabulary
 from spinn.errors import ConfigurationError
 from spinn.extensions.symmetries import logic_symmetries
 from spinn.generators.dice import Dice
 from spinn.generators.logic import ALWAYS, TABLES, draw_pairs, relate
-from spinn.training.config import Configuration, resolve
 from spinn.transitions import Transition
 from spinn.trees import TREE_SOURCES
 
@@ -140,12 +138,12 @@ def test_processes_share_out_the_same_forms(corpus, world_size):
             assert own == expected[rank::world_size]
 
 
-def test_a_schedule_is_made_of_the_words_that_are_read(corpus):
+def test_heights_are_made_of_the_words_that_are_read(corpus):
     for batch in batcher(corpus, by_height=True, share=True).batches():
-        assert batch.schedule is not None
-        assert batch.schedule.words is not None
+        assert batch.heights is not None
+        assert batch.heights.words is not None
         read = set(batch.words.flatten().tolist()) - {corpus.vocabulary.words.index("<pad>")}
-        assert set(batch.schedule.words.tolist()) >= read
+        assert set(batch.heights.words.tolist()) >= read
 
 
 def test_a_variable_that_no_pair_has_is_given_to_none(tmp_path):

@@ -6,11 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from spinn.model.baselines import BagOfWords, SequenceLSTM
+from spinn.extensions.gated_recursion import GatedRecursiveCell
 from spinn.model.build import ModelOptions, build_embedding, build_encoder, build_model
-from spinn.model.cells import GatedRecursiveCell, TreeLSTM
-from spinn.model.encoder import SPINN
+from spinn.model.cells import TreeLSTM
 from spinn.model.gumbel import GumbelTreeLSTM
+from spinn.model.parser import ParsedEncoder
+from spinn.model.sequence import BagOfWords, SequenceLSTM
+from spinn.model.spinn import SPINN, SPINNByHeight
+from spinn.model.tracker import Blind, Tracker
 
 SIZE, WIDTH = 200, 8
 KNOWN = torch.arange(SIZE) % 4 != 0
@@ -20,7 +23,7 @@ VECTORS = 3 * torch.randn(SIZE, WIDTH, generator=torch.Generator().manual_seed(0
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("spinn", SPINN),
+        ("spinn", SPINNByHeight),
         ("gumbel", GumbelTreeLSTM),
         ("lstm", SequenceLSTM),
         ("bilstm", SequenceLSTM),
@@ -52,12 +55,45 @@ def test_composition_is_the_one_named_and_leaves_are_as_wide_as_its_states(name,
 
 def test_tracker_is_built_where_it_is_asked_for():
     small = {"hidden_size": 10, "tracker_size": 5}
-    assert build_encoder(ModelOptions(**small), predicts=False).tracker is None
+    assert isinstance(build_encoder(ModelOptions(**small), predicts=False), SPINNByHeight)
     watching = build_encoder(ModelOptions(tracker=True, **small), predicts=False)
+    assert isinstance(watching, SPINN)
+    assert not watching.plain
+    assert isinstance(watching.tracker, Tracker)
     assert watching.tracker.size == 5
     assert watching.tracker.score is None
     predicting = build_encoder(ModelOptions(tracker=True, **small), predicts=True)
+    assert isinstance(predicting.tracker, Tracker)
     assert predicting.tracker.score is not None
+
+
+@pytest.mark.parametrize("tracker", [False, True])
+def test_the_reference_engine_goes_step_by_step_and_leaves_gradients_to_autograd(tracker):
+    options = ModelOptions(tracker=tracker, hidden_size=10, tracker_size=5)
+    encoder = build_encoder(options, predicts=False, engine="reference")
+    assert isinstance(encoder, SPINN)
+    assert encoder.plain
+    assert isinstance(encoder.tracker, Tracker if tracker else Blind)
+
+
+@pytest.mark.parametrize("tracker", [False, True])
+def test_a_parser_is_put_before_an_encoder_that_does_not_predict(tracker):
+    options = ModelOptions(parser="own", parser_size=3, tracker=tracker, hidden_size=10)
+    embedding = build_embedding(options, 9)
+    model = build_model(options, embedding, 3, predicts=True)
+    encoder = model.encoder
+    assert isinstance(encoder, ParsedEncoder)
+    assert encoder.policy is encoder.parser
+    assert encoder.by_height is encoder.composer.by_height is not tracker
+    assert (encoder.leaf_size, encoder.output_size) == (20, 10)
+    assert encoder.parser.encoder.tracker.score is not None
+    if tracker:
+        assert encoder.composer.tracker.score is None
+    own = encoder.parser.leaves.embedding
+    assert own is not model.leaves.embedding
+    assert torch.equal(own.trained, model.leaves.embedding.trained)
+    given = build_model(options, embedding, 3, predicts=False)
+    assert not isinstance(given.encoder, ParsedEncoder)
 
 
 def test_dropout_and_norms_go_where_they_belong():

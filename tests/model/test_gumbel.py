@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import pytest
-import reference
 import torch
+from bottom_up import encode_bottom_up
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from machine import DEVICE, examples, gradcheck, random_state
 from torch import Tensor
 
-from spinn.model.encoder import Encoding, Leaves
 from spinn.model.gumbel import GumbelTreeLSTM, gumbel_noise, transitions_of
+from spinn.model.reference import SentenceEncoding
+from spinn.model.types import Encoding, Leaves, Plan
 from spinn.transitions import (
     Transition,
     check,
@@ -43,7 +44,7 @@ def make_encoder(seed: int, pooling: str = "root") -> GumbelTreeLSTM:
 def make_leaves(lengths: list[int], seed: int) -> Leaves:
     generator = torch.Generator().manual_seed(seed + 1)
     states = torch.randn(sum(lengths), 2 * HIDDEN, dtype=torch.float64, generator=generator)
-    return Leaves(states.to(DEVICE).requires_grad_(), torch.tensor(lengths))
+    return Leaves.of_lengths(states.to(DEVICE).requires_grad_(), torch.tensor(lengths))
 
 
 def words_of(leaves: Leaves, sentence: int) -> list[Tensor]:
@@ -53,7 +54,7 @@ def words_of(leaves: Leaves, sentence: int) -> list[Tensor]:
 
 def run_reference(
     encoder: GumbelTreeLSTM, leaves: Leaves, seed: int, temperature: float | None
-) -> list[reference.PlainEncoding]:
+) -> list[SentenceEncoding]:
     """Encode each sentence by itself, with the noise that the batch has drawn after this seed."""
     count, depth = len(leaves.lengths), int(leaves.lengths[0]) - 1
     noises: list[Tensor | None] = [None] * count
@@ -61,15 +62,13 @@ def run_reference(
         torch.manual_seed(seed)
         noises = list(gumbel_noise(leaves.states, depth, count).unbind(1))
     return [
-        reference.encode_bottom_up(
-            encoder, words_of(leaves, sentence), noises[sentence], temperature or 1.0
-        )
+        encode_bottom_up(encoder, words_of(leaves, sentence), noises[sentence], temperature or 1.0)
         for sentence in range(count)
     ]
 
 
 def taken_by(encoding: Encoding, lengths: list[int]) -> list[list[int]]:
-    """Read the transitions of each column; what lies behind them must be padding."""
+    """Return the transitions of each column; those past its end must be padding."""
     assert encoding.transitions is not None
     result = []
     for length, steps in zip(lengths, encoding.transitions.T.tolist(), strict=True):
@@ -95,7 +94,7 @@ def test_sentences_trees_and_gradients_are_those_of_the_plain_encoder(
 ):
     encoder, leaves = make_encoder(seed, pooling), make_leaves(lengths, seed)
     torch.manual_seed(seed)
-    encoding = encoder(leaves, temperature)
+    encoding = encoder(leaves, Plan(temperature=temperature))
     plain = run_reference(encoder, leaves, seed, temperature)
     expected = torch.stack([one.sentence for one in plain])
     torch.testing.assert_close(encoding.sentences, expected, rtol=1e-9, atol=1e-9)
@@ -110,9 +109,9 @@ def test_sentences_trees_and_gradients_are_those_of_the_plain_encoder(
 @settings(max_examples=examples(20), deadline=None)
 def test_in_single_precision_they_agree_to_four_digits(lengths, seed):
     encoder, leaves = make_encoder(seed).float(), make_leaves(lengths, seed)
-    leaves = Leaves(leaves.states.detach().float().requires_grad_(), leaves.lengths)
+    leaves = Leaves.of_lengths(leaves.states.detach().float().requires_grad_(), leaves.lengths)
     torch.manual_seed(seed)
-    sentences = encoder(leaves, 0.7).sentences
+    sentences = encoder(leaves, Plan(temperature=0.7)).sentences
     plain = run_reference(encoder, leaves, seed, 0.7)
     expected = torch.stack([one.sentence for one in plain])
     torch.testing.assert_close(sentences, expected, rtol=1e-4, atol=1e-4)
@@ -134,7 +133,9 @@ def test_along_the_chosen_trees_gradients_are_those_of_finite_differences(poolin
     def sentences(states: Tensor, *weights: Tensor) -> Tensor:
         names = [name for name, _ in encoder.named_parameters()]
         replaced = dict(zip(names, weights, strict=True))
-        encoding = torch.func.functional_call(encoder, replaced, (Leaves(states, lengths),))
+        encoding = torch.func.functional_call(
+            encoder, replaced, (Leaves.of_lengths(states, lengths),)
+        )
         return encoding.sentences
 
     assert gradcheck(sentences, (states, *encoder.parameters()))
@@ -158,7 +159,7 @@ def test_the_seed_decides_what_is_drawn():
     found = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        found.append(encoder(leaves, 1.0).transitions)
+        found.append(encoder(leaves, Plan(temperature=1.0)).transitions)
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
 
@@ -171,10 +172,12 @@ def test_merges_are_drawn_with_the_probabilities_of_the_softmax_of_scores():
     wanted = (candidates @ encoder.query).softmax(dim=0)[0].item()
     assert 0.1 < wanted < 0.9
     count = 4000
-    many = Leaves(leaves.states.detach().repeat_interleave(count, dim=0), torch.full((count,), 3))
+    many = Leaves.of_lengths(
+        leaves.states.detach().repeat_interleave(count, dim=0), torch.full((count,), 3)
+    )
     torch.manual_seed(0)
     for temperature in (0.3, 2.0):
-        taken = encoder(many, temperature).transitions
+        taken = encoder(many, Plan(temperature=temperature)).transitions
         left = (taken[2] == Transition.REDUCE).double().mean().item()
         assert left == pytest.approx(wanted, abs=0.03)
 
@@ -223,12 +226,12 @@ def test_merges_in_any_order_are_trees_over_the_sentences(lengths, seed):
 
 def test_under_autocast_products_are_bf16_and_vectors_stay_float32():
     encoder, leaves = make_encoder(2).float(), make_leaves([8, 8, 5, 1], 2)
-    leaves = Leaves(leaves.states.detach().float().requires_grad_(), leaves.lengths)
+    leaves = Leaves.of_lengths(leaves.states.detach().float().requires_grad_(), leaves.lengths)
     found = []
     for enabled in (False, True):
         torch.manual_seed(0)
         with torch.autocast(DEVICE.type, torch.bfloat16, enabled=enabled):
-            sentences = encoder(leaves, 1.0).sentences
+            sentences = encoder(leaves, Plan(temperature=1.0)).sentences
         assert sentences.dtype == torch.float32
         slopes = gradients(sentences.sum(), encoder, leaves)
         assert {slope.dtype for slope in slopes} == {torch.float32}

@@ -7,17 +7,21 @@ from typing import Any
 
 import pytest
 import torch
-from machine import DEVICE, EXACT
+from machine import DEVICE
 from torch import Tensor, nn
 
+import spinn.extensions  # noqa: F401 - registers the aligned leaves
 from spinn.model.leaves import LeafLayer, WordEmbedding, make_norm
 from spinn.model.norm import GlobalBatchNorm
+from spinn.model.types import Sentences
 
 FIXED = torch.tensor([False, False, True, True, False, True], device=DEVICE)
 NONE_FIXED, ALL_FIXED = torch.zeros_like(FIXED), torch.ones_like(FIXED)
 LENGTHS = torch.tensor([4, 2, 1])  # always on the CPU
 # Time first, longest first, padded with 1.
 WORDS = torch.tensor([[2, 4, 5], [3, 2, 1], [0, 1, 1], [4, 1, 1]], device=DEVICE)
+
+SENTENCES = Sentences(LENGTHS, WORDS)
 
 tensor = partial(torch.tensor, device=DEVICE)
 
@@ -110,9 +114,9 @@ def test_looking_up_does_not_write_into_the_fixed_vectors():
 
 def test_leaves_are_projected_words_in_packed_order():
     layer = make_layer(WordEmbedding(drawn(6, 3), FIXED), 8).eval()
-    leaves = layer(WORDS, LENGTHS)
+    leaves = layer(SENTENCES)
     assert leaves.states.shape == (7, 8)
-    assert leaves.batch_sizes.tolist() == [3, 2, 1, 1]
+    assert leaves.sentences.batch_sizes.tolist() == [3, 2, 1, 1]
     packed = tensor([2, 4, 5, 3, 2, 0, 4])
     torch.testing.assert_close(leaves.states, layer.projection(layer.embedding(packed)))
 
@@ -124,9 +128,9 @@ def test_each_sentence_has_the_leaves_it_has_alone(context, norm):
         WordEmbedding(drawn(6, 3), FIXED), 8, context=context, context_width=5, norm=norm
     )
     layer.double().eval()
-    together = unpacked(layer(WORDS, LENGTHS).states, LENGTHS)
+    together = unpacked(layer(SENTENCES).states, LENGTHS)
     for sentence, words in zip(together, sentences_of(WORDS, LENGTHS), strict=True):
-        alone = layer(words[:, None], torch.tensor([len(words)]))
+        alone = layer(Sentences(torch.tensor([len(words)]), words[:, None]))
         torch.testing.assert_close(sentence, alone.states)
 
 
@@ -137,33 +141,38 @@ def test_context_decides_which_leaves_know_of_a_word(context, knows):
     layer = make_layer(
         WordEmbedding(drawn(6, 3), FIXED), 8, context=context, context_width=5
     ).eval()
-    before = layer(tensor([[2], [3], [0], [4]]), torch.tensor([4])).states
-    after = layer(tensor([[2], [3], [5], [4]]), torch.tensor([4])).states
+    length = torch.tensor([4])
+    before = layer(Sentences(length, tensor([[2], [3], [0], [4]]))).states
+    after = layer(Sentences(length, tensor([[2], [3], [5], [4]]))).states
     assert (before != after).any(dim=1).nonzero().flatten().tolist() == knows
 
 
 def test_aligned_leaves_know_the_other_sentence_and_their_own_word():
     layer = make_layer(WordEmbedding(drawn(6, 3), FIXED), 8, context="aligned", context_width=6)
-    lengths, partners = torch.tensor([3, 2]), tensor([1, 0])
-    before = unpacked(layer.eval()(WORDS[:3, :2], lengths, partners).states, lengths)
+    lengths, back = torch.tensor([3, 2]), tensor([0, 1])
+    before = layer.eval()(Sentences(lengths, WORDS[:3, :2], back)).states
     changed = WORDS[:3, :2].clone()
     changed[1, 0] = 5  # the second word of the first sentence
-    after = unpacked(layer(changed, lengths, partners).states, lengths)
-    differs = [(a != b).any(dim=1).tolist() for a, b in zip(before, after, strict=True)]
+    after = layer(Sentences(lengths, changed, back)).states
+    both = unpacked(before, lengths), unpacked(after, lengths)
+    differs = [(a != b).any(dim=1).tolist() for a, b in zip(*both, strict=True)]
     assert differs == [[False, True, False], [True, True]]
 
 
-def test_sentences_without_partners_cannot_be_aligned():
-    layer = make_layer(WordEmbedding(drawn(6, 3), FIXED), 8, context="aligned", context_width=6)
-    with pytest.raises(ValueError, match="no partners"):
-        layer(WORDS, LENGTHS)
+@pytest.mark.parametrize(
+    ("context", "needs_pairs"),
+    [("none", False), ("lstm", False), ("bilstm", False), ("aligned", True)],
+)
+def test_which_leaves_need_pairs(context, needs_pairs):
+    layer = make_layer(WordEmbedding(drawn(6, 3), FIXED), 8, context=context, context_width=6)
+    assert layer.needs_pairs is needs_pairs
 
 
 @pytest.mark.parametrize("context", ["none", "lstm", "bilstm"])
 @pytest.mark.parametrize("width", [8, 5])
-def test_leaves_are_as_wide_as_the_encoder_wants(context, width):
+def test_leaves_are_as_wide_as_the_encoder_requires(context, width):
     layer = make_layer(WordEmbedding(drawn(6, 3), FIXED), width, context=context, context_width=6)
-    assert layer(WORDS, LENGTHS).states.shape == (7, width)
+    assert layer(SENTENCES).states.shape == (7, width)
     if layer.context is not None:
         assert layer.context.hidden_size == 6
         assert layer.projection.in_features == (12 if context == "bilstm" else 6)
@@ -185,7 +194,7 @@ def test_batch_statistics_are_those_of_the_words_without_padding():
     with torch.no_grad():
         words = torch.cat(sentences_of(WORDS, LENGTHS))
         projected = layer.projection(layer.embedding(words))
-    layer(WORDS, LENGTHS)
+    layer(SENTENCES)
     torch.testing.assert_close(layer.norm.running_mean, 0.1 * projected.mean(dim=0))
     torch.testing.assert_close(layer.norm.running_var, 0.9 + 0.1 * projected.var(dim=0))
 
@@ -196,33 +205,68 @@ def test_dropout_is_of_training_only():
     nn.init.constant_(layer.projection.weight, 0.02)
     nn.init.constant_(layer.projection.bias, 0.0)
     torch.manual_seed(0)
-    trained = layer.train()(WORDS, LENGTHS).states
+    trained = layer.train()(SENTENCES).states
     assert abs((trained == 0).double().mean().item() - 0.25) < 0.05
     assert trained.std() > 0.1
-    torch.testing.assert_close(layer.eval()(WORDS, LENGTHS).states.cpu(), torch.ones(7, 400))
+    torch.testing.assert_close(layer.eval()(SENTENCES).states.cpu(), torch.ones(7, 400))
 
 
 def test_gradients_reach_every_weight():
     layer = make_layer(
         WordEmbedding(drawn(6, 3), FIXED), 8, context="bilstm", context_width=5, norm="layer"
     )
-    layer(WORDS, LENGTHS).states.pow(3).sum().backward()
+    layer(SENTENCES).states.pow(3).sum().backward()
     for name, weight in layer.named_parameters():
         assert weight.grad is not None, name
         assert weight.grad.any(), name
 
 
-@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
-def test_each_token_is_dropped_independently(norm):
+def test_each_token_is_dropped_by_itself():
     torch.manual_seed(0)
-    layer = make_layer(
-        WordEmbedding(drawn(6, 16), NONE_FIXED), 32, norm=norm, embedding_dropout=0.5, dropout=0.5
-    )
-    states = layer(WORDS, LENGTHS).states
+    embedding = WordEmbedding(drawn(6, 16), NONE_FIXED)
+    layer = make_layer(embedding, 32, norm="layer", embedding_dropout=0.5, dropout=0.5)
+    states = layer.train()(SENTENCES).states
     tokens = WORDS[(torch.arange(len(WORDS))[:, None] < LENGTHS).to(DEVICE)]
-    first, second = states[tokens == 2]
+    first, second = states[tokens == 2]  # the two places of word 2
     assert not torch.equal(first, second)
-    assert not layer.alike(training=True)
+    first, second = layer.eval()(SENTENCES).states[tokens == 2]
+    torch.testing.assert_close(first, second)
+
+
+# Equal words.
+
+
+@pytest.mark.parametrize(
+    ("options", "training", "evaluating"),
+    [
+        ({}, True, True),
+        ({"norm": "layer"}, True, True),
+        ({"norm": "batch"}, False, True),
+        ({"dropout": 0.1}, False, True),
+        ({"embedding_dropout": 0.1}, False, True),
+        ({"context": "lstm", "context_width": 5}, False, False),
+        ({"context": "aligned", "context_width": 6}, False, False),
+    ],
+)
+def test_when_equal_words_have_equal_leaves(options, training, evaluating):
+    layer = make_layer(WordEmbedding(drawn(6, 3), FIXED), 8, **options)
+    sentences = Sentences(LENGTHS[:2], WORDS[:, :2], tensor([0, 1]))
+    for mode, expected in ((True, training), (False, evaluating)):
+        assert layer.alike(training=mode) is expected
+        assert layer.train(mode)(sentences).alike is expected
+
+
+@pytest.mark.parametrize("norm", ["none", "layer"])
+def test_leaves_of_distinct_words_are_those_of_the_sentences(norm):
+    layer = make_layer(WordEmbedding(drawn(6, 3), FIXED), 8, norm=norm)
+    distinct = tensor([0, 2, 3, 4, 5])
+    shared, leaves = layer(SENTENCES, distinct), layer(SENTENCES)
+    assert shared.sentences is SENTENCES
+    assert shared.alike
+    packed = tensor([2, 4, 5, 3, 2, 0, 4])
+    rows = torch.searchsorted(distinct, packed)
+    torch.testing.assert_close(shared.states[rows], leaves.states)
+    torch.testing.assert_close(shared.states, layer.of_words(distinct))
 
 
 def test_a_row_alone_in_a_batch_is_normalised_as_in_evaluation():

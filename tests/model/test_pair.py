@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from machine import DEVICE, examples
 from torch import Tensor, nn
 
+import spinn.extensions  # noqa: F401 - registers what the options name
 from spinn.model.build import ModelOptions, build_embedding, build_model
-from spinn.model.encoder import Choice
-from spinn.model.pair import PairModel, PairOutput, SortedSentences
+from spinn.model.pair import PairModel, PairOutput
+from spinn.model.parser import ParsedEncoder
+from spinn.model.spinn import SPINN, SPINNByHeight
+from spinn.model.types import Plan
+from spinn.ops.heights import heights_of
 from spinn.runtime import evaluation_mode
-from spinn.schedule import build_schedule
 from spinn.transitions import Transition, check, left_branching, random_uniform
 
 WORDS, LABELS, PADDING = 11, 3, 1
@@ -24,10 +27,10 @@ WORDS, LABELS, PADDING = 11, 3, 1
 
 @dataclass(frozen=True)
 class Case:
-    """Options of a model, and who chooses its transitions."""
+    """Options of a model, and whether its transitions are given, or the most probable ones."""
 
     options: ModelOptions
-    choice: Choice = Choice.GIVEN
+    choice: str = "given"
     predicts: bool = False
 
 
@@ -41,18 +44,18 @@ CASES = {
     "trees given": Case(options()),
     "tracker": Case(options(norm="batch", tracker=True)),
     "taught": Case(options(tracker=True), predicts=True),
-    "predicting": Case(options(norm="batch", tracker=True), Choice.GREEDY, True),
-    "predicting, leaf LSTM": Case(options(tracker=True, leaf_context="lstm"), Choice.GREEDY, True),
-    "parser": Case(options(parser="own", parser_size=3), Choice.GREEDY, True),
+    "predicting": Case(options(norm="batch", tracker=True), "greedy", True),
+    "predicting, leaf LSTM": Case(options(tracker=True, leaf_context="lstm"), "greedy", True),
+    "parser": Case(options(parser="own", parser_size=3), "greedy", True),
     "parser, tracker": Case(
-        options(norm="batch", parser="own", parser_size=3, tracker=True), Choice.GREEDY, True
+        options(norm="batch", parser="own", parser_size=3, tracker=True), "greedy", True
     ),
     "trees given, leaf BiLSTM": Case(options(norm="batch", leaf_context="bilstm")),
     "trees given, aligned words": Case(options(leaf_context="aligned")),
     "no norms": Case(options(norm="none")),
     "trees given, all phrases": Case(options(pooling="max")),
     "trees given, all nodes": Case(options(pooling="max-all", composition="gated-recursive")),
-    "Gumbel": Case(options("gumbel"), Choice.GREEDY),
+    "Gumbel": Case(options("gumbel"), "greedy"),
     "Gumbel, leaf BiLSTM": Case(options("gumbel", norm="batch", leaf_context="bilstm")),
     "Gumbel, all phrases": Case(options("gumbel", pooling="max")),
     "Gumbel, all nodes": Case(options("gumbel", pooling="max-all")),
@@ -116,8 +119,16 @@ class Pairs:
         steps = nn.functional.pad(self.transitions, (0, 0, 0, 2 * more), value=int(Transition.PAD))
         return Pairs(words, self.lengths, steps)
 
-    def run(self, model: PairModel, choice: Choice) -> PairOutput:
-        return model(self.words, self.lengths, self.transitions, choice)
+    def plan(self, choice: str) -> Plan:
+        plans = {
+            "given": Plan.given(self.transitions),
+            "greedy": Plan(),
+            "sampled": Plan.sampled(),
+        }
+        return plans[choice]
+
+    def run(self, model: PairModel, choice: str) -> PairOutput:
+        return model(self.words, self.lengths, self.plan(choice))
 
 
 def assert_same(actual: Tensor, expected: Tensor) -> None:
@@ -198,23 +209,53 @@ def test_batch_norm_statistics_are_those_of_the_words():
 # A parser of its own.
 
 
+def parsed(model: PairModel) -> ParsedEncoder:
+    assert isinstance(model.encoder, ParsedEncoder)
+    return model.encoder
+
+
 @pytest.mark.parametrize("name", ["parser", "parser, tracker"])
 @given(lengths=two_to_ten, seed=st.integers(0, 1000))
 @settings(max_examples=examples(12))
 def test_a_parsers_trees_are_composed_like_any_others(name, lengths, seed):
     model = make_model(CASES[name])
     batch = Pairs.drawn(lengths, seed)
-    output = batch.run(model, Choice.GREEDY)
-    parser, model.parser = model.parser, None
+    output = batch.run(model, "greedy")
+    encoder = parsed(model)
+    model.encoder = encoder.composer
     taken = Pairs(batch.words, batch.lengths, output.encoding.transitions)
-    assert_same(output.scores, taken.run(model, Choice.GIVEN).scores)
-    model.parser = parser
+    assert_same(output.scores, taken.run(model, "given").scores)
+    model.encoder = encoder
     with torch.no_grad():
-        for weight in (*model.leaves.parameters(), *model.encoder.parameters()):
+        for weight in (*model.leaves.parameters(), *encoder.composer.parameters()):
             weight += 1  # what composes has no say in the trees
-    again = batch.run(model, Choice.GREEDY)
+    again = batch.run(model, "greedy")
     assert torch.equal(again.encoding.transitions, output.encoding.transitions)
     assert not torch.allclose(again.scores, output.scores)
+
+
+@pytest.mark.parametrize("name", ["parser", "parser, tracker"])
+def test_parsing_alone_gives_the_trees_of_the_encoding(name):
+    model = make_model(CASES[name])
+    batch = Pairs.drawn([1, 6, 3, 2, 7, 1], 3)
+    for choice in ("given", "greedy"):
+        leaves, plan = model.read(batch.words, batch.lengths, batch.plan(choice))
+        alone, whole = model.parse(leaves, plan), batch.run(model, choice).encoding
+        assert torch.equal(alone.transitions, whole.transitions)
+        assert_same(alone.policy.log_probs, whole.policy.log_probs)
+        assert_same(alone.tracker, whole.tracker)
+
+
+def test_given_trees_by_height_need_no_parser():
+    """Training that has settled on its own trees hands them over with their heights."""
+    model = make_model(CASES["parser"])
+    batch = Pairs.drawn([5, 2, 1, 3, 8, 1], 0)
+    trees = batch.transitions.cpu().numpy()
+    heights = heights_of(trees, batch.lengths.numpy()).to(DEVICE)
+    output = model(batch.words, batch.lengths, Plan.given(batch.transitions, heights))
+    assert output.encoding.policy is None
+    assert torch.equal(output.encoding.transitions, batch.transitions)
+    assert_same(output.scores, batch.run(model, "given").scores)
 
 
 @given(lengths=two_to_ten, seed=st.integers(0, 1000), copies=st.integers(1, 3))
@@ -222,16 +263,15 @@ def test_a_parsers_trees_are_composed_like_any_others(name, lengths, seed):
 def test_a_parsers_trees_share_what_is_equal_and_come_to_the_same(lengths, seed, copies):
     still = options(parser="own", parser_size=3, embedding_dropout=0.0, leaf_dropout=0.0)
     batch, found = Pairs.drawn(lengths, seed), []
-    sentences = SortedSentences.of(batch.words, batch.lengths, None)
     for shared in (True, False):
         model = make_model(Case(still, predicts=True), seed).train()
         assert model.shares(training=True)
-        if not shared:
-            model.encoder.engine = "reference"
-        leaves = model.leaves_of(sentences)
+        leaves, plan = model.read(batch.words, batch.lengths, Plan.sampled())
+        assert leaves.alike
+        leaves = replace(leaves, alike=shared).repeat(copies)
         torch.manual_seed(seed)
-        scores = model.classify(sentences, leaves, Choice.SAMPLED, copies=copies).scores
-        weights = [*model.leaves.parameters(), *model.encoder.parameters()]
+        scores = model.classify(leaves, plan).scores
+        weights = [*model.leaves.parameters(), *parsed(model).composer.parameters()]
         loss = (scores * torch.linspace(-1, 1, scores.numel(), device=DEVICE).view_as(scores)).sum()
         gradients = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
         found.append([scores.detach(), *gradients])
@@ -243,13 +283,12 @@ def test_a_parsers_trees_are_composed_of_the_leaves_that_were_made():
     """The greedy baseline composes the samples' leaves, which were dropped, in evaluation."""
     model = make_model(Case(options(parser="own", parser_size=3), predicts=True)).train()
     batch = Pairs.drawn([2, 2, 2, 2], 0)  # of which there is one tree each
-    sentences = SortedSentences.of(batch.words, batch.lengths, None)
-    leaves = model.leaves_of(sentences)
-    sampled = model.classify(sentences, leaves, Choice.SAMPLED).encoding.sentences
+    leaves, plan = model.read(batch.words, batch.lengths, Plan.sampled())
+    sampled = model.classify(leaves, plan).encoding.sentences
     with evaluation_mode(model):
         assert model.shares(training=False)
-        greedy = model.classify(sentences, leaves, Choice.GREEDY).encoding.sentences
-        afresh = model.classify(sentences, model.leaves_of(sentences), Choice.GREEDY)
+        greedy = model.classify(leaves, Plan()).encoding.sentences
+        afresh = model(batch.words, batch.lengths, Plan())
     assert_same(greedy, sampled)
     assert not torch.allclose(greedy, afresh.encoding.sentences)
 
@@ -257,13 +296,13 @@ def test_a_parsers_trees_are_composed_of_the_leaves_that_were_made():
 @pytest.mark.parametrize("name", ["parser", "parser, tracker"])
 def test_no_gradient_passes_between_parser_and_composition(name):
     model = make_model(CASES[name])
-    output = Pairs.drawn([1, 6, 3, 2, 7, 1], 3).run(model, Choice.GIVEN)
+    output = Pairs.drawn([1, 6, 3, 2, 7, 1], 3).run(model, "given")
     encoding = output.encoding
     parts = {
         "labels": (output.scores.square().sum(), False),
-        "trees": (encoding.policy.log_probability(encoding.transitions).sum(), True),
+        "trees": (encoding.policy.log_prob(encoding.transitions).sum(), True),
     }
-    own = {id(weight) for weight in model.parser.parameters()}
+    own = {id(weight) for weight in parsed(model).parser.parameters()}
     for part, (value, of_parser) in parts.items():
         found = torch.autograd.grad(
             value, list(model.parameters()), allow_unused=True, retain_graph=True
@@ -292,7 +331,7 @@ def test_single_sentences_are_encoded_as_in_pairs_and_classified_alone(case):
     embedding = build_embedding(case.options, WORDS)
     single = build_model(case.options, embedding, LABELS, predicts=case.predicts, sides=1)
     single = single.double().eval().to(DEVICE)
-    single.leaves, single.encoder, single.parser = model.leaves, model.encoder, model.parser
+    single.leaves, single.encoder = model.leaves, model.encoder
     assert (single.sides, model.sides) == (1, 2)
     batch = Pairs.drawn([5, 2, 1, 3, 8, 1], 0)
     encoding, output = batch.run(model, case.choice).encoding, batch.run(single, case.choice)
@@ -301,7 +340,7 @@ def test_single_sentences_are_encoded_as_in_pairs_and_classified_alone(case):
     assert output.scores.shape == (6, LABELS)
 
 
-def test_a_sentence_of_a_thousand_words_goes_through_both_engines():
+def test_a_sentence_of_a_thousand_words_by_height_and_by_step():
     case, words = Case(options(hidden_size=3, norm="none")), 1000
     model = make_model(case)
     embedding = build_embedding(case.options, WORDS)
@@ -310,34 +349,38 @@ def test_a_sentence_of_a_thousand_words_goes_through_both_engines():
     single.leaves, single.encoder = model.leaves, model.encoder
     batch = Pairs.drawn([words], 0)
     trees = left_branching(words)[:, None]
-    schedule = build_schedule(trees, batch.lengths.numpy()).to(DEVICE)
-    assert len(schedule.levels) == words - 1
+    heights = heights_of(trees, batch.lengths.numpy()).to(DEVICE)
+    assert len(heights.sizes) == words - 1
     with torch.no_grad():
         given = torch.from_numpy(trees).long().to(DEVICE)
-        by_height = single(batch.words, batch.lengths, given, schedule=schedule)
-        by_step = single(batch.words, batch.lengths, given)
+        by_height = single(batch.words, batch.lengths, Plan.given(given, heights))
+        single.encoder = by_step_twin(model)
+        by_step = single(batch.words, batch.lengths, Plan.given(given))
     assert_same(by_height.scores, by_step.scores)
 
 
 def test_encoding_comes_back_in_the_order_of_the_batch():
     model = make_model(CASES["predicting"])
     batch = Pairs.drawn([1, 6, 3, 2, 7, 1], 3)
-    encoding = batch.run(model, Choice.GREEDY).encoding
+    encoding = batch.run(model, "greedy").encoding
     for column, length in enumerate(batch.lengths.tolist()):
         check(encoding.transitions[: 2 * length - 1, column].tolist(), length)
         assert encoding.policy.running[:, column].sum() == 2 * length - 1
         assert (encoding.tracker[:, column] != 0).any(dim=1).sum() == 2 * length - 1
 
 
-@pytest.mark.parametrize("choice", list(Choice))
+@pytest.mark.parametrize("choice", ["given", "greedy", "sampled"])
 @pytest.mark.parametrize("name", ["taught", "parser", "parser, tracker"])
 def test_copies_of_a_pair_lie_side_by_side(choice, name):
     model = make_model(CASES[name])
     batch = Pairs.drawn([1, 6, 3, 2, 7, 1], 3)
-    sentences = SortedSentences.of(batch.words, batch.lengths, batch.transitions)
-    leaves = model.leaves_of(sentences)
+    side_by_side = Plan.given(batch.transitions.repeat_interleave(4, dim=1))
+    leaves, plan = model.read(batch.words, batch.lengths, batch.plan(choice))
+    leaves = leaves.repeat(4)
+    if choice == "given":  # one tree for each copy, in the order of the leaves
+        plan = side_by_side.reorder(leaves.places.argsort())
     torch.manual_seed(0)
-    output = model.classify(sentences, leaves, choice, copies=4)
+    output = model.classify(leaves, plan)
     assert output.scores.shape == (12, LABELS)
     encoding = output.encoding
     repeated = Pairs(
@@ -345,42 +388,41 @@ def test_copies_of_a_pair_lie_side_by_side(choice, name):
         batch.lengths.repeat_interleave(4),
         encoding.transitions,
     )
-    again = repeated.run(model, Choice.GIVEN)  # the same trees, without the machinery of copies
+    if choice == "given":
+        assert torch.equal(encoding.transitions, side_by_side.choose.transitions)
+    again = repeated.run(model, "given")  # the same trees, without the machinery of copies
     assert_same(output.scores, again.scores)
     assert_same(encoding.sentences, again.encoding.sentences)
     assert_same(
-        encoding.policy.log_probability(encoding.transitions),
-        again.encoding.policy.log_probability(encoding.transitions),
+        encoding.policy.log_prob(encoding.transitions),
+        again.encoding.policy.log_prob(encoding.transitions),
     )
 
 
 def test_given_transitions_are_left_alone_where_the_model_chooses():
-    model = make_model(CASES["predicting"])
+    model = make_model(CASES["Gumbel"])
     batch = Pairs.drawn([5, 2, 1, 3, 8, 1], 0)
-    without = model(batch.words, batch.lengths, None, Choice.GREEDY)
-    assert_same(batch.run(model, Choice.GREEDY).scores, without.scores)
+    assert_same(batch.run(model, "given").scores, batch.run(model, "greedy").scores)
 
 
 def test_missing_transitions_are_an_error():
     batch = Pairs.drawn([3, 2], 0)
-    with pytest.raises(ValueError, match="given transitions"):
-        make_model(CASES["trees given"])(batch.words, batch.lengths)
+    with pytest.raises(ValueError, match="give them"):
+        batch.run(make_model(CASES["trees given"]), "greedy")
 
 
-def test_sorting_is_undone_by_back():
-    lengths = torch.tensor([2, 5, 2, 1, 5])
-    words = torch.arange(25, device=DEVICE).view(5, 5)
-    steps = torch.arange(45, device=DEVICE).view(9, 5)
-    sentences = SortedSentences.of(words, lengths, steps)
-    assert sentences.lengths.tolist() == [5, 5, 2, 2, 1]
-    assert torch.equal(sentences.words[:, sentences.back], words)
-    assert torch.equal(sentences.transitions[:, sentences.back], steps)
-    assert torch.equal(sentences.lengths[sentences.back.cpu()], lengths)
+def test_no_example_gives_an_output_through_which_gradients_pass():
+    model = make_model(CASES["taught"])
+    output = Pairs.drawn([3, 2, 5, 1], 0).run(model, "given").nothing()
+    assert output.scores.shape == (0, LABELS)
+    assert len(output.encoding.sentences) == output.encoding.transitions.shape[1] == 0
+    (output.scores.sum() + output.encoding.policy.log_probs.sum()).backward()
+    assert all(weight.grad is not None and not weight.grad.any() for weight in model.parameters())
 
 
 # By height.
 
-SCHEDULED = {name: CASES[name] for name in CASES if "trees given" in name or name == "no norms"}
+BY_HEIGHT = {name: CASES[name] for name in CASES if "trees given" in name or name == "no norms"}
 
 
 def gradients(model: PairModel, output: PairOutput) -> list[Tensor]:
@@ -392,7 +434,7 @@ def gradients(model: PairModel, output: PairOutput) -> list[Tensor]:
     return list(found)
 
 
-@pytest.mark.parametrize("case", SCHEDULED.values(), ids=SCHEDULED)
+@pytest.mark.parametrize("case", BY_HEIGHT.values(), ids=BY_HEIGHT)
 @given(lengths=two_to_ten, seed=st.integers(0, 1000), share=st.booleans())
 @settings(max_examples=examples(25))
 def test_by_height_and_by_step_agree(case, lengths, seed, share):
@@ -401,15 +443,21 @@ def test_by_height_and_by_step_agree(case, lengths, seed, share):
     batch = Pairs.drawn(lengths, seed)
     words = batch.words.cpu().numpy() if share and model.shares(training=False) else None
     trees = batch.transitions.cpu().numpy()
-    schedule = build_schedule(trees, batch.lengths.numpy(), words).to(DEVICE)
-    by_step = batch.run(model, Choice.GIVEN)
-    by_height = model(batch.words, batch.lengths, batch.transitions, schedule=schedule)
+    heights = heights_of(trees, batch.lengths.numpy(), words).to(DEVICE)
+    by_height = model(batch.words, batch.lengths, Plan.given(batch.transitions, heights))
+    by_step = batch.run(PairModel(model.leaves, by_step_twin(model), model.classifier), "given")
     assert_same(by_height.scores, by_step.scores)
     assert torch.equal(by_height.encoding.transitions, by_step.encoding.transitions)
     for actual, expected in zip(
         gradients(model, by_height), gradients(model, by_step), strict=True
     ):
         assert_same(actual, expected)
+
+
+def by_step_twin(model: PairModel) -> SPINN:
+    encoder = model.encoder
+    assert isinstance(encoder, SPINNByHeight)
+    return SPINN(encoder.composition, pooling=encoder.pooling)
 
 
 def test_which_models_go_by_height_and_share_subtrees():
@@ -421,8 +469,8 @@ def test_which_models_go_by_height_and_share_subtrees():
 
     for name, case in CASES.items():
         by_height = name == "parser" or name.startswith(("trees given", "no norms"))
-        assert made(case).goes_by_height is by_height, name
-        assert not made(case, "reference").goes_by_height
+        assert made(case).by_height is by_height, name
+        assert not made(case, "reference").by_height
         assert not made(case, "reference").shares(training=False)
     still = {"embedding_dropout": 0.0, "leaf_dropout": 0.0}
     for more, training, evaluating in (

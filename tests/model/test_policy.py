@@ -39,7 +39,7 @@ def test_only_what_is_legal_is_chosen(reduce, shift, seed):
         assert chosen[0] in (R, S)
         assert chosen[1:].tolist() == [R, S, PAD]
         assert step.allows(chosen)[:3].all()
-    assert step.log_probability(tensor([R, R, S, PAD]))[1:].tolist() == [0, 0, 0]
+    assert step.log_prob(tensor([R, R, S, PAD]))[1:].tolist() == [0, 0, 0]
     assert step.entropy()[1:].tolist() == [0, 0, 0]
 
 
@@ -53,7 +53,7 @@ def test_running_free_and_allows_tell_what_is_legal():
 
 def test_illegal_transitions_have_no_probability():
     step = policy_of(3.0, -3.0, tensor([ONLY_SHIFT, ONLY_REDUCE]))
-    assert step.log_probabilities.exp().tolist() == [[0, 1], [1, 0]]
+    assert step.log_probs.exp().tolist() == [[0, 1], [1, 0]]
 
 
 # Choosing.
@@ -91,21 +91,21 @@ def test_any_leading_shape():
     chosen = grid.argmax()
     assert chosen.shape == grid.entropy().shape == grid.running.shape == (5, 3)
     assert torch.equal(chosen.flatten(), flat.argmax())
-    assert torch.equal(grid.log_probability(chosen).flatten(), flat.log_probability(flat.argmax()))
+    assert torch.equal(grid.log_prob(chosen).flatten(), flat.log_prob(flat.argmax()))
 
 
 # Probabilities.
 
 
 @given(reduce=st.floats(-20, 20), shift=st.floats(-20, 20))
-def test_log_probabilities_and_entropy_are_those_of_the_softmax(reduce, shift):
+def test_log_probs_and_entropy_are_those_of_the_softmax(reduce, shift):
     step = policy_of(reduce, shift, tensor([BOTH]))
     log_reduce = -math.log1p(math.exp(shift - reduce))
     log_shift = -math.log1p(math.exp(reduce - shift))
     entropy = -(math.exp(log_reduce) * log_reduce + math.exp(log_shift) * log_shift)
     close = {"abs": 1e-12, "rel": 1e-9}
-    assert step.log_probability(tensor([R])).item() == pytest.approx(log_reduce, **close)
-    assert step.log_probability(tensor([S])).item() == pytest.approx(log_shift, **close)
+    assert step.log_prob(tensor([R])).item() == pytest.approx(log_reduce, **close)
+    assert step.log_prob(tensor([S])).item() == pytest.approx(log_shift, **close)
     assert step.entropy().item() == pytest.approx(entropy, **close)
 
 
@@ -118,11 +118,11 @@ def test_entropy_by_hand():
 
 def test_padding_counts_for_nothing():
     step = policy_of(0.4, 0.1, tensor([OVER, BOTH]))
-    assert step.log_probability(tensor([PAD, R]))[0] == 0
-    assert step.log_probability(tensor([S, R]))[0] == 0
+    assert step.log_prob(tensor([PAD, R]))[0] == 0
+    assert step.log_prob(tensor([S, R]))[0] == 0
     assert step.entropy()[0] == 0
     # The teacher's padding behind a shorter tree must not be read out of range either.
-    assert step.log_probability(tensor([PAD, PAD])).isfinite().all()
+    assert step.log_prob(tensor([PAD, PAD])).isfinite().all()
 
 
 # Gradients.
@@ -131,7 +131,7 @@ def test_padding_counts_for_nothing():
 def test_gradient_of_a_log_probability_is_chosen_minus_probable():
     values = tensor([[0.3, -0.9]] * 2).double().requires_grad_()
     step = TransitionPolicy(values, tensor([BOTH, BOTH]))
-    (found,) = torch.autograd.grad(step.log_probability(tensor([R, S])).sum(), values)
+    (found,) = torch.autograd.grad(step.log_prob(tensor([R, S])).sum(), values)
     chosen = tensor([[1.0, 0.0], [0.0, 1.0]]).double()
     torch.testing.assert_close(found, chosen - values.softmax(dim=1))
 
@@ -141,15 +141,15 @@ def test_gradient_of_a_log_probability_is_chosen_minus_probable():
 def test_gradients_are_finite_and_do_not_reach_masked_scores(size, type):
     values = tensor([[size, -size]] * 4, dtype=type, requires_grad=True)
     step = TransitionPolicy(values, ALL)
-    loss = step.log_probability(tensor([R, R, S, PAD])).sum() + step.entropy().sum()
+    loss = step.log_prob(tensor([R, R, S, PAD])).sum() + step.entropy().sum()
     loss.backward()
     assert loss.isfinite()
     assert values.grad.isfinite().all()
     assert not values.grad[1:].any()
 
 
-def test_a_policy_of_log_probabilities_is_the_same_policy():
+def test_a_policy_of_log_probs_is_the_same_policy():
     first = policy_of(0.7, -1.1)
-    again = TransitionPolicy(first.log_probabilities, first.legal)
-    torch.testing.assert_close(again.log_probabilities.exp()[:3], first.log_probabilities.exp()[:3])
+    again = TransitionPolicy(first.log_probs, first.legal)
+    torch.testing.assert_close(again.log_probs.exp()[:3], first.log_probs.exp()[:3])
     torch.testing.assert_close(again.entropy(), first.entropy())

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from machine import DEVICE, examples
 from torch import Tensor
 
-from spinn.model.baselines import BagOfWords, SequenceLSTM
-from spinn.model.encoder import Leaves
+from spinn.model.sequence import BagOfWords, SequenceLSTM
+from spinn.model.types import Leaves
 
 WIDTH = 4
 
@@ -28,7 +28,7 @@ def make_leaves(lengths: list[int]) -> tuple[Leaves, list[Tensor]]:
         for sentence in sentences
         if time < len(sentence)
     ]
-    return Leaves(torch.stack(rows), torch.tensor(lengths)), sentences
+    return Leaves.of_lengths(torch.stack(rows), torch.tensor(lengths)), sentences
 
 
 ragged = st.lists(st.integers(1, 7), min_size=1, max_size=6).map(
@@ -94,7 +94,7 @@ def test_max_pooling_takes_the_largest_number_of_all_states(bidirectional, lengt
 )
 def test_output_is_as_wide_as_announced(make, size):
     encoder = make(size).to(DEVICE)
-    leaves = Leaves(torch.randn(3, encoder.leaf_size).to(DEVICE), torch.tensor([2, 1]))
+    leaves = Leaves.of_lengths(torch.randn(3, encoder.leaf_size).to(DEVICE), torch.tensor([2, 1]))
     assert encoder(leaves).sentences.shape == (2, encoder.output_size)
 
 

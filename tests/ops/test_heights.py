@@ -1,4 +1,4 @@
-"""Schedules of batches, against a plain walk through each sentence with a stack."""
+"""Trees by height, against a plain walk through each sentence with a stack."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinn.schedule import Schedule, build_schedule
+from spinn.ops.heights import Heights, heights_of
 from spinn.transitions import Transition, left_branching
 from spinn.trees import tree_source
 
@@ -45,25 +45,25 @@ def plain_trees(transitions: np.ndarray, lengths: list[int], leaves: list[list[i
     return trees
 
 
-def scheduled_trees(schedule: Schedule, leaves: int) -> list[Tree]:
-    """Follow a schedule; every child must be there before its parent."""
+def trees_by_height(heights: Heights, leaves: int) -> list[Tree]:
+    """Compose in the given order; every child must precede its parent."""
     nodes: list[Tree] = list(range(leaves))
-    children = iter(schedule.children.tolist())
-    for size in schedule.levels:
+    children = iter(heights.children.tolist())
+    for size in heights.sizes:
         made = len(nodes)
         for left, right in [next(children) for _ in range(size)]:
             assert left < made
             assert right < made
             nodes.append((nodes[left], nodes[right]))
     assert next(children, None) is None
-    trees = [nodes[root] for root in schedule.roots.tolist()]
-    for tree, column in zip(trees, schedule.phrases.T.tolist(), strict=True):
+    trees = [nodes[root] for root in heights.roots.tolist()]
+    for tree, column in zip(trees, heights.phrases.T.tolist(), strict=True):
         phrases = [part for part in parts(tree) if not isinstance(part, int)]
         assert sorted(map(str, (nodes[row] for row in column[: len(phrases)]))) == sorted(
             map(str, phrases)
         )
         assert all(nodes[row] == tree for row in column[len(phrases) :])
-    for tree, column in zip(trees, schedule.leaves.T.tolist(), strict=True):
+    for tree, column in zip(trees, heights.leaves.T.tolist(), strict=True):
         words = [part for part in parts(tree) if isinstance(part, int)]
         assert sorted(nodes[row] for row in column[: len(words)]) == sorted(words)
         assert all(nodes[row] == tree for row in column[len(words) :])
@@ -89,13 +89,13 @@ def packed_leaves(lengths: list[int]) -> list[list[int]]:
 
 
 @given(lengths=ragged, seed=seeds)
-def test_following_the_schedule_builds_the_trees(lengths, seed):
+def test_composing_by_height_builds_the_trees(lengths, seed):
     transitions, sizes, _ = random_batch(lengths, seed)
-    schedule = build_schedule(transitions, sizes)
+    heights = heights_of(transitions, sizes)
     expected = plain_trees(transitions, lengths, packed_leaves(lengths))
-    assert scheduled_trees(schedule, sum(lengths)) == expected
-    assert not schedule.shared
-    assert len(schedule.children) == sum(lengths) - len(lengths)
+    assert trees_by_height(heights, sum(lengths)) == expected
+    assert not heights.shared
+    assert len(heights.children) == sum(lengths) - len(lengths)
 
 
 def height(tree: Tree) -> int:
@@ -103,51 +103,63 @@ def height(tree: Tree) -> int:
 
 
 @given(lengths=ragged, seed=seeds)
-def test_there_are_as_many_levels_as_the_highest_tree_has(lengths, seed):
+def test_there_are_as_many_sizes_as_the_highest_tree_has_levels(lengths, seed):
     transitions, sizes, _ = random_batch(lengths, seed)
-    schedule = build_schedule(transitions, sizes)
+    heights = heights_of(transitions, sizes)
     trees = plain_trees(transitions, lengths, packed_leaves(lengths))
-    assert len(schedule.levels) == max(map(height, trees))
+    assert len(heights.sizes) == max(map(height, trees))
 
 
 @given(lengths=ragged, seed=seeds, vocabulary=st.integers(1, 3))
-def test_a_shared_schedule_lists_each_distinct_subtree_once(lengths, seed, vocabulary):
+def test_shared_heights_list_each_distinct_subtree_once(lengths, seed, vocabulary):
     transitions, sizes, words = random_batch(lengths, seed, vocabulary)
-    schedule = build_schedule(transitions, sizes, words)
-    assert schedule.shared
-    assert schedule.words is not None
-    distinct = schedule.words.tolist()
+    heights = heights_of(transitions, sizes, words)
+    assert heights.shared
+    assert heights.words is not None
+    distinct = heights.words.tolist()
     numbers = [
         [distinct.index(word) for word in words[:length, column]]
         for column, length in enumerate(lengths)
     ]
     expected = plain_trees(transitions, lengths, numbers)
-    assert scheduled_trees(schedule, len(distinct)) == expected
-    assert len(distinct) + len(schedule.children) == len(
+    assert trees_by_height(heights, len(distinct)) == expected
+    assert len(distinct) + len(heights.children) == len(
         {part for tree in expected for part in parts(tree)}
     )
 
 
 def test_sentences_of_one_word_need_no_composition():
-    schedule = build_schedule(np.full((1, 2), Transition.SHIFT, dtype=np.int8), np.array([1, 1]))
-    assert schedule.levels == ()
-    assert schedule.children.shape == (0, 2)
-    assert schedule.roots.tolist() == [0, 1]
+    heights = heights_of(np.full((1, 2), Transition.SHIFT, dtype=np.int8), np.array([1, 1]))
+    assert heights.sizes == ()
+    assert heights.children.shape == (0, 2)
+    assert heights.roots.tolist() == [0, 1]
 
 
 def test_deep_trees_take_time_in_proportion_to_their_words():
-    """A chain of 20,000 levels; a schedule of quadratic cost would not come back in minutes."""
-    schedule = build_schedule(left_branching(20_000)[:, None], np.array([20_000]))
-    assert schedule.levels == (1,) * 19_999
-    assert schedule.children[1:, 0].tolist() == list(range(20_000, 39_998))
+    """A chain of 20,000 levels; an algorithm of quadratic cost would take minutes."""
+    heights = heights_of(left_branching(20_000)[:, None], np.array([20_000]))
+    assert heights.sizes == (1,) * 19_999
+    assert heights.children[1:, 0].tolist() == list(range(20_000, 39_998))
 
 
 @pytest.mark.parametrize("share", [False, True])
-def test_a_schedule_moves_as_a_whole(share):
+def test_heights_move_as_a_whole(share):
     transitions, sizes, words = random_batch([3, 2], 0)
-    schedule = build_schedule(transitions, sizes, words if share else None)
-    moved = schedule.to(torch.device("meta"))
+    heights = heights_of(transitions, sizes, words if share else None)
+    moved = heights.to(torch.device("meta"))
     assert moved.children.is_meta
     assert moved.roots.is_meta
     assert (moved.words is None) is not share
-    assert moved.levels == schedule.levels
+    assert moved.sizes == heights.sizes
+
+
+@given(lengths=ragged, seed=seeds, share=st.booleans())
+def test_reordered_heights_are_those_of_the_sentences_in_another_order(lengths, seed, share):
+    transitions, sizes, words = random_batch(lengths, seed)
+    heights = heights_of(transitions, sizes, words if share else None)
+    order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(seed))
+    moved = heights.reorder(order)
+    leaves = sum(lengths) if heights.words is None else len(heights.words)
+    expected = trees_by_height(heights, leaves)
+    assert trees_by_height(moved, leaves) == [expected[column] for column in order.tolist()]
+    assert moved.sizes == heights.sizes

@@ -13,7 +13,7 @@ from machine import DEVICE, again, examples
 from torch import Tensor
 
 from spinn.model.cells import TreeLSTM
-from spinn.model.encoder import Leaves
+from spinn.model.types import Leaves
 from spinn.ops import merges
 
 HIDDEN = 3
@@ -34,7 +34,7 @@ class Setting:
         def drawn(*shape: int) -> Tensor:
             return torch.randn(*shape, dtype=torch.float64, generator=generator).to(DEVICE)
 
-        self.leaves = Leaves(drawn(sum(lengths), 2 * HIDDEN), torch.tensor(lengths))
+        self.leaves = Leaves.of_lengths(drawn(sum(lengths), 2 * HIDDEN), torch.tensor(lengths))
         self.leaves.states.requires_grad_()
         self.cell = TreeLSTM(HIDDEN).double()
         for weight in self.cell.parameters():

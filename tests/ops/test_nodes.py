@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from machine import DEVICE, again, examples, gradcheck
 from torch import Tensor
 
-from spinn.model.cells import GatedRecursiveCell, TreeLSTM
-from spinn.ops.nodes import AnyNodes, Nodes, PlainNodes
+from spinn.extensions.gated_recursion import GatedRecursiveCell
+from spinn.model.cells import TreeLSTM
+from spinn.ops.nodes import Nodes, NodeTable, PlainNodes
 from spinn.ops.recorded import RecordedNodes
 
 Cell = TreeLSTM | GatedRecursiveCell
@@ -75,7 +76,7 @@ class Setting:
         own = [] if self.tracker is None else [self.tracker]
         return [self.leaves, *self.cell.parameters(), *own]
 
-    def run(self, kind: type[AnyNodes], program: list[Group]) -> Tensor:
+    def run(self, kind: type[NodeTable], program: list[Group]) -> Tensor:
         """Follow a program, and gather all that it reads, ``[*, H]``."""
         compositions = sum(len(group.children) for group in program)
         nodes = kind(self.leaves, self.cell.draw(), compositions)

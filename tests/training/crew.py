@@ -28,7 +28,8 @@ from spinn.runtime import set_threads
 from spinn.training import distributed, run
 from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import Configuration
-from spinn.training.objective import Objective, StepResult
+from spinn.training.objectives.label import StepResult
+from spinn.training.pairs import TrainingStep
 
 PATIENCE = 60.0  # seconds; the machine may be busy
 _forks = multiprocessing.get_context("forkserver")
@@ -197,16 +198,16 @@ def stop_last(rank: int, folder: Path) -> None:
 
 
 def _in_eighth_step_of_last(rank: int, change: Callable[[StepResult], StepResult]) -> None:
-    made, forward = 0, Objective.forward
+    made, forward = 0, TrainingStep.forward
 
-    def changed(self: Objective, *arguments: Any) -> StepResult:
+    def changed(self: TrainingStep, *arguments: Any) -> StepResult:
         nonlocal made
         made += 1
         result = forward(self, *arguments)
         return change(result) if made == 8 else result
 
     if rank == int(os.environ["WORLD_SIZE"]) - 1:
-        Objective.forward = changed  # type: ignore[method-assign]
+        TrainingStep.forward = changed  # type: ignore[method-assign]
 
 
 def check_norm(sizes: list[int], idle: bool) -> None:

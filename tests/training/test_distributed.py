@@ -44,7 +44,7 @@ from spinn.model.policy import TransitionPolicy
 from spinn.runtime import set_threads
 from spinn.training import distributed, run
 from spinn.training.checkpoint import RunDirectory
-from spinn.training.loop import read_metrics
+from spinn.training.log import read_metrics
 
 ROOT = Path(__file__).parents[2]
 NORMS = {"leaf_norm": "batch", "classifier_norm": "batch"}
@@ -92,7 +92,7 @@ def stored(path: Path) -> dict[str, Tensor]:
 
 def figures(path: Path) -> list[dict[str, Any]]:
     """Read the metrics, without what a clock measured."""
-    lines = read_metrics(RunDirectory.open(path))
+    lines = read_metrics(RunDirectory.open(path).metrics)
     return [{k: v for k, v in line.items() if k not in ("seconds", "speed")} for line in lines]
 
 
@@ -386,6 +386,7 @@ def test_processes_share_the_threads_of_a_machine(monkeypatch):
 
 
 def test_torchrun_trains(toy_folder, tmp_path):
+    pytest.importorskip("torchtext")
     path = tmp_path / "run"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     launcher += ["--nproc-per-node", "2"]

@@ -27,12 +27,13 @@ from spinn.data.prepare import load_corpus
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.evaluation import plots
 from spinn.evaluation.evaluate import evaluate, parse
-from spinn.training import checkpoint, loop, run
+from spinn.training import checkpoint, pairs, run
 from spinn.training.checkpoint import RunDirectory, load_trained
 from spinn.training.config import Configuration, resolve
-from spinn.training.loop import Interruption, Trainer, read_metrics
-from spinn.training.objective import Objective
-from spinn.training.optimizers import Schedule
+from spinn.training.log import Log, read_metrics
+from spinn.training.loop import Interruption, Trainer
+from spinn.training.pairs import PairTask
+from spinn.training.schedules import LearningRate
 from spinn.transitions import Transition
 
 BATCHES = 6  # of the toy's 44 pairs, 8 in a batch
@@ -108,7 +109,7 @@ def stored(path: Path, which: str = "last") -> dict[str, Tensor]:
 
 def figures(path: Path) -> list[dict[str, Any]]:
     """Read the metrics, without what a clock measured."""
-    lines = read_metrics(RunDirectory.open(path))
+    lines = read_metrics(RunDirectory.open(path).metrics)
     return [{k: v for k, v in line.items() if k not in ("seconds", "speed")} for line in lines]
 
 
@@ -142,9 +143,9 @@ def assert_same_run(one: Path, other: Path) -> None:
 @contextmanager
 def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[], Any]) -> Iterator[None]:
     """Do something while the ``step``-th step from here (from 1) is being made."""
-    made, forward = 0, Objective.forward
+    made, forward = 0, PairTask.forward
 
-    def counted(self: Objective, *arguments: Any) -> Any:
+    def counted(self: PairTask, *arguments: Any) -> Any:
         nonlocal made
         made += 1
         if made == step:
@@ -152,7 +153,7 @@ def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[], Any]) 
         return forward(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Objective, "forward", counted)
+        patch.setattr(PairTask, "forward", counted)
         yield
 
 
@@ -264,8 +265,9 @@ def test_a_run_from_a_machine_without_a_gpu_goes_on_with_one(toy_folder, tmp_pat
         run.train(configuration, path, silent)
     corpus = load_corpus(configuration.data)
     opened = RunDirectory.open(path)
-    trainer = Trainer(configuration, corpus, load_trained(path, "last").model, opened, silent)
-    trainer.device = torch.device("cuda")
+    task = PairTask(configuration, corpus, load_trained(path, "last").model, silent)
+    trainer = Trainer(task, configuration.training, opened, Log([], silent))
+    trainer.state.device = torch.device("cuda")
     seeds: list[int] = []
     monkeypatch.setattr(torch.cuda, "manual_seed", seeds.append)
     trainer.resume()
@@ -421,7 +423,7 @@ def fake_accuracies(monkeypatch: pytest.MonkeyPatch, *accuracies: float) -> None
         report = type("Report", (), {"loss": evaluation.report.loss, "accuracy": left.pop(0)})()
         return replace(evaluation, report=report)
 
-    monkeypatch.setattr(loop, "evaluate", told)
+    monkeypatch.setattr(pairs, "evaluate", told)
 
 
 def test_the_best_model_is_the_one_that_is_tested(toy_folder, tmp_path, monkeypatch):
@@ -483,7 +485,7 @@ def test_metrics_tell_what_happened(toy_folder, tmp_path):
     path = tmp_path / "run"
     configuration = small_configuration(toy_folder, log_steps=4, schedule="cosine", warmup=0.3)
     run.train(configuration, path, silent)
-    lines = read_metrics(RunDirectory.open(path))
+    lines = read_metrics(RunDirectory.open(path).metrics)
     assert [(line["kind"], line["step"]) for line in lines] == [
         ("train", 4),
         ("train", 6),
@@ -493,7 +495,7 @@ def test_metrics_tell_what_happened(toy_folder, tmp_path):
         ("dev", 12),
     ]
     assert [line["epoch"] for line in lines] == pytest.approx([4 / 6, 1, 1, 8 / 6, 2, 2], abs=1e-5)
-    schedule = Schedule(configuration.training, 2 * BATCHES)
+    schedule = LearningRate(configuration.training, 2 * BATCHES)
     for line in lines:
         if line["kind"] == "train":
             assert line["rate"] == pytest.approx(0.01 * schedule.share(line["step"] - 1), abs=1e-6)
@@ -642,30 +644,31 @@ def test_a_parser_that_is_kept_gives_the_trees_of_all_later_epochs(
     options = {**RESUMED["a parser that is kept"], **more, "epochs": 3}
     given: dict[int, Tensor] = {}
     saved: list[dict[str, Tensor]] = []
-    forward, save = Objective.forward, RunDirectory.save
+    forward, save = PairTask.forward, RunDirectory.save
 
-    def watch(self: Objective, model: Any, batch: Batch, epoch: float) -> Any:
+    def watch(self: PairTask, batch: Batch, epoch: float) -> Any:
         if epoch >= 1:
             assert batch.transitions is not None
             for row, trees in zip(batch.rows.tolist(), batch.transitions.T, strict=False):
                 given[row] = trees[trees != Transition.PAD]
         else:
             assert batch.transitions is None
-        return forward(self, model, batch, epoch)
+        return forward(self, batch, epoch)
 
     def note(self: RunDirectory, step: int, model: Any, *arguments: Any, **more: Any) -> None:
         saved.append({key: value.clone() for key, value in model.state_dict().items()})
         save(self, step, model, *arguments, **more)
 
-    monkeypatch.setattr(Objective, "forward", watch)
+    monkeypatch.setattr(PairTask, "forward", watch)
     monkeypatch.setattr(RunDirectory, "save", note)
     path, configuration = tmp_path / "run", small_configuration(toy_folder, **options)
     run.train(configuration, path, silent)
     first, *later = saved
     for weights in later:
         for name, weight in weights.items():
-            if name.startswith(("parser.", "encoder.")):
-                assert alike(weight, first[name]) == name.startswith("parser."), name
+            if name.startswith("encoder."):
+                frozen = name.startswith("encoder.parser.")
+                assert alike(weight, first[name]) == frozen, name
     data = load_corpus(configuration.data).sets["train"]
     trees = parse(load_trained(path).model.to(DEVICE), data)
     assert len(given) == len(data)
@@ -679,19 +682,19 @@ def test_a_parser_that_is_kept_gives_the_trees_of_all_later_epochs(
 @contextmanager
 def poisoned(monkeypatch: pytest.MonkeyPatch, step: int, factor: float) -> Iterator[list[Any]]:
     """Multiply the loss of one step with a number; give the batch's rows."""
-    made, forward, seen = 0, Objective.forward, []
+    made, forward, seen = 0, PairTask.forward, []
 
-    def spoil(self: Objective, model: Any, batch: Any, epoch: float) -> Any:
+    def spoil(self: PairTask, batch: Any, epoch: float) -> Any:
         nonlocal made
         made += 1
-        result = forward(self, model, batch, epoch)
+        result = forward(self, batch, epoch)
         if made == step:
             seen.extend(batch.rows.tolist())
             result = replace(result, loss=result.loss * factor)
         return result
 
     with monkeypatch.context() as patch:
-        patch.setattr(Objective, "forward", spoil)
+        patch.setattr(PairTask, "forward", spoil)
         yield seen
 
 

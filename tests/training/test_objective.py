@@ -16,12 +16,14 @@ from toys import FORMS, one_batch, small_configuration, small_model
 from spinn.data.batching import Batch
 from spinn.data.corpus import Corpus
 from spinn.data.prepare import load_corpus
-from spinn.evaluation.evaluate import evaluate
-from spinn.model.encoder import Choice, Encoding
+from spinn.evaluation.evaluate import evaluate, plan_of
 from spinn.model.pair import PairModel, PairOutput
+from spinn.model.types import Encoding, Plan
 from spinn.training.config import Configuration
-from spinn.training.objective import Objective, StepResult, teacher_loss
-from spinn.training.reinforce import policy_loss
+from spinn.training.objectives.build import build_objective
+from spinn.training.objectives.label import Objective, StepResult
+from spinn.training.objectives.reinforce import policy_loss
+from spinn.training.objectives.teacher import teacher_loss
 from spinn.transitions import Transition
 from spinn.trees import tree_source
 
@@ -45,11 +47,12 @@ class Setting:
         result: StepResult = self.objective(self.model, self.batch, epoch)
         return result
 
-    def output(self, choice: Choice = Choice.GIVEN, seed: int = 9) -> PairOutput:
+    def output(self, plan: Plan | None = None, seed: int = 9) -> PairOutput:
+        """Run the model, by default along the batch's transitions."""
         torch.manual_seed(seed)
-        batch = self.batch
-        given = batch.transitions if choice is Choice.GIVEN else None
-        result: PairOutput = self.model(batch.words, batch.lengths, given, choice)
+        if plan is None:
+            plan = plan_of(self.batch)
+        result: PairOutput = self.model(self.batch.words, self.batch.lengths, plan)
         return result
 
     def label_loss(self, output: PairOutput, smoothing: float = 0.0) -> Tensor:
@@ -65,7 +68,7 @@ def setting(folder: Path, form: str, **options: Any) -> Setting:
         for weight in model.encoder.parameters():
             weight *= 3  # so that the tracker has opinions
     source = configuration.teacher or configuration.source
-    objective = Objective(configuration, corpus.kind.count)
+    objective = build_objective(configuration, corpus.kind.count).to(DEVICE)
     return Setting(configuration, corpus, model, objective, one_batch(configuration, source))
 
 
@@ -109,7 +112,7 @@ def test_merges_are_drawn_at_a_temperature_that_moves_in_a_straight_line(
     batch, losses = toy.batch, []
     for epoch, temperature in zip((0, 2, 4), temperatures, strict=True):
         torch.manual_seed(9)
-        output = toy.model(batch.words, batch.lengths, temperature=temperature)
+        output = toy.model(batch.words, batch.lengths, Plan(temperature=temperature))
         result = toy.step(epoch)
         assert same(result.loss, toy.label_loss(output))
         assert result.means == {}
@@ -153,7 +156,7 @@ def plain_teacher_loss(encoding: Encoding, given: Tensor, lengths: Tensor) -> fl
         for time in range(2 * length - 1):
             wanted = int(given[time, sentence])
             column = wanted - int(Transition.REDUCE)
-            losses.append(-encoding.policy.log_probabilities[time, sentence, column].item())
+            losses.append(-encoding.policy.log_probs[time, sentence, column].item())
             if int(encoding.transitions[time, sentence]) != wanted:
                 break
     return sum(losses) / len(losses)
@@ -164,8 +167,8 @@ def test_teacher_loss_stops_where_a_sentence_leaves_the_given_tree(toy_folder, s
     toy = setting(toy_folder, "SPINN", teacher="balanced")
     torch.manual_seed(1)
     batch = toy.batch
-    output = toy.model(batch.words, batch.lengths, batch.transitions, own_share=share)
     assert batch.transitions is not None
+    output = toy.model(batch.words, batch.lengths, Plan.mixed(batch.transitions, share))
     left = (output.encoding.transitions != batch.transitions).any(dim=0)
     assert left.any() == (share > 0)
     loss = teacher_loss(output.encoding, batch.transitions)
@@ -193,7 +196,7 @@ def test_transition_weight_moves_in_a_straight_line(toy_folder, epoch, weight):
 
 def test_scheduled_sampling_rises_from_the_teachers_trees_to_the_trackers_own(toy_folder):
     toy = setting(toy_folder, "SPINN", teacher="left", scheduled_sampling=1.0, epochs=4)
-    given, own = (toy.label_loss(toy.output(choice)) for choice in (Choice.GIVEN, Choice.GREEDY))
+    given, own = (toy.label_loss(toy.output(plan)) for plan in (None, Plan()))
     assert not same(given, own)
     count = len(toy.batch)
     assert same(toy.step(epoch=0).sums["loss"], given * count)
@@ -220,7 +223,7 @@ def test_reinforce_adds_the_weighted_policy_loss(toy_either, baseline):
     words, lengths, labels = (
         part.repeat_interleave(3, dim=-1) for part in (batch.words, batch.lengths, batch.labels)
     )
-    output = model(words, lengths, None, Choice.SAMPLED)
+    output = model(words, lengths, Plan.sampled())
     losses = functional.cross_entropy(output.scores, labels, reduction="none")
     rewards = -losses.detach().view(-1, 3)
     encoding = output.encoding
@@ -230,7 +233,7 @@ def test_reinforce_adds_the_weighted_policy_loss(toy_either, baseline):
     elif baseline == "leave-one-out":
         advantage = rewards - (rewards.sum(dim=1, keepdim=True) - rewards) / 2
     elif baseline == "greedy":
-        greedy = toy.output(Choice.GREEDY)
+        greedy = toy.output(Plan())
         advantage = rewards + functional.cross_entropy(
             greedy.scores, batch.labels, reduction="none"
         ).detach().unsqueeze(1)
@@ -320,8 +323,8 @@ def test_the_trees_of_a_parser_that_is_kept_pay_for_labels_alone(toy_either):
     assert after.means == {}
     assert same(after.loss, toy.label_loss(toy.output()))
     after.loss.backward()
-    assert toy.model.parser is not None
-    assert all(weight.grad is None for weight in toy.model.parser.parameters())
+    assert toy.model.encoder.parser is not None
+    assert all(weight.grad is None for weight in toy.model.encoder.parser.parameters())
 
 
 @pytest.mark.parametrize(("epoch", "weight"), [(0.0, 0.4), (0.5, 0.3), (0.75, 0.25)])
@@ -369,7 +372,7 @@ def test_evaluation_of_a_sampling_model_takes_the_most_probable_transitions(toy_
     seen = evaluate(
         toy.model, toy.corpus.sets["train"], toy.corpus.labels, toy.configuration.source
     )
-    encoding = toy.output(Choice.GREEDY).encoding
+    encoding = toy.output(Plan()).encoding
     assert seen.trees is not None
     for column, length in enumerate(toy.batch.lengths.tolist()):
         side, pair = divmod(column, len(toy.batch))

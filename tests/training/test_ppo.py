@@ -18,31 +18,34 @@ from toys import FORMS, one_batch, silent, small_configuration, small_model, wri
 
 from spinn.data.prepare import load_corpus
 from spinn.evaluation import plots
-from spinn.model.encoder import SPINN, Leaves
+from spinn.model.cells import TreeLSTM
 from spinn.model.leaves import LeafLayer, WordEmbedding
-from spinn.model.pair import PairModel, SortedSentences
-from spinn.model.parser import Parser
+from spinn.model.pair import PairModel
+from spinn.model.parser import ParsedEncoder, Parser
 from spinn.model.policy import TransitionPolicy
+from spinn.model.spinn import SPINN, SPINNByHeight
+from spinn.model.tracker import Tracker
+from spinn.model.types import Leaves
 from spinn.training import run
 from spinn.training.checkpoint import RunDirectory
 from spinn.training.config import resolve
-from spinn.training.loop import read_metrics
-from spinn.training.objective import Objective, StepResult
-from spinn.training.ppo import SampledTrees, surrogate_loss
-from spinn.training.reinforce import policy_loss
+from spinn.training.log import read_metrics
+from spinn.training.objectives.build import build_objective
+from spinn.training.objectives.label import Objective, StepResult
+from spinn.training.objectives.ppo import SampledTrees, surrogate_loss
+from spinn.training.objectives.reinforce import policy_loss
 from spinn.transitions import Transition
 
 NO_CLIP = 1e9
 tensor = partial(torch.tensor, device=DEVICE)
-NOWHERE = SortedSentences(*(torch.zeros(0, 0),) * 4)
 REDUCE, SHIFT, PAD = (int(t) for t in (Transition.REDUCE, Transition.SHIFT, Transition.PAD))
 
 
 def trees(transitions: Tensor, before: Tensor, advantage: Tensor, sides: int = 2) -> SampledTrees:
     """Make trees to be judged by a policy that is at hand."""
-    nowhere = Leaves(torch.zeros(0), torch.zeros(0))
+    nowhere = Leaves.of_lengths(torch.zeros(0), torch.zeros(0))
     return SampledTrees(
-        NOWHERE, nowhere, torch.zeros(0), transitions, before.detach(), advantage, 0.0, sides
+        nowhere, torch.zeros(0), transitions, before.detach(), advantage, 0.0, sides
     )
 
 
@@ -64,7 +67,7 @@ REDUCED = torch.full((2, 6), REDUCE, device=DEVICE)
 
 def test_whole_trees_have_one_ratio_to_a_pair():
     """Ratios 1.2, 1.2 and 0.8 * 0.6 = 0.48, clipped to 1.1 and 0.9."""
-    before = reduced_with(OLD).log_probability(REDUCED)
+    before = reduced_with(OLD).log_prob(REDUCED)
     for advantage, expected, clipped in (
         ([1, 1, 1], (1.1 + 1.1 + 0.48) / 3, 2 / 3),
         ([-2, 1, -1], (-2 * 1.2 + 1.1 - 0.9) / 3, 2 / 3),
@@ -79,7 +82,7 @@ def test_whole_trees_have_one_ratio_to_a_pair():
 
 def test_each_step_has_its_ratio_where_each_has_its_advantage():
     """Ratios 1.2 and 0.8 at the first step, 1.2 and 0.6 at the second, otherwise 1."""
-    before = reduced_with(OLD).log_probability(REDUCED)
+    before = reduced_with(OLD).log_prob(REDUCED)
     advantage = torch.ones(2, 3, 1, 2, dtype=torch.float64, device=DEVICE)
     advantage[1] = -1
     loss, share = surrogate_loss(reduced_with(NEW), trees(REDUCED, before, advantage), 0.1)
@@ -89,12 +92,12 @@ def test_each_step_has_its_ratio_where_each_has_its_advantage():
 
 
 def test_beyond_the_clip_nothing_pulls_a_tree_further_and_all_pulls_it_back():
-    before = reduced_with(OLD).log_probability(REDUCED)
+    before = reduced_with(OLD).log_prob(REDUCED)
     for sign in (1.0, -1.0):
         policy = reduced_with(NEW)
         rewards = torch.full((3, 1), sign, dtype=torch.float64, device=DEVICE)
         loss, _ = surrogate_loss(policy, trees(REDUCED, before, rewards), 0.1)
-        (found,) = torch.autograd.grad(loss, policy.scores)
+        (found,) = torch.autograd.grad(loss, policy.logits)
         pulled = found.abs().sum(dim=(0, 2)).view(2, 3).sum(0) > 0
         # The first two pairs have become more probable, the last one less.
         assert pulled.tolist() == ([False, False, True] if sign > 0 else [True, True, False])
@@ -120,7 +123,7 @@ def test_surrogate_starts_as_reinforce_and_never_promises_more(seed, samples, si
     old = TransitionPolicy(scores, legal)
     shape = (steps, pairs, samples, sides) if by_step else (pairs, samples)
     advantage = torch.randn(shape, generator=random).double().to(DEVICE)
-    known = trees(transitions, old.log_probability(transitions), advantage, sides)
+    known = trees(transitions, old.log_prob(transitions), advantage, sides)
     loss, clipped = surrogate_loss(old, known, clip)
     (ours,) = torch.autograd.grad(loss, scores)
     (reinforces,) = torch.autograd.grad(policy_loss(old, transitions, advantage, sides), scores)
@@ -157,10 +160,9 @@ def test_expected_surrogate_is_the_reward_of_the_policy_as_it_has_become():
         old, losses, sampled = forced(model, batch)
         assert sampled.policy is not None
         assert sampled.transitions is not None
-        before = sampled.policy.log_probability(sampled.transitions)
+        before = sampled.policy.log_prob(sampled.transitions)
         torch.manual_seed(5)
         assert isinstance(model.encoder, SPINN)
-        assert model.encoder.tracker is not None
         for weight in model.encoder.tracker.parameters():
             weight += 0.3 * torch.randn(weight.shape, dtype=weight.dtype).to(DEVICE)
     new, _, encoding = forced(model, batch)
@@ -192,7 +194,7 @@ def first_update(folder: Path, options: dict[str, Any]) -> tuple[Objective, Pair
     configuration = small_configuration(folder, **{**FORMS["RL-SPINN"], **DROPOUT, **options})
     torch.manual_seed(4)
     model = small_model(configuration, load_corpus(configuration.data)).double()
-    objective = Objective(configuration).double().to(DEVICE)
+    objective = build_objective(configuration).double().to(DEVICE)
     batch = one_batch(configuration, configuration.source)
     return objective, model, objective(model, batch, 0.0)
 
@@ -202,7 +204,7 @@ def test_a_further_update_starts_where_reinforce_stood(toy_folder, name):
     """With dropout, and with several samples: the trees are judged by what has sampled them."""
     options = SETTINGS[name]
     objective, model, result = first_update(toy_folder, {**options, "policy_updates": 2})
-    weights = list(model.policy.parameters())
+    weights = list(model.encoder.policy.parameters())
     whole = torch.autograd.grad(result.loss, weights)
     assert result.trees is not None
     loss, clipped = objective.improve(model, result.trees)
@@ -212,7 +214,7 @@ def test_a_further_update_starts_where_reinforce_stood(toy_folder, name):
     nothing = {"policy_weight": 0.0, "entropy_weight": 0.0}
     _, model, result = first_update(toy_folder, {**options, **nothing})
     assert result.trees is None
-    weights = list(model.policy.parameters())
+    weights = list(model.encoder.policy.parameters())
     of_labels = torch.autograd.grad(result.loss, weights, materialize_grads=True)
     assert any(part.any() for part in of_labels) == (name in ("tracker", "value"))
     for found, all_of_it, part in zip(further, whole, of_labels, strict=True):
@@ -228,10 +230,10 @@ def toy_with_parser() -> PairModel:
     toy = toy_model()
     torch.manual_seed(6)
     vectors = WordEmbedding(torch.randn(9, 3), torch.zeros(9, dtype=torch.bool))
-    parsing = SPINN(4, 4, predicts=True)
+    parsing = SPINN(TreeLSTM(4, 4), Tracker(4, 4, predicts=True))
     parser = Parser(LeafLayer(vectors, parsing.leaf_size), parsing)
-    composing = SPINN(3)
-    model = PairModel(toy.leaves, composing, toy.classifier, parser).double()
+    composing = SPINNByHeight(TreeLSTM(3))
+    model = PairModel(toy.leaves, ParsedEncoder(parser, composing), toy.classifier).double()
     with torch.no_grad():
         for weight in composing.parameters():
             weight *= 6
@@ -241,15 +243,15 @@ def toy_with_parser() -> PairModel:
 def expected_losses(model: PairModel, pair: Pair) -> tuple[float, float]:
     """Weigh the loss of every tree with its probability; and find the least loss there is."""
     with torch.no_grad():
-        log_probabilities, losses, _ = forced(model, pair.batch(pair.trees()))
-    return float((log_probabilities.exp() * losses).sum()), float(losses.min())
+        log_probs, losses, _ = forced(model, pair.batch(pair.trees()))
+    return float((log_probs.exp() * losses).sum()), float(losses.min())
 
 
 def train_policy(pair: Pair, batches: int, **options: Any) -> tuple[float, float]:
     """Let a parser learn which trees are best, from few samples; return loss and least loss."""
     configuration = resolve({"trees": "sampled", "parser": "own", "tracker_size": 4}, options)
-    model, objective = toy_with_parser(), Objective(configuration).double().to(DEVICE)
-    weights = list(model.policy.parameters())
+    model, objective = toy_with_parser(), build_objective(configuration).double().to(DEVICE)
+    weights = list(model.encoder.policy.parameters())
     optimizer = torch.optim.Adam(weights, lr=0.02)
     batch = pair.batch(pair.trees()[:1] * 8, given=False)
     torch.manual_seed(1)
@@ -290,7 +292,7 @@ def test_further_updates_move_the_policy_and_nothing_else(tmp_path, monkeypatch,
     options = {**SETTINGS[name], "optimizer": optimizer, "weight_decay": 0.1}
     once = weights_after_one_step(folder, tmp_path / "once", **options)
     twice = weights_after_one_step(folder, tmp_path / "twice", **options, policy_updates=3)
-    policy = "parser." if "parser" in options else "encoder.tracker."
+    policy = "encoder.parser." if "parser" in options else "encoder.tracker."
     for part, weight in once.items():
         learned = part.startswith(policy) and weight.is_floating_point() and len(weight) > 0
         assert alike(weight, twice[part]) == (not learned), part
@@ -306,7 +308,7 @@ def test_a_parsers_gradient_is_limited_by_itself(tmp_path, monkeypatch):
         for weight in (1.0, 1000.0)
     ]
     for part, value in found[0].items():
-        if not part.startswith("parser."):
+        if not part.startswith("encoder.parser."):
             assert alike(value, found[1][part]), part
 
 
@@ -317,7 +319,9 @@ def test_metrics_tell_how_many_trees_are_clipped(toy_folder, tmp_path, monkeypat
     options = {**FORMS["RL-SPINN"], "parser": parser, **ppo, "learning_rate": 0.05}
     run.train(small_configuration(toy_folder, **options), path, silent)
     shares = [
-        line["clipped"] for line in read_metrics(RunDirectory.open(path)) if "clipped" in line
+        line["clipped"]
+        for line in read_metrics(RunDirectory.open(path).metrics)
+        if "clipped" in line
     ]
     assert shares
     assert all(0 < share < 1 for share in shares)

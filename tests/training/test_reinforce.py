@@ -16,14 +16,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from spinn.data.batching import Batch
+from spinn.model.cells import TreeLSTM
 from spinn.model.classifier import PairClassifier
-from spinn.model.encoder import SPINN, Choice, Encoding
 from spinn.model.leaves import LeafLayer, WordEmbedding
 from spinn.model.pair import PairModel
 from spinn.model.policy import TransitionPolicy
+from spinn.model.spinn import SPINN
+from spinn.model.tracker import Tracker
+from spinn.model.types import Encoding, Plan
 from spinn.training.config import resolve
-from spinn.training.objective import Objective
-from spinn.training.reinforce import (
+from spinn.training.objectives.baselines import (
     Baseline,
     Greedy,
     LeaveOneOut,
@@ -31,8 +33,9 @@ from spinn.training.reinforce import (
     Value,
     by_pair,
     make_baseline,
-    policy_loss,
 )
+from spinn.training.objectives.build import build_objective
+from spinn.training.objectives.reinforce import policy_loss
 from spinn.transitions import Transition
 
 BASELINES = ("none", "mean", "greedy", "leave-one-out", "value")
@@ -47,7 +50,7 @@ tensor = partial(torch.tensor, device=DEVICE)
 def toy_model() -> PairModel:
     """Build a model whose policy has clear preferences, so that a wrong gradient shows."""
     torch.manual_seed(2)
-    encoder = SPINN(3, 3, predicts=True)
+    encoder = SPINN(TreeLSTM(3, 3), Tracker(3, 3, predicts=True))
     embedding = WordEmbedding(torch.randn(9, 3), torch.zeros(9, dtype=torch.bool))
     classifier = PairClassifier(3, 3, layers=1, width=4)
     model = PairModel(LeafLayer(embedding, encoder.leaf_size), encoder, classifier).double()
@@ -100,11 +103,12 @@ class Pair:
 
 def forced(model: PairModel, batch: Batch) -> tuple[Tensor, Tensor, Encoding]:
     """Run given trees: their log-probabilities ``[Z]``, losses ``[Z]``, and the encoding."""
-    output = model(batch.words, batch.lengths, batch.transitions, Choice.GIVEN)
+    assert batch.transitions is not None
+    output = model(batch.words, batch.lengths, Plan.given(batch.transitions))
     encoding = output.encoding
     assert encoding.policy is not None
     assert encoding.transitions is not None
-    premise, hypothesis = encoding.policy.log_probability(encoding.transitions).sum(0).chunk(2)
+    premise, hypothesis = encoding.policy.log_prob(encoding.transitions).sum(0).chunk(2)
     losses = functional.cross_entropy(output.scores, batch.labels, reduction="none")
     return premise + hypothesis, losses, encoding
 
@@ -128,11 +132,11 @@ class Exact:
 
 
 def exactly(model: PairModel, pair: Pair) -> Exact:
-    log_probabilities, losses, _ = forced(model, pair.batch(pair.trees()))
-    probabilities = log_probabilities.exp()
+    log_probs, losses, _ = forced(model, pair.batch(pair.trees()))
+    probabilities = log_probs.exp()
     whole = gradient((probabilities * losses).sum(), model)
-    log_probabilities, losses, _ = forced(model, pair.batch(pair.trees()))
-    through_loss = gradient((log_probabilities.exp().detach() * losses).sum(), model)
+    log_probs, losses, _ = forced(model, pair.batch(pair.trees()))
+    through_loss = gradient((log_probs.exp().detach() * losses).sum(), model)
     return Exact(probabilities.detach(), through_loss, whole - through_loss)
 
 
@@ -160,14 +164,14 @@ def expectation(
     count = sum(parameter.numel() for parameter in model.parameters())
     total = torch.zeros(count, dtype=torch.float64, device=DEVICE)
     for trees in itertools.product(pair.trees(), repeat=samples):
-        log_probabilities, losses, encoding = forced(model, pair.batch(list(trees)))
+        log_probs, losses, encoding = forced(model, pair.batch(list(trees)))
         rewards = -losses.detach()[None]  # [1, samples]
         assert encoding.policy is not None
         assert encoding.transitions is not None
         weights = advantage(rewards, encoding)
         assert not weights.requires_grad
         loss = losses.mean() + policy_loss(encoding.policy, encoding.transitions, weights, 2)
-        total += log_probabilities.sum().exp().detach() * gradient(loss, model)
+        total += log_probs.sum().exp().detach() * gradient(loss, model)
     return total
 
 
@@ -192,7 +196,7 @@ def test_expected_estimate_with_the_greedy_baseline_is_the_gradient():
     model, pair = toy_model(), Pair(4, 3)
     exact = exactly(model, pair)
     batch = pair.batch(pair.trees()[:1], given=False)
-    output = model(batch.words, batch.lengths, None, Choice.GREEDY)
+    output = model(batch.words, batch.lengths, Plan())
     reference = -functional.cross_entropy(output.scores, batch.labels, reduction="none").detach()
     estimate = expectation(model, pair, lambda r, e: Greedy().advantage(r, e, reference))
     assert close(estimate, exact.through_loss + exact.through_policy)
@@ -256,7 +260,7 @@ def sampled() -> dict[str, Sampled]:
             {"tracker": True, "tracker_size": 3, "trees": "sampled"},
             {"baseline": name, "samples": SAMPLES},
         )
-        model, objective = toy_model(), Objective(configuration).double().to(DEVICE)
+        model, objective = toy_model(), build_objective(configuration).double().to(DEVICE)
         torch.manual_seed(11)
         for _ in range(3):
             objective(model, batch, 0.0)  # the running mean is to have statistics
@@ -318,9 +322,9 @@ def test_policy_loss_is_the_plain_sum_over_steps_and_mean_over_pairs_and_samples
                 assert (column, time) in {(4, 3), (4, 4)}
                 continue
             chosen = transition - int(Transition.REDUCE)
-            log_probability = scores[time, column].log_softmax(0)[chosen].item()
-            expected_flat -= flat[pair, sample].item() * log_probability
-            expected_by_step -= by_step[time, pair, sample, side].item() * log_probability
+            log_prob = scores[time, column].log_softmax(0)[chosen].item()
+            expected_flat -= flat[pair, sample].item() * log_prob
+            expected_by_step -= by_step[time, pair, sample, side].item() * log_prob
     count = pairs * samples
     loss = policy_loss(policy, transitions, flat, sides)
     assert loss.shape == ()
@@ -447,7 +451,7 @@ def test_sampled_steps_follow_the_probabilities_that_the_loss_sees():
     batch = pair.batch(pair.trees()[:1] * count, given=False)
     torch.manual_seed(3)
     with torch.no_grad():
-        output = model(batch.words, batch.lengths, None, Choice.SAMPLED)
+        output = model(batch.words, batch.lengths, Plan.sampled())
     taken = output.encoding.transitions
     assert taken is not None
     names = [tuple(premise + hypothesis) for premise, hypothesis in pair.trees()]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from machine import DEVICE, examples, gradcheck
 from torch import Tensor, nn
 
-from spinn.model.alignment import WordAlignment
-from spinn.model.pair import SortedSentences
+from spinn.extensions.aligned_leaves import WordAlignment
+from spinn.model.leaves import LEAF_CONTEXTS
+from spinn.model.types import Sentences
 
 SIZE, WIDTH = 3, 8
 
@@ -38,8 +39,8 @@ def aligned(layer: WordAlignment, sentences: list[Tensor]) -> list[Tensor]:
     """Run the layer over a batch, premises first, and take the result apart in its order."""
     lengths = torch.tensor([len(sentence) for sentence in sentences])
     numbers = torch.zeros(int(lengths.max()), len(lengths), dtype=torch.long, device=DEVICE)
-    ordered = SortedSentences.of(numbers, lengths, None)
-    order = ordered.back.argsort().tolist()
+    ordered, places = Sentences.sort(numbers, lengths)
+    order = places.tolist()
     packed = [
         (time, sentences[place][time])
         for time in range(int(lengths.max()))
@@ -47,7 +48,7 @@ def aligned(layer: WordAlignment, sentences: list[Tensor]) -> list[Tensor]:
         if time < len(sentences[place])
     ]
     states = torch.stack([row for _, row in packed])
-    rows = layer(states, ordered.lengths, ordered.partners)
+    rows = layer(states, ordered)
     result: list[list[Tensor]] = [[] for _ in sentences]
     found = iter(rows)
     for time in range(int(lengths.max())):
@@ -86,20 +87,10 @@ def test_each_word_is_compared_with_what_matches_it_in_the_other_sentence(length
 
 def test_gradients_reach_both_sentences():
     layer = make_layer(0)
-    lengths = torch.tensor([3, 2, 2, 1])
-    partners = torch.tensor([3, 2, 1, 0], device=DEVICE)
+    sentences = Sentences(torch.tensor([3, 2, 2, 1]), back=torch.tensor([0, 1, 3, 2]).to(DEVICE))
+    assert sentences.partners.tolist() == [3, 2, 1, 0]
     states = torch.cat(drawn_sentences([8], 1)).requires_grad_()
-    assert gradcheck(lambda rows: layer(rows, lengths, partners), states)
-
-
-@given(lengths=pairs_of_lengths)
-@settings(max_examples=examples(30))
-def test_partners_are_those_of_the_batch(lengths):
-    sizes = torch.tensor(lengths)
-    numbers = torch.arange(len(lengths), device=DEVICE).repeat(int(sizes.max()), 1)
-    ordered = SortedSentences.of(numbers, sizes, None)
-    here, there = ordered.words[0], ordered.words[0][ordered.partners]
-    assert torch.equal(there, (here + len(lengths) // 2) % len(lengths))
+    assert gradcheck(lambda rows: layer(rows, sentences), states)
 
 
 def test_words_are_compared_at_half_the_width():
@@ -110,5 +101,11 @@ def test_words_are_compared_at_half_the_width():
 
 def test_a_width_of_one_is_possible():
     layer = WordAlignment(2, 1).to(DEVICE)
-    words, partners = torch.ones(2, 2, device=DEVICE), torch.tensor([1, 0], device=DEVICE)
-    assert layer(words, torch.tensor([1, 1]), partners).shape == (2, 1)
+    words = torch.ones(2, 2, device=DEVICE)
+    sentences = Sentences(torch.tensor([1, 1]), back=torch.tensor([0, 1], device=DEVICE))
+    assert layer(words, sentences).shape == (2, 1)
+
+
+def test_the_layer_is_registered_and_needs_pairs():
+    assert LEAF_CONTEXTS["aligned"] is WordAlignment
+    assert WordAlignment.needs_pairs

@@ -1,0 +1,113 @@
+"""An extension of a user: a cell or a leaf context in a few lines, registered and trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from machine import DEVICE
+from torch import Tensor, nn
+from toys import one_batch, small_configuration, small_model, write_corpus
+
+from spinn.data.prepare import load_corpus
+from spinn.errors import ConfigurationError
+from spinn.model.cells import COMPOSITIONS, CompositionCell
+from spinn.model.leaves import LEAF_CONTEXTS, LeafContext
+from spinn.model.pair import PairModel
+from spinn.model.types import Sentences
+from spinn.ops.recorded import RecordedNodes
+from spinn.training.objectives.build import build_objective
+
+
+@dataclass(frozen=True)
+class Recursion:
+    weight: Tensor
+    table: ClassVar = RecordedNodes
+    hidden_size = property(lambda self: len(self.weight))
+    weights = property(lambda self: (self.weight,))
+
+    def __call__(self, left: Tensor, right: Tensor, tracker: Tensor | None = None) -> Tensor:
+        inputs = [left, right] if tracker is None else [left, right, tracker]
+        return torch.tanh(torch.cat(inputs, dim=1) @ self.weight.T)
+
+
+class RecursiveCell(CompositionCell):
+    def __init__(self, hidden_size: int, tracker_size: int = 0, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.hidden_size = self.state_size = hidden_size
+        self.weight = nn.Parameter(torch.randn(hidden_size, 2 * hidden_size + tracker_size))
+
+    def draw(self) -> Recursion:
+        return Recursion(self.weight)
+
+
+class FirstWord(LeafContext):
+    """Put the first word of its sentence beside each word."""
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.output_size = 2 * size
+
+    def forward(self, states: Tensor, sentences: Sentences) -> Tensor:
+        first = torch.cat([states[:size] for size in sentences.batch_sizes.tolist()])
+        return torch.cat([states, first], dim=1)
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """Register both; forget them after the test."""
+    COMPOSITIONS.register("recursive", RecursiveCell)
+    LEAF_CONTEXTS.register("first-word", FirstWord)
+    yield
+    del COMPOSITIONS["recursive"], LEAF_CONTEXTS["first-word"]
+
+
+def train(folder: Path, **options: Any) -> tuple[PairModel, list[float]]:
+    """Take a few steps on one batch; return the model and the losses."""
+    still = {"embedding_dropout": 0.0, "leaf_dropout": 0.0, "classifier_dropout": 0.0}
+    configuration = small_configuration(write_corpus(folder), **still, **options)
+    torch.manual_seed(0)
+    model = small_model(configuration, load_corpus(configuration.data))
+    objective = build_objective(configuration).to(DEVICE)
+    batch = one_batch(configuration, configuration.teacher or configuration.source)
+    optimizer, losses = torch.optim.SGD(model.parameters(), lr=0.005), []
+    for _ in range(4):
+        loss = objective(model, batch, 0.0).loss
+        optimizer.zero_grad()
+        loss.backward()
+        for name, weight in model.named_parameters():
+            assert weight.grad is not None, name
+            assert weight.grad.any(), name
+            assert weight.grad.isfinite().all(), name
+        optimizer.step()
+        losses.append(loss.item())
+    return model, losses
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize(
+    "form", [{}, {"tracker": True}, {"tracker": True, "trees": "predicted"}, {"pooling": "max-all"}]
+)
+def test_a_new_cell_is_trained_like_the_others(tmp_path, form):
+    model, losses = train(tmp_path, composition="recursive", **form)
+    assert isinstance(model.encoder.composition, RecursiveCell)
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize("encoder", ["spinn", "bilstm", "bow"])
+def test_a_new_leaf_context_is_trained_like_the_others(tmp_path, encoder):
+    model, losses = train(tmp_path, leaf_context="first-word", encoder=encoder)
+    assert isinstance(model.leaves.context, FirstWord)
+    assert model.leaves.projection.in_features == 2 * model.leaves.embedding.size
+    assert losses[-1] < losses[0]
+
+
+def test_what_is_not_registered_is_refused(tmp_path):
+    for options in ({"composition": "recursive"}, {"leaf_context": "first-word"}):
+        with pytest.raises(ConfigurationError, match="choose from"):
+            small_configuration(tmp_path, **options)
