@@ -1,78 +1,117 @@
-"""The configuration: files and flags resolved, and every option refused where it is of no use."""
+"""The configuration: options resolved to groups, those without effect rejected, and files."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from spinn.errors import ConfigurationError, DataError
-from spinn.options import flag_of
-from spinn.training.config import (
+from spinn.config import (
     GROUPS,
     Configuration,
+    all_options,
     flatten,
-    load_configuration,
     option_groups,
+    resolve,
+)
+from spinn.config_files import (
+    as_toml,
+    load_configuration,
     preset_names,
     read_file,
     read_preset,
-    resolve,
 )
+from spinn.errors import ConfigurationError, DataError
+from spinn.options import default_of, flag_of, type_of
+from spinn.studies.expansion import expand
+from spinn.studies.study import override, read_study, study_file, study_names
 from spinn.trees import TREE_SOURCES
 
-FIELDS = {part.name: part for group in GROUPS.values() for part in dataclasses.fields(group)}
-CONDITIONAL = [name for name, part in FIELDS.items() if part.metadata["needs"]]
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FIELDS = all_options()
+# Written by a version with five groups, for an RL-SPINN with PPO, curriculum, SGD and plateau.
+EARLIER = Path(__file__).with_name("earlier_config.json")
 
 PREDICT = {"trees": "predicted", "tracker": True}
 RL = {"trees": "sampled", "tracker": True}
 # A folder that passes for a prepared corpus.
 PREPARED = tempfile.TemporaryDirectory()
 Path(PREPARED.name, "corpus.json").touch()
-# For each need: options under which it does not hold, and options under which it does.
+# For each group, or option with a narrower condition: options under which it has no effect, and
+# options under which it has one.
 NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "train": ({"data": PREPARED.name}, {}),
+    "dev": ({"data": PREPARED.name}, {}),
+    "test": ({"data": PREPARED.name}, {}),
+    "also": ({"data": PREPARED.name}, {}),
+    "format": ({"data": PREPARED.name}, {}),
+    "lower": ({"data": PREPARED.name}, {}),
+    "minimum_count": ({"data": PREPARED.name}, {}),
+    "vectors": ({"data": PREPARED.name}, {}),
+    "induce_vectors": ({}, {"vectors": "some.txt"}),
+    "pooling": ({"encoder": "bow"}, {"encoder": "bilstm"}),
+    "classifier_width": ({"classifier_layers": 0}, {}),
+    "embedding": ({"vectors": "some.txt"}, {}),
+    "pretrained": ({}, {"vectors": "some.txt"}),
+    "unknown": ({"vectors": "some.txt"}, {"vectors": "some.txt", "embeddings": "fixed"}),
     "spinn": ({"encoder": "lstm"}, {}),
+    "parser": ({}, PREDICT),
+    "tracker_size": ({}, {"tracker": True}),
+    "parser_size": (RL, RL | {"parser": "own"}),
+    "composition": ({"encoder": "gumbel"}, {}),
+    "composition_dropout": ({"encoder": "lstm"}, {"encoder": "gumbel"}),
     "gumbel": ({}, {"encoder": "gumbel"}),
-    "composition": ({"encoder": "lstm"}, {"encoder": "gumbel"}),
-    "states": ({"encoder": "bow"}, {"encoder": "bilstm"}),
-    "tracker": ({}, {"tracker": True}),
-    "curriculum": ({}, {"curriculum": 0.5}),
-    "texts": ({"data": PREPARED.name}, {}),
-    "vectors": ({}, {"vectors": "some.txt"}),
-    "vector file": ({}, {"vectors": "some.txt"}),
-    "classifier layers": ({"classifier_layers": 0}, {}),
-    "pairs": ({"token_budget": 50}, {}),
-    "no vectors": ({"vectors": "some.txt"}, {}),
-    "fixed vectors": ({"vectors": "some.txt"}, {"vectors": "some.txt", "embeddings": "fixed"}),
-    "predict": (RL, PREDICT),
+    "trees": ({"encoder": "lstm"}, {}),
     "teacher": (RL, PREDICT),
-    "chosen trees": ({}, PREDICT),
-    "parser": (RL, RL | {"parser": "own"}),
-    "rl": (PREDICT, RL),
-    "rl of a parser": (RL, RL | {"parser": "own"}),
-    "entropy epochs": (RL | {"entropy_weight_end": 0.02}, RL),
-    "ppo": (RL, RL | {"policy_updates": 2}),
-    "sgd": ({}, {"optimizer": "sgd"}),
-    "cosine": ({"schedule": "step"}, {"schedule": "cosine"}),
+    "transition_weight_end": (RL | {"warm_start": 1.0}, PREDICT),
+    "scheduled_sampling": (RL | {"warm_start": 1.0}, PREDICT),
+    "reinforce": (PREDICT, RL),
+    "policy_epochs": (RL, RL | {"parser": "own"}),
+    "entropy_epochs": (RL | {"entropy_weight_end": 0.02}, RL),
+    "policy_updates": (PREDICT, RL),
+    "policy_clip": (RL, RL | {"policy_updates": 2}),
+    "curriculum_epochs": ({}, {"curriculum": 0.5}),
+    "momentum": ({}, {"optimizer": "sgd"}),
+    "warmup": ({"schedule": "step"}, {"schedule": "cosine"}),
     "decay": ({"schedule": "constant"}, {"schedule": "plateau"}),
-    "decay steps": ({"schedule": "plateau"}, {"schedule": "exponential"}),
+    "decay_steps": ({"schedule": "plateau"}, {"schedule": "exponential"}),
+    "batch_size": ({"token_budget": 50}, {}),
 }
 
 
-def default_of(name: str) -> Any:
-    part = FIELDS[name]
-    if part.default_factory is not dataclasses.MISSING:
-        return part.default_factory()
-    return part.default
+def conditional() -> list[str]:
+    """Return the options that may have no effect."""
+    always = set()
+    for group in GROUPS.values():
+        kinds = (group.variants or {}).values()
+        common = [set(kind.__dataclass_fields__) for kind in kinds] or [set(group.fields())]
+        if group.when is None:
+            always |= set.intersection(*common)
+    narrower = {name for name, part in FIELDS.items() if part.metadata["when"] is not None}
+    # A curriculum begins with this option.
+    return sorted((set(FIELDS) - always | narrower) - {"curriculum"})
+
+
+CONDITIONAL = conditional()
+
+
+def needs(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    return NEEDS[name if name in NEEDS else option_groups()[name]]
 
 
 def another_value(name: str) -> Any:
     """Find a legal value of an option that is not its default."""
-    rules, default = FIELDS[name].metadata, default_of(name)
+    rules, default = FIELDS[name].metadata, default_of(FIELDS[name])
     choices = FIELDS[name].metadata["choices"]
     if choices:
         return next(choice for choice in choices if choice != default)
@@ -81,8 +120,7 @@ def another_value(name: str) -> Any:
     if isinstance(default, list):
         return ["name=some.txt"]
     if default is None:
-        kind = str(FIELDS[name].type).removesuffix(" | None")
-        return {"str": "some.txt", "int": 5, "float": 0.5}[kind]
+        return {"str": "some.txt", "int": 5, "float": 0.5}[type_of(FIELDS[name])]
     low = rules["minimum"] or 0
     for value in (default + 1, (default + low) / 2, rules["maximum"]):
         if value != default and (rules["maximum"] is None or value <= rules["maximum"]):
@@ -104,12 +142,12 @@ def test_defaults_are_valid_and_train_the_simplest_form():
 
 
 def test_every_option_has_help_and_a_name_that_no_other_has():
-    names = [part.name for group in GROUPS.values() for part in dataclasses.fields(group)]
+    names = [name for group in GROUPS.values() for name in group.fields()]
     assert len(names) == len(set(names))
     assert set(option_groups()) == set(names)
     for name, part in FIELDS.items():
         assert part.metadata["help"], name
-        default, choices = default_of(name), part.metadata["choices"]
+        default, choices = default_of(part), part.metadata["choices"]
         if choices and default is not None:
             assert default in choices, name
 
@@ -135,13 +173,77 @@ def test_forms_have_their_published_names(options, form):
     assert configuration.predicts == (form in ("SPINN", "RL-SPINN"))
 
 
+def test_every_group_is_described_in_a_sentence():
+    for group in GROUPS.values():
+        assert group.summary.endswith("."), group.name
+        assert "`" not in group.summary
+
+
+def test_variants_share_the_declarations_of_their_options():
+    """A flag has one default, whichever variant takes it."""
+    for group in GROUPS.values():
+        for name, kind in (group.variants or {}).items():
+            assert default_of(kind.__dataclass_fields__[group.name]) == name
+            for option, part in kind.__dataclass_fields__.items():
+                if option != group.name:
+                    assert default_of(part) == default_of(FIELDS[option])
+                assert part.metadata == FIELDS[option].metadata | {
+                    "choices": part.metadata["choices"]
+                }
+
+
 def test_teacher_is_there_where_transitions_are_learned_from_one():
-    assert resolve(PREDICT).teacher.name == "gold"
-    assert resolve(PREDICT, {"teacher": "left"}).teacher.name == "left"
-    assert resolve(RL).teacher is None
-    assert resolve(RL, {"warm_start": 0.5, "teacher": "right"}).teacher.name == "right"
-    assert resolve({"encoder": "gumbel"}).teacher is None
+    def taught(*options: dict[str, Any]) -> str | None:
+        configuration = resolve(*options)
+        source = configuration.teacher_source
+        assert (source is None) == (configuration.teacher is None)
+        return None if source is None else source.name
+
+    assert taught(PREDICT) == "gold"
+    assert taught(PREDICT, {"teacher": "left"}) == "left"
+    assert taught(RL) is None
+    assert taught(RL, {"warm_start": 0.5, "teacher": "right"}) == "right"
+    assert taught({"encoder": "gumbel"}) is None
     assert resolve({"encoder": "bow"}).source is None
+
+
+ALWAYS = {"data", "model", "optimizer", "schedule", "training"}
+SPINN = {"spinn", "trees", "composition", "embedding"}
+
+
+@pytest.mark.parametrize(
+    ("options", "groups"),
+    [
+        ({}, SPINN),
+        ({"tracker": True}, SPINN | {"tracker"}),
+        ({"vectors": "some.txt"}, SPINN - {"embedding"} | {"vectors", "pretrained"}),
+        ({"data": PREPARED.name}, SPINN | {"pretrained"}),
+        (PREDICT, SPINN | {"tracker", "teacher"}),
+        (RL, SPINN | {"tracker", "reinforce"}),
+        (RL | {"warm_start": 1}, SPINN | {"tracker", "reinforce", "teacher"}),
+        (RL | {"policy_updates": 2}, SPINN | {"tracker", "reinforce", "ppo"}),
+        ({"trees": "sampled", "parser": "own"}, SPINN | {"tracker", "parser", "reinforce"}),
+        ({"curriculum": 0.5}, SPINN | {"curriculum"}),
+        ({"encoder": "gumbel"}, {"composition", "gumbel", "embedding"}),
+        ({"encoder": "lstm"}, {"embedding"}),
+        ({"encoder": "bow", "curriculum": 1.0}, {"embedding"}),
+    ],
+)
+def test_groups_are_present_where_their_options_have_an_effect(options, groups):
+    configuration = resolve(options)
+    assert set(configuration.groups()) == ALWAYS | groups
+    assert set(configuration.as_dict()) == ALWAYS | groups
+    for name in set(GROUPS) - ALWAYS - groups:
+        assert getattr(configuration, name) is None
+
+
+def test_the_options_of_a_schedule_and_of_an_optimiser_are_its_own():
+    described = resolve({"schedule": "plateau", "optimizer": "sgd", "momentum": 0.5}).as_dict()
+    assert described["schedule"] == {"schedule": "plateau", "decay": 0.75}
+    assert described["optimizer"]["momentum"] == 0.5
+    described = resolve().as_dict()
+    assert described["schedule"] == {"schedule": "cosine", "warmup": 0.1}
+    assert set(described["optimizer"]) == {"optimizer", "learning_rate", "weight_decay"}
 
 
 def test_an_encoder_that_builds_its_own_trees_takes_no_others():
@@ -156,11 +258,13 @@ def test_an_encoder_that_builds_its_own_trees_takes_no_others():
             resolve({"encoder": "gumbel"}, option)
 
 
-def test_ppo_wants_a_policy_that_nothing_but_its_updates_changes():
+def test_ppo_requires_a_policy_that_nothing_but_its_updates_changes():
     both = {"policy_updates": 2, "composition_dropout": 0.1}
     with pytest.raises(ConfigurationError, match="give --parser own"):
         resolve(RL, both)
-    assert resolve(RL, both, {"parser": "own"}).policy.policy_updates == 2
+    ppo = resolve(RL, both, {"parser": "own"}).ppo
+    assert ppo is not None
+    assert ppo.policy_updates == 2
 
 
 def test_temperatures_are_positive():
@@ -179,7 +283,7 @@ def test_later_layers_win_and_earlier_ones_stay_where_they_are_silent():
     assert configuration.model.hidden_size == 20
     training = configuration.training
     assert (training.epochs, training.batch_size, training.seed) == (3, 7, 9)
-    assert training.learning_rate == default_of("learning_rate")
+    assert configuration.optimizer.learning_rate == default_of(FIELDS["learning_rate"])
 
 
 def test_layers_are_judged_together_not_one_by_one():
@@ -187,16 +291,16 @@ def test_layers_are_judged_together_not_one_by_one():
     assert resolve(*layers, {"samples": 2}).form == "RL-SPINN"
 
 
-def test_whole_numbers_become_floats_where_floats_are_wanted():
-    rate = resolve({"learning_rate": 1}).training.learning_rate
+def test_integers_become_floats_where_options_are_floats():
+    rate = resolve({"learning_rate": 1}).optimizer.learning_rate
     assert isinstance(rate, float)
 
 
 @pytest.mark.parametrize("configuration", [resolve(), resolve(RL, {"samples": 3, "train": ["a"]})])
 def test_as_dict_brings_the_configuration_back(configuration):
-    description = configuration.as_dict()
-    assert set(description) == set(GROUPS)
-    assert resolve(flatten(json.loads(json.dumps(description)))) == configuration
+    description = json.loads(json.dumps(configuration.as_dict()))
+    assert resolve(flatten(description)) == configuration
+    assert Configuration.of_dict(description) == configuration
 
 
 # Refusals.
@@ -252,23 +356,53 @@ def test_values_out_of_range_are_refused_by_their_flag(name, value):
         resolve({name: value})
 
 
-def test_every_need_is_covered_here():
-    assert {FIELDS[name].metadata["needs"] for name in CONDITIONAL} == set(NEEDS)
+def test_every_condition_is_covered_here():
+    used = {name if name in NEEDS else option_groups()[name] for name in CONDITIONAL}
+    assert used == set(NEEDS)
 
 
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_an_option_that_would_do_nothing_is_refused(name):
-    without, _ = NEEDS[FIELDS[name].metadata["needs"]]
+    without, _ = needs(name)
     value = another_value(name)
-    if name in ("trees", "tracker"):
-        without = {"encoder": "lstm"}
     with pytest.raises(ConfigurationError, match=rf"^{flag_of(name)} does nothing here; .+\.$"):
         resolve(without, {name: value})
 
 
+REMEDIES = [
+    ({"data": PREPARED.name, "train": ["a"]}, "--train", "the corpus is prepared already"),
+    ({"encoder": "lstm", "tracker": True}, "--tracker", "it belongs to --encoder spinn"),
+    ({"composition": "gated-recursive", "encoder": "gumbel"}, "--composition", "encoder spinn"),
+    ({"composition_dropout": 0.5, "encoder": "bow"}, "--composition-dropout", "spinn and gumbel"),
+    ({"tracker_size": 9}, "--tracker-size", "add --tracker"),
+    ({"parser": "own"}, "--parser", "it belongs to --predict and --rl"),
+    (RL | {"parser_size": 9}, "--parser-size", "it belongs to --parser own"),
+    ({"vectors": "v", "embedding_size": 9}, "--embedding-size", "--vectors sets the width"),
+    ({"embeddings": "fixed"}, "--embeddings", "it belongs to --vectors"),
+    ({"teacher": "left"}, "--teacher", "it belongs to --predict, or --rl --warm-start"),
+    ({"warm_start": 1.0}, "--warm-start", "it belongs to --rl"),
+    (RL | {"policy_epochs": 1}, "--policy-epochs", "it belongs to --rl with --parser own"),
+    (RL | {"policy_clip": 0.1}, "--policy-clip", "--rl with --policy-updates 2 or more"),
+    ({"curriculum_epochs": 1}, "--curriculum-epochs", "it belongs to --curriculum"),
+    ({"momentum": 0.1}, "--momentum", "it belongs to --optimizer sgd"),
+    ({"schedule": "step", "warmup": 0.2}, "--warmup", "it belongs to --schedule cosine"),
+    ({"decay": 0.1}, "--decay", "it belongs to --schedule step, exponential or plateau"),
+    ({"decay_steps": 1}, "--decay-steps", "it belongs to --schedule step or exponential"),
+    ({"token_budget": 9, "batch_size": 9}, "--batch-size", "--token-budget sizes the batches"),
+]
+
+
+@pytest.mark.parametrize(("options", "flag", "remedy"), REMEDIES)
+def test_the_remedy_names_what_an_option_belongs_to(options, flag, remedy):
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(options)
+    assert str(caught.value).startswith(f"{flag} does nothing here; ")
+    assert str(caught.value).endswith(f"{remedy}.")
+
+
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_an_option_is_taken_where_it_does_something(name):
-    _, holds = NEEDS[FIELDS[name].metadata["needs"]]
+    _, holds = needs(name)
     group, value = option_groups()[name], another_value(name)
     configuration = resolve(holds, {name: value})
     assert getattr(configuration.groups()[group], name) == value
@@ -276,19 +410,19 @@ def test_an_option_is_taken_where_it_does_something(name):
 
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_a_default_written_out_is_never_refused(name):
-    without, _ = NEEDS[FIELDS[name].metadata["needs"]]
-    given = {name: default_of(name)} if name not in without else {}
+    without, _ = needs(name)
+    given = {name: default_of(FIELDS[name])} if name not in without else {}
     assert resolve(given, without) == resolve(without)
 
 
 def test_a_curriculum_comes_to_its_end_before_training_does():
     begun = {"curriculum": 0.5, "curriculum_epochs": 2}
     policy = {"trees": "sampled", "tracker": True, "warm_start": 1.5}
-    assert resolve({"epochs": 1}).curriculum is None
+    assert resolve({"epochs": 1}).example_shares is None
     for options, epochs in ((begun, 2), ({**begun, **policy}, 4)):
         with pytest.raises(ConfigurationError, match=f"join after {epochs} epochs"):
             resolve(options, {"epochs": epochs})
-        curriculum = resolve(options, {"epochs": epochs + 1}).curriculum
+        curriculum = resolve(options, {"epochs": epochs + 1}).example_shares
         assert curriculum is not None
         assert curriculum.epochs == epochs
 
@@ -302,13 +436,15 @@ def test_an_lstm_has_no_phrases_to_pool_with_its_words(encoder):
 
 def test_a_policy_learns_for_some_epochs_and_not_for_all():
     learning = {**RL, "parser": "own", "policy_epochs": 2}
-    configuration = resolve(learning, {"epochs": 3})
-    follows = [configuration.follows_own_trees(epoch) for epoch in (0, 1.9, 2, 2.5)]
-    assert follows == [False, False, True, True]
-    assert not resolve(RL).follows_own_trees(100)
+    reinforce, other = resolve(learning, {"epochs": 3}).reinforce, resolve(RL).reinforce
+    assert reinforce is not None
+    assert other is not None
+    ended = [reinforce.ends_before(epoch) for epoch in (0, 1.9, 2, 2.5)]
+    assert ended == [False, False, True, True]
+    assert not other.ends_before(100)
     with pytest.raises(ConfigurationError, match="--symmetries reads them in other forms"):
         resolve(learning, {"epochs": 3, "symmetries": True})
-    with pytest.raises(ConfigurationError, match="would never be kept"):
+    with pytest.raises(ConfigurationError, match="would never be frozen"):
         resolve(learning, {"epochs": 2})
     with pytest.raises(ConfigurationError, match="would never learn"):
         resolve(learning, {"epochs": 3, "warm_start": 2})
@@ -317,15 +453,15 @@ def test_a_policy_learns_for_some_epochs_and_not_for_all():
 
 
 def test_a_saved_run_is_not_refused_for_what_does_nothing_in_it(tmp_path):
-    saved = Configuration().as_dict()
-    saved["trees"]["trees"], saved["model"]["tracker"] = "sampled", True
-    saved["policy"]["warm_start"], saved["training"]["decay"] = 99.0, 0.5
+    saved = resolve(RL).as_dict()
+    saved["reinforce"]["warm_start"], saved["schedule"]["decay"] = 99.0, 0.5
+    saved["gumbel"] = {"temperature": 3.0}
     (tmp_path / "config.json").write_text(json.dumps(saved))
     configuration = load_configuration(tmp_path / "config.json")
-    assert configuration.policy.warm_start == 99
-    assert configuration.training.decay == 0.5
-    assert configuration.without_idle().training.decay == Configuration().training.decay
-    assert configuration.without_idle().policy == configuration.policy
+    assert configuration.reinforce is not None
+    assert configuration.reinforce.warm_start == 99
+    assert configuration.schedule == resolve().schedule
+    assert configuration.gumbel is None
 
 
 @pytest.mark.parametrize(("trees", "flag"), [("sampled", "--rl"), ("predicted", "--predict")])
@@ -339,7 +475,8 @@ def test_a_parser_of_its_own_brings_its_tracker(trees, form):
     configuration = resolve({"trees": trees, "parser": "own", "tracker_size": 5, "parser_size": 9})
     assert configuration.form == form
     assert configuration.predicts
-    assert not configuration.model.tracker
+    assert configuration.spinn is not None
+    assert not configuration.spinn.tracker
     with pytest.raises(ConfigurationError, match="--parser does nothing here; it belongs to"):
         resolve({"parser": "own"})
 
@@ -347,7 +484,7 @@ def test_a_parser_of_its_own_brings_its_tracker(trees, form):
 def test_leave_one_out_needs_two_samples():
     with pytest.raises(ConfigurationError, match="give --samples 2 or more"):
         resolve(RL, {"baseline": "leave-one-out"})
-    assert resolve(RL, {"baseline": "leave-one-out", "samples": 2}).policy.samples == 2
+    assert resolve(RL, {"baseline": "leave-one-out", "samples": 2}).reinforce.samples == 2
 
 
 # Files.
@@ -377,6 +514,7 @@ def test_options_that_share_their_groups_name_can_stand_flat(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text('data = "sample"\ntrees = "left"\n')
     configuration = load_configuration(path)
+    assert configuration.trees is not None
     assert (configuration.data.data, configuration.trees.trees) == ("sample", "left")
 
 
@@ -434,10 +572,93 @@ def test_an_unknown_preset_is_answered_with_the_known_ones():
 
 
 def test_a_saved_configuration_outlives_a_change_of_defaults(tmp_path):
-    description = resolve({"epochs": 3}).as_dict()
-    description["policy"]["entropy_weight"] = 0.125  # idle here, and no longer the default
+    described = json.loads(EARLIER.read_text())
+    described["training"]["warmup"] = 0.125  # without effect here, and no longer the default
     path = tmp_path / "config.json"
-    path.write_text(json.dumps(description))
-    assert load_configuration(path).policy.entropy_weight == 0.125
-    with pytest.raises(ConfigurationError, match="--entropy-weight does nothing here"):
+    path.write_text(json.dumps(described))
+    assert load_configuration(path) == load_configuration(EARLIER)
+    for name in ("average_forms", "balance_labels"):
+        described["training"].pop(name)
+    del described["model"]["dropout_unit"]
+    path.write_text(json.dumps(described))
+    with pytest.raises(ConfigurationError, match="--warmup does nothing here"):
         resolve(read_file(path))
+
+
+# Runs of earlier versions.
+
+
+def test_the_five_groups_of_earlier_versions_are_read():
+    given = flatten(json.loads(EARLIER.read_text()))
+    configuration = load_configuration(EARLIER)
+    assert configuration.form == "RL-SPINN"
+    assert set(configuration.groups()) == set(GROUPS) - {"embedding", "gumbel"}
+    values = configuration.values()
+    assert set(given) - set(values) == {"average_forms", "balance_labels", "dropout_unit"}
+    assert {name: given[name] for name in values} == values
+    assert configuration.teacher_source is TREE_SOURCES["left"]
+    assert Configuration.of_dict(configuration.as_dict()) == configuration
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value"),
+    [
+        ("training", "average_forms", 24),
+        ("training", "balance_labels", True),
+        ("model", "dropout_unit", "word"),
+    ],
+)
+def test_a_run_with_a_removed_option_is_rejected_in_a_sentence(tmp_path, group, name, value):
+    described = json.loads(EARLIER.read_text())
+    described[group][name] = value
+    path = tmp_path / "run" / "config.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(described))
+    with pytest.raises(ConfigurationError) as caught:
+        load_configuration(path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'run'} was trained with {flag_of(name)}, which this version no longer has."
+    )
+
+
+# Printed configurations.
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    return flatten(tomllib.loads(text))
+
+
+def study_rows() -> list[Any]:
+    """Return the configurations of all rows of all studies in the catalogue."""
+    found = []
+    for name in study_names():
+        study = read_study(study_file(name))
+        assert study.header is not None
+        needed = study.header.needs
+        files: dict[str, Any] = {"data": "x"} if needed else {}
+        files |= {"vectors": "v.txt"} if "vectors" in needed else {}
+        further = set(needed) - {"train", "dev", "test", "vectors"}
+        files |= {"also": [f"{one}=x" for one in sorted(further)]} if further else {}
+        expanded = expand(override(study, files, {}, None), name)
+        found += [
+            pytest.param(configurations[0], id=f"{name}: {row}")
+            for row, configurations in expanded.rows.items()
+        ]
+    return found
+
+
+PRESETS = [pytest.param(resolve(read_preset(name)), id=name) for name in preset_names()]
+
+
+@pytest.mark.parametrize("configuration", [*PRESETS, *study_rows()])
+def test_a_printed_configuration_resolves_to_itself(configuration):
+    text = as_toml(configuration)
+    assert resolve(read_toml(text)) == configuration
+    assert set(tomllib.loads(text)) == set(configuration.groups())
+    assert Configuration.of_dict(json.loads(json.dumps(configuration.as_dict()))) == configuration
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"))))
+def test_any_text_is_printed_as_toml(names):
+    configuration = resolve({"train": names, "learning_rate": 1e-9})
+    assert resolve(read_toml(as_toml(configuration))) == configuration
