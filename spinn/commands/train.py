@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(namespace: argparse.Namespace) -> int:
     """Train; return the exit status."""
     from spinn.config_files import as_toml
+    from spinn.training import distributed
     from spinn.training import run as runs
     from spinn.training.loop import Interruption
 
@@ -36,7 +37,7 @@ def run(namespace: argparse.Namespace) -> int:
     else:
         configuration = configuration_of(namespace)
         if namespace.print_config:
-            print(as_toml(configuration), end="")
+            print(as_toml(configuration) if distributed.is_first() else "", end="")
             return 0
     try:
         if namespace.resume is not None:

@@ -64,7 +64,7 @@ def collect(name: str, output: Path, results: Path = RESULTS) -> list[str]:
     for row, kept in finished.items():
         before = record["rows"].get(row, kept)
         changed = differences(
-            Configuration.of_dict(before["configuration"]),
+            Configuration.of_dict(before["configuration"], f"Row {row!r} of {name}"),
             Configuration.of_dict(kept["configuration"]),
         )
         if not changed:

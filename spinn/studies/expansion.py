@@ -155,7 +155,9 @@ def load_expanded(output: Path) -> ExpandedStudy:
     try:
         content = json.loads(place.read_text(encoding="utf-8"))
         rows = {
-            name: tuple(Configuration.of_dict(one) for one in configurations)
+            name: tuple(
+                Configuration.of_dict(one, f"{output}, row {name!r},") for one in configurations
+            )
             for name, configurations in content["rows"].items()
         }
         return ExpandedStudy(content["name"], rows, tuple(content["seeds"]))

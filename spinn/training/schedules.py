@@ -66,7 +66,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class StepDecay(Schedule):
-    """A decay every so many steps."""
+    """A decay at constant intervals."""
 
     schedule: str = _name("step")
     decay: float = _decay()

@@ -289,8 +289,8 @@ def test_resuming_a_run_with_changed_training_files_is_refused(tmp_path, monkeyp
     ("group", "options"),
     [
         ("model", {"hidden_size": 16}),
-        ("policy", {"baseline": "greedy"}),
-        ("policy", {"policy_learning_rate": 0.5}),
+        ("reinforce", {"baseline": "greedy"}),
+        ("reinforce", {"policy_learning_rate": 0.5}),
     ],
 )
 def test_resuming_with_an_edited_configuration_is_refused_in_one_line(
