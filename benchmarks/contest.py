@@ -18,19 +18,18 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_packed_sequence
 
 from benchmarks.rivals import ListSPINN, PaddedLSTM
+from spinn.config import Configuration, resolve
 from spinn.data.batching import Batch, Batcher
 from spinn.data.dataset import PairDataset
 from spinn.errors import ConfigurationError
 from spinn.inference import plan_of
-from spinn.model.build import build_encoder, build_model
+from spinn.model.build import build_encoder
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
 from spinn.model.tracker import Blind
 from spinn.model.types import Encoder, Encoding, Leaves, Plan
 from spinn.ops.heights import heights_of
 from spinn.runtime import arithmetic
-from spinn.training.config import Configuration, resolve
-from spinn.training.objectives.build import build_objective
 from spinn.training.objectives.teacher import teacher_loss
 from spinn.training.optimizers import make_optimizer
 from spinn.transitions import TransitionArray
@@ -93,7 +92,8 @@ class Contestant:
         options = {"hidden_size": widths.hidden, "learning_rate": 0.0, **FORMS[self.form]}
         if options.get("tracker"):
             options["tracker_size"] = widths.tracker
-        return resolve(options, {"precision": self.precision, "device": "cpu"})
+        engine = "reference" if self.algorithm == "reference" else "auto"
+        return resolve(options, {"precision": self.precision, "device": "cpu", "engine": engine})
 
 
 def contestants(
@@ -128,10 +128,6 @@ def twin_of(encoder: Any, algorithm: str) -> Encoder:
     return PaddedLSTM(encoder.lstm) if algorithm == "padded" else encoder
 
 
-def _engine(algorithm: str) -> str:
-    return "reference" if algorithm == "reference" else "auto"
-
-
 class ModelWork:
     """A whole model: word vectors, leaves, encoder, classifier, loss, gradients, optimiser.
 
@@ -159,24 +155,19 @@ class ModelWork:
         self.configuration = contestant.configure(widths)
         self._precision, self._device = contestant.precision, device
         torch.manual_seed(1)
-        model = build_model(
-            self.configuration.model,
-            WordEmbedding(vectors, torch.ones(len(vectors), dtype=torch.bool)),
-            labels,
-            predicts=self.configuration.predicts,
-            engine=_engine(contestant.algorithm),
-        )
+        embedding = WordEmbedding(vectors, torch.ones(len(vectors), dtype=torch.bool))
+        model = self.configuration.build_model(embedding, labels)
         model.encoder = twin_of(model.encoder, contestant.algorithm)
         self.model: PairModel = model.to(device)
-        self.objective = build_objective(self.configuration).to(device)
-        self._optimizer = make_optimizer(self.configuration, self.model, self.objective)
+        self.objective = self.configuration.build_objective().to(device)
+        self._optimizer = make_optimizer(self.configuration.optimizer, self.model, self.objective)
 
     def batches(self, dataset: PairDataset, batch_size: int, *, training: bool) -> Iterator[Batch]:
         """Yield the batches of a set as in training or evaluation, on the device."""
         source = self.configuration.source
         batcher = Batcher(
             dataset,
-            (self.configuration.teacher or source) if training else source,
+            (self.configuration.teacher_source or source) if training else source,
             batch_size=batch_size,
             shuffle=training,
             by_height=self.model.by_height,
@@ -247,7 +238,9 @@ class EncoderWork:
         encoder = build_encoder(
             configuration.model,
             predicts=configuration.predicts,
-            engine=_engine(contestant.algorithm),
+            spinn=configuration.spinn,
+            composition=configuration.composition,
+            tracker=configuration.tracker,
         )
         self.layout = Layout(
             encoder.leaf_size, contestant.by_height, contestant.algorithm == "padded"

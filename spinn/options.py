@@ -1,17 +1,50 @@
-"""Options: how a dataclass field becomes a flag, a line of help, and a check.
+"""Options and groups of options.
 
-Each part of the package declares its own group of options, a frozen dataclass beside what it
-configures; ``training/config.py`` puts the groups together. One declaration serves the command
-line, configuration files, the help and the validation, so they cannot drift apart.
+An option is a field of a frozen dataclass, its group. Each part of the package declares the groups
+that configure it beside its code, and under what condition each of them is present;
+:mod:`spinn.config` assembles them. One declaration serves the command line, configuration files,
+the help and the checks.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from spinn.errors import ConfigurationError
+from spinn.registry import Registry
+
+Field = dataclasses.Field[Any]
+
+Values = Mapping[str, Any]
+"""All options by name; those of absent groups have their defaults."""
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "int": (int,),
+    "float": (float, int),
+    "str": (str,),
+    "list[str]": (list,),
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """When an option or a group has an effect.
+
+    Attributes
+    ----------
+    holds
+        Whether it has an effect with these values of all options.
+    remedy
+        What to do if it has none, as the end of a sentence: "it belongs to --schedule cosine".
+
+    """
+
+    holds: Callable[[Values], bool]
+    remedy: str
 
 
 def option(
@@ -21,48 +54,170 @@ def option(
     choices: Collection[str] | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
-    needs: str | None = None,
+    when: Condition | None = None,
 ) -> Any:
-    """Declare an option: its default, a line of help, and the values it may take (inclusive).
+    """Declare an option.
 
-    ``needs`` names the condition (of ``training/config.py``) without which it would do nothing.
+    Parameters
+    ----------
+    default
+        Its default.
+    help
+        A line for ``--help``.
+    choices
+        The values it can take; ``None`` for any.
+    minimum, maximum
+        Its bounds, inclusive.
+    when
+        The condition under which it has an effect, if it is narrower than that of its group.
+
     """
     metadata = {
         "help": help,
         "choices": choices,
         "minimum": minimum,
         "maximum": maximum,
-        "needs": needs,
+        "when": when,
     }
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 
+@dataclass(frozen=True)
+class Group:
+    """A group of options, which a configuration has or lacks as a whole.
+
+    Attributes
+    ----------
+    name
+        Its name: an attribute of the configuration, and a table in files.
+    options
+        The dataclass of its options. The first line of its docstring describes the group.
+    when
+        The condition under which the group is present; ``None`` for always.
+    variants
+        Subclasses of ``options``, with further options, by the value of the option that has the
+        name of the group; ``None`` if there are none.
+
+    """
+
+    name: str
+    options: type[Any]
+    when: Condition | None = None
+    variants: Registry[type[Any]] | None = None
+
+    @property
+    def summary(self) -> str:
+        """A sentence on the group."""
+        return (self.options.__doc__ or "").partition("\n")[0].replace("``", "")
+
+    def fields(self) -> dict[str, Field]:
+        """Return the declarations of the options, including those of all variants, by name."""
+        found = _fields(self.options)
+        for kind in (self.variants or {}).values():
+            found = _fields(kind) | found
+        return found
+
+    def is_present(self, values: Values) -> bool:
+        """Return whether a configuration with these values has the group."""
+        return self.when is None or self.when.holds(values)
+
+    def make(self, values: Values) -> Any:
+        """Return the group with its options from ``values``, or ``None`` if it is absent.
+
+        Options without effect have their defaults.
+        """
+        if not self.is_present(values):
+            return None
+        kind = self._kind(values)
+        return kind(**{name: values[name] for name in _fields(kind) if not self.idle(name, values)})
+
+    def idle(self, name: str, values: Values) -> str | None:
+        """Return what to do about an option without effect; ``None`` if it has an effect."""
+        when: Condition | None = self.fields()[name].metadata["when"]
+        if when is not None and not when.holds(values):
+            return when.remedy
+        if self.when is not None and not self.when.holds(values):
+            return self.when.remedy
+        if name in _fields(self._kind(values)):
+            return None
+        having = [one for one, kind in (self.variants or {}).items() if name in _fields(kind)]
+        return f"it belongs to {flag_of(self.name)} {_either(having)}"
+
+    def _kind(self, values: Values) -> type[Any]:
+        return self.options if self.variants is None else self.variants.find(values[self.name])
+
+
+def _fields(group: Any) -> dict[str, Field]:
+    return {part.name: part for part in dataclasses.fields(group)}
+
+
+def _either(names: list[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def flag_of(name: str) -> str:
-    """Write a field's name as a flag."""
+    """Return the flag of an option."""
     return "--" + name.replace("_", "-")
 
 
-def check_ranges(group: Any) -> None:
-    """Check every option of a group against its choices and bounds.
+def type_of(field: Field) -> str:
+    """Return the declared type of an option, without ``None``."""
+    return str(field.type).removesuffix(" | None")
+
+
+def default_of(field: Field) -> Any:
+    """Return the default of an option."""
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def converted(field: Field, value: Any) -> Any:
+    """Return a value as the declared type of its option; integers become floats.
 
     Raises
     ------
     ConfigurationError
-        Naming the first option that is out of range.
+        If it has another type.
 
     """
+    base = type_of(field)
+    if value is None and base != str(field.type):
+        return None
+    fits = isinstance(value, _TYPES[base]) and (base == "bool" or not isinstance(value, bool))
+    if not fits or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
+        raise ConfigurationError(
+            f"The option {field.name} is {value!r}; it must be of type {base}."
+        )
+    return float(value) if base == "float" else value
+
+
+def check_range(field: Field, value: Any) -> None:
+    """Check a value against the choices and bounds of its option.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is out of range.
+
+    """
+    if value is None:
+        return
+    flag, rules = flag_of(field.name), field.metadata
+    choices = rules["choices"]
+    if choices is not None and value not in choices:
+        known = ", ".join(choices)
+        raise ConfigurationError(f"{flag} cannot be {value!r}; choose from {known}.")
+    if rules["minimum"] is not None and not value >= rules["minimum"]:
+        raise ConfigurationError(f"{flag} is {value}; it must be at least {rules['minimum']}.")
+    if rules["maximum"] is not None and not value <= rules["maximum"]:
+        raise ConfigurationError(f"{flag} is {value}; it must be at most {rules['maximum']}.")
+
+
+def check_ranges(group: Any) -> None:
+    """Check every option of a group; see :func:`check_range`."""
     for field in dataclasses.fields(group):
-        value, rules = getattr(group, field.name), field.metadata
-        if value is None:
-            continue
-        flag = flag_of(field.name)
-        choices = rules["choices"]
-        if choices is not None and value not in choices:
-            known = ", ".join(choices)
-            raise ConfigurationError(f"{flag} cannot be {value!r}; choose from {known}.")
-        if rules["minimum"] is not None and not value >= rules["minimum"]:
-            raise ConfigurationError(f"{flag} is {value}; it must be at least {rules['minimum']}.")
-        if rules["maximum"] is not None and not value <= rules["maximum"]:
-            raise ConfigurationError(f"{flag} is {value}; it must be at most {rules['maximum']}.")
+        check_range(field, getattr(group, field.name))

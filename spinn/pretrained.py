@@ -24,15 +24,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from spinn.config import Configuration
+from spinn.config_files import load_configuration
 from spinn.data.examples import ExampleKind, kind_with
 from spinn.data.formats import FORMATS, Format
 from spinn.data.vocabulary import Vocabulary
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.files import write_whole, written_folder
-from spinn.model.build import build_model
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
-from spinn.training.config import Configuration, load_configuration
 from spinn.trees import GUMBEL_TREES, TreeSource, tree_source
 
 CONFIGURATION = "config.json"
@@ -179,14 +179,7 @@ def load_trained(path: Path, checkpoint: str = "best") -> TrainedModel:
             f"{len(interface.vocabulary)}",
             remedy="Copy the whole folder of the run",
         )
-    model = build_model(
-        configuration.model,
-        embedding,
-        len(interface.labels),
-        predicts=configuration.predicts,
-        engine=configuration.training.engine,
-        sides=interface.kind.count,
-    )
+    model = configuration.build_model(embedding, len(interface.labels), interface.kind.count)
     load_weights(model, weights, place)
     return TrainedModel(
         model.eval(),

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinn.errors import ConfigurationError
+from spinn.options import Condition, Group, Values, option
 from spinn.transitions import FIXED_SHAPES, RANDOM_SHAPES, Transition, TransitionArray
 
 # Maps lengths [B], the parser's transitions [T, B] and a random generator to transitions [T, B].
@@ -143,3 +144,52 @@ def tree_source(name: str) -> TreeSource:
         raise ConfigurationError(
             f"There are no trees called {name!r}; choose from {known}."
         ) from None
+
+
+@dataclass(frozen=True)
+class TreeOptions:
+    """Where the transitions of the shift-reduce encoder come from."""
+
+    trees: str | None = option(
+        None, "where transitions come from (default: gold)", choices=tuple(TREE_SOURCES)
+    )
+
+
+def source_of(encoder: str, trees: str | None) -> TreeSource | None:
+    """Return where the transitions of an encoder come from; ``None`` if it has none.
+
+    Parameters
+    ----------
+    encoder, trees
+        The options of these names.
+
+    """
+    if encoder == "gumbel":
+        return GUMBEL_TREES
+    return tree_source(trees or "gold") if encoder == "spinn" else None
+
+
+def _tracked(values: Values) -> TreeSource | None:
+    """Return the source of the transitions if the tracker or a parser chooses them."""
+    source = source_of(values["encoder"], values["trees"])
+    return source if source is not None and source.needs_tracker else None
+
+
+def _predicts(values: Values) -> bool:
+    source = _tracked(values)
+    return source is not None and not source.sampled
+
+
+def _samples(values: Values) -> bool:
+    source = _tracked(values)
+    return source is not None and source.sampled
+
+
+WITH_SPINN = Condition(lambda values: values["encoder"] == "spinn", "it belongs to --encoder spinn")
+WITH_CHOSEN_TREES = Condition(
+    lambda values: _tracked(values) is not None, "it belongs to --predict and --rl"
+)
+WITH_PREDICTED_TREES = Condition(_predicts, "it belongs to --predict")
+WITH_SAMPLED_TREES = Condition(_samples, "it belongs to --rl")
+
+TREES_GROUP = Group("trees", TreeOptions, WITH_SPINN)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from spinn.data.corpus import Corpus
-from spinn.data.options import CorpusOptions
+from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.prepare import load_corpus
 
 GLOVE = "a 1 2 3\ndog 4 5 6\nunicorn 7 8 9\n"
@@ -42,9 +42,13 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def load(options: CorpusOptions) -> tuple[Corpus, list[str]]:
+def load(
+    options: CorpusOptions, vectors: Path | None = None, *, induce: bool = False
+) -> tuple[Corpus, list[str]]:
+    """Load a corpus with the vectors of a file, if one is given; return it with the messages."""
     lines: list[str] = []
-    return load_corpus(options, lines.append), lines
+    given = None if vectors is None else VectorOptions(str(vectors), induce_vectors=induce)
+    return load_corpus(options, lines.append, given), lines
 
 
 def was_read(lines: list[str]) -> bool:

@@ -11,29 +11,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinn.errors import ConfigurationError
-from spinn.options import check_ranges, flag_of, option
+from spinn.options import Condition, Group, check_ranges, converted, flag_of, option
+from spinn.registry import Registry
+
+OFTEN = Condition(lambda values: values["mode"] == "slow", "it belongs to --mode slow")
 
 
 @dataclass(frozen=True)
-class Group:
+class Some:
+    """Some options."""
+
     word_count: int = option(3, "how many words", minimum=1, maximum=5)
     share: float | None = option(None, "a share", minimum=0, maximum=1)
     mode: str = option("slow", "the mode", choices=("slow", "fast"))
     files: list[str] = option([], "files")
-    free: float = option(0.0, "any number", needs="nothing")
+    free: float = option(0.0, "any number", when=OFTEN)
 
 
-def test_declaration_carries_help_bounds_choices_and_needs():
-    rules = {field.name: field.metadata for field in dataclasses.fields(Group)}
+def test_declaration_carries_help_bounds_choices_and_condition():
+    rules = {field.name: field.metadata for field in dataclasses.fields(Some)}
     assert rules["word_count"]["help"] == "how many words"
     assert (rules["word_count"]["minimum"], rules["word_count"]["maximum"]) == (1, 5)
     assert rules["mode"]["choices"] == ("slow", "fast")
-    assert rules["free"]["needs"] == "nothing"
-    assert rules["mode"]["needs"] is None
+    assert rules["free"]["when"] is OFTEN
+    assert rules["mode"]["when"] is None
 
 
 def test_defaults_pass_and_each_group_has_a_list_of_its_own():
-    first, second = Group(), Group()
+    first, second = Some(), Some()
     check_ranges(first)
     first.files.append("a")
     assert second.files == []
@@ -41,16 +46,16 @@ def test_defaults_pass_and_each_group_has_a_list_of_its_own():
 
 @pytest.mark.parametrize("value", [1, 5])
 def test_bounds_are_inclusive(value):
-    check_ranges(Group(word_count=value))
+    check_ranges(Some(word_count=value))
 
 
 @given(st.integers())
 def test_only_numbers_within_the_bounds_pass(value):
     if 1 <= value <= 5:
-        check_ranges(Group(word_count=value))
+        check_ranges(Some(word_count=value))
     else:
         with pytest.raises(ConfigurationError, match="--word-count is"):
-            check_ranges(Group(word_count=value))
+            check_ranges(Some(word_count=value))
 
 
 @pytest.mark.parametrize(
@@ -65,13 +70,68 @@ def test_only_numbers_within_the_bounds_pass(value):
 )
 def test_message_names_the_flag_and_the_remedy(change: dict[str, Any], message: str):
     with pytest.raises(ConfigurationError) as caught:
-        check_ranges(Group(**change))
+        check_ranges(Some(**change))
     assert str(caught.value) == message
 
 
 def test_what_is_not_given_is_not_checked():
-    check_ranges(Group(share=None))
+    check_ranges(Some(share=None))
 
 
 def test_flag_has_hyphens():
     assert flag_of("learning_rate") == "--learning-rate"
+
+
+# Groups.
+
+
+@dataclass(frozen=True)
+class Fast(Some):
+    mode: str = option("fast", "the mode", choices=("slow", "fast"))
+    gear: int = option(1, "the gear")
+
+
+VARIANTS: Registry[type[Any]] = Registry("mode")
+VARIANTS.register("slow", Some)
+VARIANTS.register("fast", Fast)
+GROUP = Group("mode", Some, Condition(lambda values: values["on"], "add --on"), VARIANTS)
+VALUES = {
+    "on": True,
+    "word_count": 2,
+    "share": None,
+    "mode": "slow",
+    "files": ["a"],
+    "free": 1.0,
+    "gear": 3,
+}
+
+
+def test_a_group_is_present_or_absent_as_a_whole():
+    assert GROUP.summary == "Some options."
+    assert GROUP.make(VALUES) == Some(2, None, "slow", ["a"], 1.0)
+    assert GROUP.make(VALUES | {"on": False}) is None
+
+
+def test_a_group_has_the_options_of_its_variant():
+    assert list(GROUP.fields()) == ["word_count", "share", "mode", "files", "free", "gear"]
+    assert GROUP.make(VALUES | {"mode": "fast"}) == Fast(2, None, "fast", ["a"], 0.0, 3)
+    with pytest.raises(ConfigurationError, match="no mode 'odd'"):
+        GROUP.make(VALUES | {"mode": "odd"})
+
+
+def test_an_option_without_effect_has_a_remedy():
+    assert GROUP.idle("free", VALUES) is None
+    assert GROUP.idle("gear", VALUES) == "it belongs to --mode fast"
+    assert GROUP.idle("gear", VALUES | {"mode": "fast"}) is None
+    assert GROUP.idle("free", VALUES | {"mode": "fast"}) == "it belongs to --mode slow"
+    assert GROUP.idle("word_count", VALUES | {"on": False}) == "add --on"
+
+
+def test_values_have_the_types_of_their_options():
+    fields = GROUP.fields()
+    assert converted(fields["share"], 1) == 1.0
+    assert isinstance(converted(fields["share"], 1), float)
+    assert converted(fields["share"], None) is None
+    for name, value in (("word_count", 1.0), ("word_count", True), ("mode", None), ("files", "a")):
+        with pytest.raises(ConfigurationError, match=f"The option {name} is .*; it must be of"):
+            converted(fields[name], value)

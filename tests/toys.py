@@ -10,12 +10,12 @@ import numpy as np
 from machine import DEVICE
 from substitute import stand_in
 
+from spinn.config import Configuration, resolve
 from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
 from spinn.data.prepare import load_corpus
-from spinn.model.build import build_embedding, build_model
+from spinn.model.build import build_embedding
 from spinn.model.pair import PairModel
-from spinn.training.config import Configuration, resolve
 from spinn.trees import TreeSource
 
 stand_in()  # processes that tests start do not read conftest.py
@@ -112,15 +112,8 @@ def small_configuration(folder: Path, **options: Any) -> Configuration:
 
 def small_model(configuration: Configuration, corpus: Corpus) -> PairModel:
     """Build the configured model on the tests' device, with weights from torch's generator."""
-    embedding = build_embedding(configuration.model, len(corpus.vocabulary))
-    model = build_model(
-        configuration.model,
-        embedding,
-        len(corpus.labels),
-        predicts=configuration.predicts,
-        sides=corpus.kind.count,
-    )
-    return model.to(DEVICE)
+    embedding = build_embedding(len(corpus.vocabulary), configuration.embedding)
+    return configuration.build_model(embedding, len(corpus.labels), corpus.kind.count).to(DEVICE)
 
 
 def one_batch(configuration: Configuration, source: TreeSource | None, size: int = 12) -> Batch:

@@ -26,13 +26,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.program import Part, run_part
+from spinn.config import Configuration, resolve
 from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
-from spinn.model.build import build_embedding, build_model
+from spinn.model.build import build_embedding
 from spinn.model.gumbel import gumbel_noise
 from spinn.runtime import arithmetic, available_cores, set_threads
-from spinn.training.config import Configuration, resolve
-from spinn.training.objectives.build import build_objective
 from spinn.training.optimizers import make_optimizer
 
 TRACKER = {"tracker": True, "tracker_size": 16}
@@ -130,14 +129,10 @@ def train(name: str, folder: Path, device: torch.device, precision: str, steps: 
     options = SMALL | NO_DROPOUT | FORMS[name]
     configuration = resolve(options, {"precision": precision, "device": "cpu"})
     torch.manual_seed(1)
-    model = build_model(
-        configuration.model,
-        build_embedding(configuration.model, len(corpus.vocabulary)),
-        len(corpus.labels),
-        predicts=configuration.predicts,
-    ).to(device)
-    objective = build_objective(configuration).to(device)
-    optimizer = make_optimizer(configuration, model, objective)
+    embedding = build_embedding(len(corpus.vocabulary), configuration.embedding)
+    model = configuration.build_model(embedding, len(corpus.labels)).to(device)
+    objective = configuration.build_objective().to(device)
+    optimizer = make_optimizer(configuration.optimizer, model, objective)
     losses: list[Tensor] = []
     with random_on_cpu():
         model.train()
@@ -164,7 +159,8 @@ def _improve(
     device: torch.device,
 ) -> None:
     """Take the additional policy updates of PPO."""
-    for _ in range(configuration.policy.policy_updates - 1):
+    assert configuration.ppo is not None
+    for _ in range(configuration.ppo.policy_updates - 1):
         with arithmetic(device, configuration.training.precision):
             loss, _ = objective.improve(model, trees)
         optimizer.zero_grad(set_to_none=True)
@@ -175,7 +171,7 @@ def _improve(
 def _batches(configuration: Configuration, corpus: Corpus, by_height: bool) -> Iterator[Batch]:
     batcher = Batcher(
         corpus.sets["train"],
-        configuration.teacher or configuration.source,
+        configuration.teacher_source or configuration.source,
         batch_size=BATCH_SIZE,
         seed=1,
         by_height=by_height,

@@ -139,8 +139,8 @@ def _expanded(namespace: argparse.Namespace) -> tuple[Study, ExpandedStudy]:
 
 def _described(namespace: argparse.Namespace) -> Study:
     """Read the study's file; without one, preset and configuration file are the base."""
+    from spinn.config_files import read_file
     from spinn.studies.study import Study, read_study, study_file
-    from spinn.training.config import read_file
 
     path = namespace.study
     if namespace.experiment is not None:

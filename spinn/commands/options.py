@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from spinn import extensions
+from spinn.config import GROUPS, Configuration, all_options, resolve
+from spinn.config_files import preset_names, read_file, read_preset
 from spinn.data.formats import FORMAT_NAMES
 from spinn.errors import ConfigurationError
-from spinn.options import flag_of
-from spinn.training.config import (
-    GROUPS,
-    Configuration,
-    preset_names,
-    read_file,
-    read_preset,
-    resolve,
-)
+from spinn.options import Field, Group, flag_of, type_of
 
-_TITLES = {
-    "data": "data",
-    "model": "model",
-    "trees": "trees",
-    "policy": "policy learning (--rl)",
-    "training": "training",
-}
 _TYPES = {"int": int, "float": float, "str": str}
 
 
 def add_configuration(parser: argparse.ArgumentParser) -> None:
-    """Add a flag for every option, and ``--config`` and ``--preset``."""
+    """Add a flag for every option, in a section for each group, and ``--config`` and ``--preset``.
+
+    The flags ``--predict`` and ``--rl`` are short for values of ``--trees``.
+    """
     extensions.load()  # their names are choices of flags
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="options from a TOML or JSON file"
@@ -40,10 +29,10 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset", metavar="NAME", help="a named configuration: " + ", ".join(preset_names())
     )
-    for name, group in GROUPS.items():
-        section = parser.add_argument_group(_TITLES[name])
+    for group in GROUPS.values():
+        section = parser.add_argument_group(group.name, group.summary)
         add_group(section, group)
-        if name == "trees":
+        if group.name == "trees":
             for flag, source, text in (
                 (
                     "--predict",
@@ -57,16 +46,15 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
                 )
 
 
-def add_group(section: Any, group: type, names: Iterable[str] | None = None) -> None:
-    """Add the flags of a group of options, or of some of them."""
-    for part in dataclasses.fields(group):
-        if names is None or part.name in names:
-            _add_flag(section, part)
+def add_group(section: Any, group: Group) -> None:
+    """Add the flags of a group of options."""
+    for part in group.fields().values():
+        _add_flag(section, part)
 
 
-def _add_flag(section: Any, part: Any) -> None:
-    """Add one flag; what is not given stays out of the namespace, so that files can speak."""
-    declared = str(part.type).removesuffix(" | None")
+def _add_flag(section: Any, part: Field) -> None:
+    """Add one flag; if it is not given it is not in the namespace, so that files take effect."""
+    declared = type_of(part)
     flag, text = flag_of(part.name), part.metadata["help"].replace("%", "%%")
     common: dict[str, Any] = {"dest": part.name, "default": argparse.SUPPRESS}
     if declared == "bool":
@@ -94,7 +82,7 @@ def _add_flag(section: Any, part: Any) -> None:
 
 def given_options(namespace: argparse.Namespace) -> dict[str, Any]:
     """Take from the parsed flags those that are options of the configuration."""
-    known = {part.name for group in GROUPS.values() for part in dataclasses.fields(group)}
+    known = all_options()
     given = {name: value for name, value in vars(namespace).items() if name in known}
     sources = given.pop("trees", None)
     if sources:

@@ -10,25 +10,27 @@ from pathlib import Path
 
 from spinn.commands.main import say
 from spinn.commands.options import add_group
-from spinn.data.options import CorpusOptions
+from spinn.data.options import DATA_GROUP, VECTORS_GROUP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     parser.add_argument("output", type=Path, metavar="FOLDER", help="where to write the corpus")
-    add_group(parser, CorpusOptions)
+    add_group(parser, DATA_GROUP)
+    add_group(parser, VECTORS_GROUP)
 
 
 def run(namespace: argparse.Namespace) -> int:
     """Prepare a corpus; return the exit status."""
     from spinn.commands.options import given_options
+    from spinn.config import resolve
     from spinn.data.prepare import load_corpus
     from spinn.errors import SpinnError
-    from spinn.training.config import resolve
 
     if namespace.output.exists() and not (namespace.output / "corpus.json").is_file():
         raise SpinnError(f"{namespace.output}: this is not a prepared corpus; name a new folder.")
-    corpus = load_corpus(resolve(given_options(namespace)).data, say)
+    configuration = resolve(given_options(namespace))
+    corpus = load_corpus(configuration.data, say, configuration.vectors)
     try:
         corpus.save(namespace.output)
     except OSError as error:

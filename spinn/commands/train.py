@@ -7,8 +7,8 @@ from pathlib import Path
 
 from spinn.commands.main import say
 from spinn.commands.options import add_configuration, configuration_of, given_options
+from spinn.config import PLACE
 from spinn.errors import ConfigurationError
-from spinn.training.config import PLACE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,11 +17,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="FOLDER", help="where to write the run (default: runs/...)"
     )
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument(
+        "--print-config",
+        action="store_true",
+        help="write all options that take effect as TOML, for --config, and exit",
+    )
     add_configuration(parser)
 
 
 def run(namespace: argparse.Namespace) -> int:
     """Train; return the exit status."""
+    from spinn.config_files import as_toml
+    from spinn.training import distributed
     from spinn.training import run as runs
     from spinn.training.loop import Interruption
 
@@ -29,6 +36,9 @@ def run(namespace: argparse.Namespace) -> int:
         _refuse_other_options(namespace)
     else:
         configuration = configuration_of(namespace)
+        if namespace.print_config:
+            print(as_toml(configuration) if distributed.is_first() else "", end="")
+            return 0
     try:
         if namespace.resume is not None:
             runs.resume(namespace.resume, say, given_options(namespace))
@@ -41,9 +51,10 @@ def run(namespace: argparse.Namespace) -> int:
 
 
 def _refuse_other_options(namespace: argparse.Namespace) -> None:
-    """Refuse options beside ``--resume``: a run goes on as it began, though it may elsewhere."""
+    """Reject options besides ``--resume``, except those of where the run is computed."""
     others = [name for name in given_options(namespace) if name not in PLACE]
-    others += [name for name in ("output", "config", "preset") if getattr(namespace, name)]
+    further = ("output", "print_config", "config", "preset")
+    others += [name for name in further if getattr(namespace, name)]
     if others:
         flags = ", ".join("--" + name.replace("_", "-") for name in others)
         raise ConfigurationError(f"--resume goes on with the run's own options; drop {flags}.")

@@ -25,6 +25,7 @@ from spinn.data.dataset import PairDataset
 from spinn.data.transforms import BatchTransform
 from spinn.data.vocabulary import PADDING
 from spinn.ops.heights import Heights, heights_of
+from spinn.options import Condition, Group, option
 from spinn.transitions import Transition, TransitionArray
 from spinn.trees import TreeSource
 
@@ -109,6 +110,35 @@ class Curriculum:
         """Return the share of one of these epochs."""
         grown = max(0, epoch - self.held_epochs) / self.growing_epochs
         return self.first_share + (1 - self.first_share) * grown
+
+
+@dataclass(frozen=True)
+class CurriculumOptions:
+    """Training that begins with the shortest examples (``--curriculum`` less than 1)."""
+
+    curriculum: float = option(
+        1.0,
+        "share of the training set, its shortest examples, that the first epoch reads, and every "
+        "epoch of a warm start",
+        minimum=0.01,
+        maximum=1,
+    )
+    curriculum_epochs: int = option(
+        4,
+        "epochs in which the rest of the training set then joins, the longest examples last",
+        minimum=1,
+    )
+
+    def after(self, held_epochs: int) -> Curriculum:
+        """Return the curriculum whose first share is constant for ``held_epochs`` epochs."""
+        return Curriculum(self.curriculum, held_epochs, self.curriculum_epochs)
+
+
+CURRICULUM_GROUP = Group(
+    "curriculum",
+    CurriculumOptions,
+    Condition(lambda values: values["curriculum"] < 1, "it belongs to --curriculum"),
+)
 
 
 class Batcher:

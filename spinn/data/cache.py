@@ -14,13 +14,22 @@ from spinn.data.options import CorpusOptions
 from spinn.errors import DataError
 
 
-def cache_key(options: CorpusOptions, files: dict[str, list[Path]], vectors: Path | None) -> str:
-    """Return a digest of the options, and of the paths, sizes and times of all files."""
+def cache_key(
+    options: CorpusOptions,
+    files: dict[str, list[Path]],
+    vectors: Path | None,
+    *,
+    induced: bool,
+) -> str:
+    """Return a digest of the options, and of the paths, sizes and times of all files.
+
+    ``induced`` is true if words without a vector have one induced.
+    """
     parts = {
         "version": VERSION,
         "files": {split: [_stamp(path) for path in paths] for split, paths in files.items()},
         "vectors": _stamp(vectors) if vectors is not None else None,
-        "options": [options.format, options.lower, options.minimum_count, options.induce_vectors],
+        "options": [options.format, options.lower, options.minimum_count, induced],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 

@@ -1,4 +1,4 @@
-"""The options of a corpus: what to read, and which words to know."""
+"""The options of a corpus: what to read, which words to know, and their vectors."""
 
 from __future__ import annotations
 
@@ -8,10 +8,21 @@ from pathlib import Path
 
 from spinn.data.formats import FORMAT_NAMES
 from spinn.errors import ConfigurationError
-from spinn.options import option
+from spinn.options import Condition, Group, option
 
 SPLITS = ("train", "dev", "test")
 NAMES = ("snli", "multinli", "sample")  # values of --data that are not folders
+
+
+def prepared_corpus(data: str | None) -> Path | None:
+    """Return the folder that ``--data`` names if it contains a prepared corpus."""
+    folder = Path(data) if data and data not in NAMES else None
+    return folder if folder is not None and (folder / "corpus.json").is_file() else None
+
+
+_FROM_TEXTS = Condition(
+    lambda values: prepared_corpus(values["data"]) is None, "the corpus is prepared already"
+)
 
 
 @dataclass(frozen=True)
@@ -21,43 +32,26 @@ class CorpusOptions:
     data: str | None = option(
         None, "snli, multinli, sample, or a folder (default: SNLI if it is on disk, else sample)"
     )
-    train: list[str] = option([], "training files, instead of --data", needs="texts")
-    dev: list[str] = option([], "development files", needs="texts")
-    test: list[str] = option([], "test files", needs="texts")
-    also: list[str] = option([], "further test sets, each with its own name", needs="texts")
-    format: str = option("auto", "format of the files", choices=FORMAT_NAMES, needs="texts")
+    train: list[str] = option([], "training files, instead of --data", when=_FROM_TEXTS)
+    dev: list[str] = option([], "development files", when=_FROM_TEXTS)
+    test: list[str] = option([], "test files", when=_FROM_TEXTS)
+    also: list[str] = option([], "further test sets, each with its own name", when=_FROM_TEXTS)
+    format: str = option("auto", "format of the files", choices=FORMAT_NAMES, when=_FROM_TEXTS)
     data_directory: str = option("data", "folder of corpora, vectors and the cache")
     cache: bool = option(True, "keep the numericalised corpus on disk")
-    lower: bool = option(True, "lower-case all words", needs="texts")
+    lower: bool = option(True, "lower-case all words", when=_FROM_TEXTS)
     minimum_count: int | None = option(
         None,
         "minimum number of occurrences in training of words without a vector; others are unknown "
         "(default: 2; for ListOps 1)",
         minimum=1,
-        needs="texts",
+        when=_FROM_TEXTS,
     )
-    vectors: str | None = option(
-        None,
-        "GloVe by name (glove.840B.300d, glove.6B.100d, ...) or a file, plain or .gz",
-        needs="texts",
-    )
-    induce_vectors: bool = option(
-        False,
-        "induce the vectors of words without a pretrained one from their contexts in training and "
-        "from their spelling, instead of drawing them at random",
-        needs="vector file",
-    )
-
-    @property
-    def vector_source(self) -> str | None:
-        """Name of the registered source of vectors; ``None`` for pretrained vectors only."""
-        return "induced" if self.induce_vectors else None
 
     @property
     def prepared(self) -> Path | None:
         """The prepared corpus that ``data`` names, if it is one."""
-        folder = Path(self.data) if self.data and self.data not in NAMES else None
-        return folder if folder is not None and (folder / "corpus.json").is_file() else None
+        return prepared_corpus(self.data)
 
     @property
     def further(self) -> dict[str, list[Path]]:
@@ -79,3 +73,32 @@ class CorpusOptions:
                 )
             found.setdefault(name, []).append(Path(file))
         return found
+
+
+@dataclass(frozen=True)
+class VectorOptions:
+    """Pretrained word vectors."""
+
+    vectors: str | None = option(
+        None,
+        "GloVe by name (glove.840B.300d, glove.6B.100d, ...) or a file, plain or .gz",
+        when=_FROM_TEXTS,
+    )
+    induce_vectors: bool = option(
+        False,
+        "induce the vectors of words without a pretrained one from their contexts in training and "
+        "from their spelling, instead of drawing them at random",
+    )
+
+    @property
+    def source(self) -> str | None:
+        """Name of the registered source of vectors; ``None`` for pretrained vectors only."""
+        return "induced" if self.induce_vectors else None
+
+
+DATA_GROUP = Group("data", CorpusOptions)
+VECTORS_GROUP = Group(
+    "vectors",
+    VectorOptions,
+    Condition(lambda values: values["vectors"] is not None, "it belongs to --vectors"),
+)

@@ -12,14 +12,25 @@ from spinn.data.corpus import Corpus
 from spinn.data.dataset import DatasetBuilder, PairDataset
 from spinn.data.find import Say, data_directory, find_files, find_vectors, silent
 from spinn.data.formats import FORMATS, Format, detect_format
-from spinn.data.options import CorpusOptions
+from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.transforms import VECTOR_SOURCES
 from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors, choose_words
 from spinn.errors import ConfigurationError, DataError
 
 
-def load_corpus(options: CorpusOptions, say: Say = silent) -> Corpus:
-    """Return the requested corpus, from the cache if possible; ``say`` gets messages for the user.
+def load_corpus(
+    options: CorpusOptions, say: Say = silent, vectors: VectorOptions | None = None
+) -> Corpus:
+    """Return the requested corpus, from the cache if possible.
+
+    Parameters
+    ----------
+    options
+        What to read.
+    say
+        Called with messages for the user.
+    vectors
+        Pretrained vectors, if any.
 
     Raises
     ------
@@ -27,25 +38,28 @@ def load_corpus(options: CorpusOptions, say: Say = silent) -> Corpus:
         If files are missing or cannot be read.
 
     """
-    corpus = _load(options, say)
+    corpus = _load(options, vectors, say)
     for note in corpus.notes:
         say(note)
     return corpus
 
 
-def _load(options: CorpusOptions, say: Say) -> Corpus:
+def _load(options: CorpusOptions, vectors: VectorOptions | None, say: Say) -> Corpus:
     if options.prepared is not None:
         say(f"Prepared corpus: {options.prepared}")
         return Corpus.load(options.prepared)
     directory = data_directory(options)
     files = find_files(options, directory, say)
-    vector_file = find_vectors(options.vectors, directory)
-    place = directory / "cache" / cache_key(options, files, vector_file)
+    vector_file = None if vectors is None else find_vectors(vectors.vectors, directory)
+    source = None if vectors is None else vectors.source
+    key = cache_key(options, files, vector_file, induced=source is not None)
+    place = directory / "cache" / key
     if options.cache:
         cached = load_cached(place, options, say)
         if cached is not None:
             return cached
-    corpus = _prepare(options, files, vector_file, directory / "cache" / "vectors", say)
+    vector_cache = directory / "cache" / "vectors"
+    corpus = _prepare(options, files, vector_file, vector_cache, source, say)
     if options.cache:
         save_cached(corpus, place, say)
     return corpus
@@ -56,10 +70,11 @@ def _prepare(
     files: dict[str, list[Path]],
     vector_file: Path | None,
     vector_cache: Path,
+    source: str | None,
     say: Say,
 ) -> Corpus:
     """Read the files, choose the vocabulary and numericalise."""
-    if options.induce_vectors and "train" not in files:
+    if source is not None and "train" not in files:
         raise ConfigurationError(
             "--induce-vectors learns from a training set, and there is none; leave it out."
         )
@@ -78,7 +93,7 @@ def _prepare(
     sets = {split: builder.build(vocabulary) for split, builder in builders.items()}
     vectors = None
     if table is not None:
-        vectors = _vectors(options, vocabulary, table, sets, say)
+        vectors = _vectors(source, vocabulary, table, sets, say)
     notes.append(_vocabulary_note(vocabulary, vectors, sets))
     return Corpus(vocabulary, vectors, labels, sets, unparsed, notes, options.format)
 
@@ -117,17 +132,17 @@ def _words(
 
 
 def _vectors(
-    options: CorpusOptions,
+    source: str | None,
     vocabulary: Vocabulary,
     table: VectorTable,
     sets: dict[str, PairDataset],
     say: Say,
 ) -> WordVectors:
     """Return the vectors of the vocabulary, from the registered source if one is requested."""
-    if options.vector_source is None:
+    if source is None:
         return table.of(vocabulary.words)
     say("Inducing the vectors of words that have none")
-    return VECTOR_SOURCES.find(options.vector_source)(vocabulary.words, table, sets["train"])
+    return VECTOR_SOURCES.find(source)(vocabulary.words, table, sets["train"])
 
 
 def _format_and_labels(

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from spinn.model.cells import COMPOSITIONS, TreeLSTM
+from spinn.data.options import prepared_corpus
+from spinn.model.cells import COMPOSITIONS, CompositionOptions, TreeLSTM
 from spinn.model.classifier import PairClassifier
 from spinn.model.gumbel import GumbelTreeLSTM
 from spinn.model.leaves import LEAF_CONTEXTS, LeafLayer, WordEmbedding
 from spinn.model.pair import PairModel
-from spinn.model.parser import ParsedEncoder, Parser
+from spinn.model.parser import ParsedEncoder, Parser, ParserOptions
 from spinn.model.sequence import BagOfWords, SequenceLSTM
-from spinn.model.spinn import SPINN, SPINNByHeight
-from spinn.model.tracker import Tracker
+from spinn.model.spinn import SPINN, SPINNByHeight, SPINNOptions
+from spinn.model.tracker import Tracker, TrackerOptions
 from spinn.model.types import Encoder
-from spinn.options import option
+from spinn.options import Condition, Group, Values, option
 from spinn.registry import Choices
 
 NORMS = ("none", "batch", "layer")
@@ -33,70 +33,75 @@ class ModelOptions:
         "spinn", "what encodes a sentence", choices=("spinn", "gumbel", "lstm", "bilstm", "bow")
     )
     hidden_size: int = option(100, "width of a sentence vector", minimum=1)
-    tracker: bool = option(False, "watch buffer and stack with a tracker LSTM", needs="spinn")
-    tracker_size: int = option(64, "width of the tracker", minimum=1, needs="tracker")
-    parser: str = option(
-        "shared",
-        "what chooses transitions: the tracker of the sentence encoder, which shares its words and "
-        "phrases; or a parser with its own, which the loss of labels does not reach",
-        choices=("shared", "own"),
-        needs="chosen trees",
-    )
-    parser_size: int = option(64, "width of the parser's phrases", minimum=1, needs="parser")
     pooling: str = option(
         "root",
         "what a sentence vector is: the root of the tree (of an LSTM: its last state), the max "
         "over all its phrases (states), or over all its words and phrases",
         choices=("root", "max", "max-all"),
-        needs="states",
-    )
-    embedding_size: int = option(
-        100,
-        "width of word vectors where no pretrained ones are given",
-        minimum=1,
-        needs="no vectors",
-    )
-    embeddings: str = option(
-        "tuned",
-        "whether pretrained vectors are trained further",
-        choices=("tuned", "fixed"),
-        needs="vectors",
-    )
-    unknown: str = option(
-        "trained",
-        "vectors of words that have no pretrained one: trained, or kept as drawn (or induced)",
-        choices=("trained", "random"),
-        needs="fixed vectors",
+        when=Condition(lambda values: values["encoder"] != "bow", "--encoder bow adds words up"),
     )
     leaf_context: str = option(
         "none",
-        "what a leaf knows beside its word: an LSTM over the words, or the words of the other "
-        "sentence that it is aligned with",
+        "layer between word vectors and leaves",
         choices=Choices(LEAF_CONTEXTS, "none"),
     )
     leaf_norm: str = option("layer", "normalisation of the leaves", choices=NORMS)
     embedding_dropout: float = option(0.1, "dropout of word vectors", minimum=0, maximum=0.99)
     leaf_dropout: float = option(0.1, "dropout of the leaves", minimum=0, maximum=0.99)
-    composition: str = option(
-        "tree-lstm",
-        "what composes two nodes of SPINN: a tree-LSTM, or the gated recursive cell of Ordered "
-        "Memory (the phrases of --parser own are always a tree-LSTM's)",
-        choices=Choices(COMPOSITIONS),
-        needs="spinn",
-    )
-    composition_dropout: float = option(
-        0.0,
-        "dropout of the composition's weights, the same ones all over a batch",
-        minimum=0,
-        maximum=0.99,
-        needs="composition",
-    )
     classifier_layers: int = option(2, "hidden layers of the classifier", minimum=0)
     classifier_width: int = option(
-        512, "width of its hidden layers", minimum=1, needs="classifier layers"
+        512,
+        "width of its hidden layers",
+        minimum=1,
+        when=Condition(
+            lambda values: values["classifier_layers"] > 0, "the classifier has no hidden layers"
+        ),
     )
     classifier_norm: str = option("layer", "normalisation in the classifier", choices=NORMS)
     classifier_dropout: float = option(0.1, "dropout in the classifier", minimum=0, maximum=0.99)
+
+
+@dataclass(frozen=True)
+class EmbeddingOptions:
+    """Word vectors that are not pretrained."""
+
+    embedding_size: int = option(
+        100, "width of word vectors where no pretrained ones are given", minimum=1
+    )
+
+
+@dataclass(frozen=True)
+class PretrainedOptions:
+    """The use of pretrained word vectors (``--vectors``) in the model."""
+
+    embeddings: str = option(
+        "tuned", "whether pretrained vectors are trained further", choices=("tuned", "fixed")
+    )
+    unknown: str = option(
+        "trained",
+        "vectors of words that have no pretrained one: trained, or kept as drawn (or induced)",
+        choices=("trained", "random"),
+        when=Condition(
+            lambda values: values["embeddings"] == "fixed",
+            "it belongs to --vectors with --embeddings fixed",
+        ),
+    )
+
+
+def _may_have_vectors(values: Values) -> bool:
+    """Return whether there may be vectors: a prepared corpus shows only later if it has any."""
+    return values["vectors"] is not None or prepared_corpus(values["data"]) is not None
+
+
+MODEL_GROUP = Group("model", ModelOptions)
+EMBEDDING_GROUP = Group(
+    "embedding",
+    EmbeddingOptions,
+    Condition(lambda values: values["vectors"] is None, "--vectors sets the width"),
+)
+PRETRAINED_GROUP = Group(
+    "pretrained", PretrainedOptions, Condition(_may_have_vectors, "it belongs to --vectors")
+)
 
 
 def build_model(
@@ -105,7 +110,10 @@ def build_model(
     labels: int,
     *,
     predicts: bool,
-    engine: str = "auto",
+    spinn: SPINNOptions | None = None,
+    composition: CompositionOptions | None = None,
+    tracker: TrackerOptions | None = None,
+    parser: ParserOptions | None = None,
     sides: int = 2,
 ) -> PairModel:
     """Build a model with fresh weights, drawn from torch's global generator.
@@ -113,21 +121,28 @@ def build_model(
     Parameters
     ----------
     options
-        Its shape.
+        Its encoder, leaves and classifier.
     embedding
         Its word vectors, from :func:`build_embedding`.
     labels
         Number of labels.
     predicts
         Whether the tracker, or the parser if it is apart, scores transitions.
-    engine
-        ``"auto"``, or ``"reference"`` for gradients by autograd alone, step by step.
+    spinn, composition, tracker, parser
+        Options of these parts; the defaults if they are ``None``.
     sides
         Sentences that are classified together: 2, or 1.
 
     """
-    apart = predicts and options.parser == "own"
-    encoder = build_encoder(options, predicts=predicts and not apart, engine=engine)
+    spinn, tracker = spinn or SPINNOptions(), tracker or TrackerOptions()
+    apart = predicts and spinn.parser == "own"
+    encoder = build_encoder(
+        options,
+        predicts=predicts and not apart,
+        spinn=spinn,
+        composition=composition,
+        tracker=tracker,
+    )
     leaves = LeafLayer(
         embedding,
         encoder.leaf_size,
@@ -147,98 +162,122 @@ def build_model(
         sides=sides,
     )
     if apart:
-        parser = build_parser(options, copy.deepcopy(embedding), engine=engine)
-        encoder = ParsedEncoder(parser, encoder)
+        size = (parser or ParserOptions()).parser_size
+        own = build_parser(
+            copy.deepcopy(embedding),
+            size,
+            tracker.tracker_size,
+            norm=options.leaf_norm,
+            plain=spinn.engine == "reference",
+        )
+        encoder = ParsedEncoder(own, encoder)
     return PairModel(leaves, encoder, classifier)
 
 
-def build_parser(options: ModelOptions, embedding: WordEmbedding, *, engine: str) -> Parser:
-    """Build a parser with its own words, phrases and tracker."""
-    size = options.parser_size
-    composition = TreeLSTM(size, options.tracker_size)
-    tracker = Tracker(size, options.tracker_size, predicts=True)
-    encoder = SPINN(composition, tracker, plain=engine == "reference")
-    leaves = LeafLayer(embedding, encoder.leaf_size, norm=options.leaf_norm)
+def build_parser(
+    embedding: WordEmbedding, size: int, tracker_size: int, *, norm: str, plain: bool = False
+) -> Parser:
+    """Build a parser with its own words, phrases and tracker.
+
+    Parameters
+    ----------
+    embedding
+        Its word vectors.
+    size, tracker_size
+        Widths of its phrases and of its tracker.
+    norm
+        Normalisation of its leaves.
+    plain
+        Whether gradients are computed by autograd alone, step by step.
+
+    """
+    composition = TreeLSTM(size, tracker_size)
+    tracker = Tracker(size, tracker_size, predicts=True)
+    encoder = SPINN(composition, tracker, plain=plain)
+    leaves = LeafLayer(embedding, encoder.leaf_size, norm=norm)
     return Parser(leaves, encoder)
 
 
-def build_encoder(options: ModelOptions, *, predicts: bool, engine: str = "auto") -> Encoder:
-    """Build the encoder alone."""
-    return ENCODERS[options.encoder](options, predicts, engine)
+def build_encoder(
+    options: ModelOptions,
+    *,
+    predicts: bool,
+    spinn: SPINNOptions | None = None,
+    composition: CompositionOptions | None = None,
+    tracker: TrackerOptions | None = None,
+) -> Encoder:
+    """Build the encoder alone; see :func:`build_model`."""
+    size, pooling = options.hidden_size, options.pooling
+    composition = composition or CompositionOptions()
+    if options.encoder == "gumbel":
+        return GumbelTreeLSTM(size, pooling=pooling, dropout=composition.composition_dropout)
+    if options.encoder == "bow":
+        return BagOfWords(size)
+    if options.encoder in ("lstm", "bilstm"):
+        return SequenceLSTM(size, bidirectional=options.encoder == "bilstm", pooling=pooling)
+    return _spinn(
+        options, spinn or SPINNOptions(), composition, tracker or TrackerOptions(), predicts
+    )
 
 
-def _spinn(options: ModelOptions, predicts: bool, engine: str) -> Encoder:
-    size = options.tracker_size if options.tracker else 0
-    make = COMPOSITIONS.find(options.composition)
-    composition = make(options.hidden_size, size, dropout=options.composition_dropout)
-    plain = engine == "reference"
+def _spinn(
+    options: ModelOptions,
+    spinn: SPINNOptions,
+    composition: CompositionOptions,
+    tracker: TrackerOptions,
+    predicts: bool,
+) -> Encoder:
+    size = tracker.tracker_size if spinn.tracker else 0
+    make = COMPOSITIONS.find(composition.composition)
+    cell = make(options.hidden_size, size, dropout=composition.composition_dropout)
+    plain = spinn.engine == "reference"
     if not size and not plain:
-        return SPINNByHeight(composition, pooling=options.pooling)
-    tracker = Tracker(options.hidden_size, size, predicts=predicts) if size else None
-    return SPINN(composition, tracker, pooling=options.pooling, plain=plain)
-
-
-def _gumbel(options: ModelOptions, predicts: bool, engine: str) -> Encoder:
-    return GumbelTreeLSTM(
-        options.hidden_size, pooling=options.pooling, dropout=options.composition_dropout
-    )
-
-
-def _lstm(options: ModelOptions, predicts: bool, engine: str) -> Encoder:
-    return SequenceLSTM(
-        options.hidden_size,
-        bidirectional=options.encoder == "bilstm",
-        pooling=options.pooling,
-    )
-
-
-def _bow(options: ModelOptions, predicts: bool, engine: str) -> Encoder:
-    return BagOfWords(options.hidden_size)
-
-
-ENCODERS: dict[str, Callable[[ModelOptions, bool, str], Encoder]] = {
-    "spinn": _spinn,
-    "gumbel": _gumbel,
-    "lstm": _lstm,
-    "bilstm": _lstm,
-    "bow": _bow,
-}
+        return SPINNByHeight(cell, pooling=options.pooling)
+    watch = Tracker(options.hidden_size, size, predicts=predicts) if size else None
+    return SPINN(cell, watch, pooling=options.pooling, plain=plain)
 
 
 def build_embedding(
-    options: ModelOptions,
     size: int,
+    drawn: EmbeddingOptions | None = None,
+    pretrained: PretrainedOptions | None = None,
+    *,
     vectors: Tensor | None = None,
     known: Tensor | None = None,
     met: int | None = None,
 ) -> WordEmbedding:
-    """Lay out word vectors: pretrained and induced ones as given, others drawn at the same scale.
+    """Build word vectors: pretrained and induced ones as given, others drawn at the same scale.
 
     Parameters
     ----------
-    options
-        The width where there are no pretrained vectors, and which vectors are trained.
     size
-        V, how many words there are.
+        V, the number of words.
+    drawn
+        Options of vectors where there are no pretrained ones; the defaults if ``None``.
+    pretrained
+        Options of pretrained vectors; the defaults if ``None``.
     vectors, known
         Vectors ``[V, E]``, and ``[V]``, true for the words that have a pretrained one. Rows of
-        other words are zero where their vectors are to be drawn.
+        other words are zero if their vectors are to be drawn.
     met
-        How many words, the first ones, the scale is taken of: those that training meets, so that
-        files which are only tested on change nothing. ``None`` for all.
+        Number of words, the first ones, that determine the scale: those of the training set, so
+        that files of test sets change nothing. ``None`` for all.
 
     """
+    drawn, pretrained = drawn or EmbeddingOptions(), pretrained or PretrainedOptions()
     if vectors is None or known is None:
-        initial = torch.empty(size, options.embedding_size)
+        initial = torch.empty(size, drawn.embedding_size)
         known = torch.zeros(size, dtype=torch.bool)
     else:
         initial = vectors.clone()
     scale = float(initial[:met][known[:met]].std()) if known[:met].any() else 0.1
     missing = ~known if vectors is None else (vectors == 0).all(dim=1) & ~known
     initial[missing] = nn.init.normal_(torch.empty(int(missing.sum()), initial.shape[1]), std=scale)
-    if vectors is None or options.embeddings == "tuned":
+    if vectors is None or pretrained.embeddings == "tuned":
         return WordEmbedding(initial, torch.zeros_like(known))
-    return WordEmbedding(initial, torch.ones_like(known) if options.unknown == "random" else known)
+    return WordEmbedding(
+        initial, torch.ones_like(known) if pretrained.unknown == "random" else known
+    )
 
 
 def count_parameters(module: nn.Module) -> int:

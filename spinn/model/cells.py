@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spinn.ops.nodes import Composition, Nodes, NodeTable
-from spinn.registry import Registry
+from spinn.options import Condition, Group, option
+from spinn.registry import Choices, Registry
+from spinn.trees import WITH_SPINN
 
 
 class CompositionCell(nn.Module):
@@ -117,3 +119,31 @@ MakeComposition = Callable[..., CompositionCell]
 COMPOSITIONS: Registry[MakeComposition] = Registry("composition")
 """The cells that ``--composition`` takes, by name."""
 COMPOSITIONS.register("tree-lstm", TreeLSTM)
+
+
+@dataclass(frozen=True)
+class CompositionOptions:
+    """What composes two nodes of a tree."""
+
+    composition: str = option(
+        "tree-lstm",
+        "cell that composes two nodes of SPINN (--parser own always has a tree-LSTM)",
+        choices=Choices(COMPOSITIONS),
+        when=WITH_SPINN,
+    )
+    composition_dropout: float = option(
+        0.0,
+        "dropout of the composition's weights, the same ones for a whole batch",
+        minimum=0,
+        maximum=0.99,
+    )
+
+
+COMPOSITION_GROUP = Group(
+    "composition",
+    CompositionOptions,
+    Condition(
+        lambda values: values["encoder"] in ("spinn", "gumbel"),
+        "it belongs to --encoder spinn and gumbel",
+    ),
+)

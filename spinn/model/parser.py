@@ -7,13 +7,15 @@ gradient of the transitions' loss leaves it (Havrylov, Kruszewski and Joulin 201
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torch import nn
 
 from spinn.model.leaves import LeafLayer
 from spinn.model.spinn import SPINN
 from spinn.model.types import Encoder, Encoding, Leaves, Plan
+from spinn.options import Condition, Group, option
+from spinn.trees import WITH_CHOSEN_TREES
 
 
 class Parser(nn.Module):
@@ -77,3 +79,20 @@ class ParsedEncoder(Encoder):
         assert self.parser is not None
         parsed: Encoding = self.parser(leaves, plan)
         return parsed
+
+
+@dataclass(frozen=True)
+class ParserOptions:
+    """The parser with weights of its own (``--parser own``)."""
+
+    parser_size: int = option(64, "width of the parser's phrases", minimum=1)
+
+
+PARSER_GROUP = Group(
+    "parser",
+    ParserOptions,
+    Condition(
+        lambda values: WITH_CHOSEN_TREES.holds(values) and values["parser"] == "own",
+        "it belongs to --parser own",
+    ),
+)

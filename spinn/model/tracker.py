@@ -6,6 +6,7 @@ Its state at time t has seen the configuration before transition t (Bowman et al
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Leaves
 from spinn.ops.lstm import LSTMSteps, State
 from spinn.ops.nodes import NodeTable
+from spinn.options import Condition, Group, Values, option
+from spinn.trees import WITH_CHOSEN_TREES, WITH_SPINN
 
 Seen = tuple[Tensor, TransitionPolicy | None]
 
@@ -75,3 +78,18 @@ class _Watching:
         if self._score is None:
             return seen, None
         return seen, TransitionPolicy(self._score(seen), machine.legal(active))
+
+
+@dataclass(frozen=True)
+class TrackerOptions:
+    """The tracker of the sentence encoder, or of the parser (``--parser own``)."""
+
+    tracker_size: int = option(64, "width of the tracker", minimum=1)
+
+
+def _has_tracker(values: Values) -> bool:
+    own_parser = WITH_CHOSEN_TREES.holds(values) and values["parser"] == "own"
+    return own_parser or (WITH_SPINN.holds(values) and values["tracker"])
+
+
+TRACKER_GROUP = Group("tracker", TrackerOptions, Condition(_has_tracker, "add --tracker"))

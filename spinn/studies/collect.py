@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from spinn.config import Configuration
+from spinn.config_files import load_configuration
 from spinn.errors import SpinnError
 from spinn.files import write_whole
 from spinn.studies.expansion import ExpandedStudy, expand, load_expanded
@@ -23,7 +25,6 @@ from spinn.studies.overview import write_overview
 from spinn.studies.results import RESULTS, check_clone, read_record, record_file, write_documents
 from spinn.studies.run import RunState, check_folders, differences
 from spinn.studies.study import Study, override, read_study, study_file
-from spinn.training.config import Configuration
 from spinn.training.log import read_metrics
 from spinn.training.run_directory import RunDirectory
 
@@ -63,7 +64,8 @@ def collect(name: str, output: Path, results: Path = RESULTS) -> list[str]:
     for row, kept in finished.items():
         before = record["rows"].get(row, kept)
         changed = differences(
-            _effective(before["configuration"]), _effective(kept["configuration"])
+            Configuration.of_dict(before["configuration"], f"Row {row!r} of {name}"),
+            Configuration.of_dict(kept["configuration"]),
         )
         if not changed:
             runs = before["runs"] | kept["runs"]
@@ -91,12 +93,12 @@ def _check_matches(name: str, study: Study, expanded: ExpandedStudy, output: Pat
     if others:
         raise SpinnError(f"{output}: seeds {others} are not seeds of {name}.")
     for row, configurations in expanded.rows.items():
-        data = configurations[0].as_dict()["data"]
-        files = {option: data[option] for option in FILE_OPTIONS if data[option]}
+        options = configurations[0].values()
+        files = {option: options[option] for option in FILE_OPTIONS if options[option]}
         whole = expand(override(study, files, {}, expanded.seeds), name)
         if row not in whole.rows:
             raise SpinnError(f"{output}: row {row!r} is not a row of {name}.")
-        found = differences(configurations[0].without_idle(), whole.rows[row][0].without_idle())
+        found = differences(configurations[0], whole.rows[row][0])
         if found:
             raise SpinnError(f"{output}: row {row!r} differs from {name}: {'; '.join(found)}.")
 
@@ -109,7 +111,8 @@ def _finished_rows(expanded: ExpandedStudy, output: Path) -> dict[str, Any]:
     for run in runs:
         if run.state is RunState.DONE:
             kept = rows.setdefault(run.row, {"configuration": None, "runs": {}})
-            kept["configuration"] = _portable(_read_json(run.path / "config.json"))
+            configuration = load_configuration(run.path / "config.json")
+            kept["configuration"] = _portable(configuration)
             metrics = read_metrics(RunDirectory(run.path).metrics)
             kept["runs"][str(run.seed)] = {
                 "results": _read_json(run.path / "results.json"),
@@ -133,22 +136,19 @@ def _table(study: Study, expanded: ExpandedStudy, output: Path) -> str:
     return f"# {study.header.title}\n\n{table.markdown()}"
 
 
-def _effective(kept: dict[str, Any]) -> Configuration:
-    """Return a kept configuration, possibly of an earlier version, without options of no effect."""
-    return Configuration.of_dict(kept).without_idle()
-
-
-def _portable(configuration: dict[str, Any]) -> dict[str, Any]:
-    """Remove paths and the seed from a configuration, in place."""
-    data = configuration["data"]
+def _portable(configuration: Configuration) -> dict[str, dict[str, Any]]:
+    """Return a configuration as a dictionary without paths and the seed."""
+    groups = configuration.as_dict()
+    data = groups["data"]
     for split in ("train", "dev", "test"):
         data[split] = [Path(path).name for path in data[split]]
     further = [path.partition("=") for path in data["also"]]
     data["also"] = [f"{name}={Path(path).name}" for name, _, path in further]
-    for option in ("data", "vectors"):
-        data[option] = Path(data[option]).name if data[option] else None
-    del data["data_directory"], configuration["training"]["seed"]
-    return configuration
+    for name, options in groups.items():
+        if name in ("data", "vectors"):
+            options[name] = Path(options[name]).name if options[name] else None
+    del data["data_directory"], groups["training"]["seed"]
+    return groups
 
 
 def main() -> None:

@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from spinn.config import Configuration, resolve
+from spinn.config_files import read_preset
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.files import write_whole
 from spinn.studies.run import Run
 from spinn.studies.study import Row, Study, study_error
-from spinn.training.config import Configuration, read_preset, resolve
 
 FILE_NAME = "study.json"
 
@@ -154,7 +155,9 @@ def load_expanded(output: Path) -> ExpandedStudy:
     try:
         content = json.loads(place.read_text(encoding="utf-8"))
         rows = {
-            name: tuple(Configuration.of_dict(one) for one in configurations)
+            name: tuple(
+                Configuration.of_dict(one, f"{output}, row {name!r},") for one in configurations
+            )
             for name, configurations in content["rows"].items()
         }
         return ExpandedStudy(content["name"], rows, tuple(content["seeds"]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
+from spinn.config import all_options
 from spinn.errors import ConfigurationError
+from spinn.options import Field, type_of
 from spinn.studies.study import check_option_names, check_seeds
-from spinn.training.config import GROUPS, option_groups
 
 _SWITCHES = {"true": True, "on": True, "false": False, "off": False}
 
@@ -41,14 +41,13 @@ def parse_vary(text: str) -> tuple[str, list[Any]]:
     check_option_names([name], "--vary", None)
     if name == "preset":
         return name, [value.strip() for value in values.split(",")]
-    group = GROUPS[option_groups()[name]]
-    declared = next(str(part.type) for part in dataclasses.fields(group) if part.name == name)
-    return name, [_value(name, declared, value.strip()) for value in values.split(",")]
+    part = all_options()[name]
+    return name, [_value(part, value.strip()) for value in values.split(",")]
 
 
-def _value(name: str, declared: str, text: str) -> Any:
+def _value(part: Field, text: str) -> Any:
     """Convert the text of a value to the declared type of its option."""
-    base = declared.removesuffix(" | None")
+    name, base = part.name, type_of(part)
     try:
         if base == "bool":
             return _SWITCHES[text.lower()]

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 import torch
 
+from spinn.config import Configuration
 from spinn.studies.run import Run
 from spinn.studies.worker import STOPPED, encode_order
-from spinn.training.config import Configuration
 
 LOG_NAME = "log.txt"
 _SHOWN = ("epoch", "dev: acc", "test: acc", "Resuming")  # beginnings of log lines to pass on

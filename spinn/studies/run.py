@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
+from spinn.config import PLACE, Configuration
+from spinn.config_files import load_configuration
 from spinn.errors import SpinnError
 from spinn.studies.measurement import FILE_NAME, is_outdated, measure
 from spinn.training import run as training
-from spinn.training.config import PLACE, Configuration, load_configuration
 
 
 class RunState(Enum):
@@ -103,14 +103,9 @@ def check_folders(runs: list[Run]) -> None:
 
 def differences(saved: Configuration, expected: Configuration) -> list[str]:
     """Describe the options in which a saved configuration differs, except ``PLACE``."""
-    before, after = _flat(saved), _flat(expected)
+    before, after = saved.values(), expected.values()
     return [
         f"{name} {before[name]!r} where the study has {after[name]!r}"
         for name in before
         if before[name] != after[name] and name not in PLACE
     ]
-
-
-def _flat(configuration: Configuration) -> dict[str, Any]:
-    groups = configuration.as_dict().values()
-    return {name: value for group in groups for name, value in group.items()}

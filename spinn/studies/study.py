@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spinn.config import GROUPS, all_options, flatten
 from spinn.data.options import CorpusOptions
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.studies.reference import Reference, check_table, format_references
-from spinn.training.config import GROUPS, flatten, option_groups
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -298,7 +298,7 @@ def check_option_names(options: Iterable[str], place: str, path: Path | None) ->
         The file of the study; ``None`` for flags.
 
     """
-    known = [*option_groups(), "preset"]
+    known = [*all_options(), "preset"]
     for name in options:
         if name == "seed":
             remedy = "Give seeds = [1, 2, 3] instead" if path else "Give --seeds 1,2,3 instead"

@@ -14,9 +14,9 @@ import sys
 import threading
 from pathlib import Path
 
+from spinn.config import Configuration
 from spinn.errors import SpinnError
 from spinn.studies.run import perform
-from spinn.training.config import Configuration
 from spinn.training.loop import Interruption
 
 # Exit statuses.

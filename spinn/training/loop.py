@@ -18,11 +18,11 @@ from torch import Tensor
 from spinn.errors import SpinnError
 from spinn.runtime import stopped_by
 from spinn.training import distributed
-from spinn.training.config import TrainingOptions
 from spinn.training.log import Log
 from spinn.training.objectives.label import StepResult
+from spinn.training.options import TrainingOptions
 from spinn.training.run_directory import RunDirectory
-from spinn.training.schedules import LearningRate
+from spinn.training.schedules import LearningRate, Schedule
 from spinn.training.state import Progress, TrainingState
 from spinn.training.task import Task
 
@@ -39,7 +39,9 @@ class Trainer:
     task
         What is trained.
     options
-        Epochs, optimisation, seed.
+        Epochs, seed, and what is written.
+    schedule
+        The schedule of the learning rate.
     run
         The folder of the run.
     log
@@ -47,10 +49,17 @@ class Trainer:
 
     """
 
-    def __init__(self, task: Task[Any], options: TrainingOptions, run: RunDirectory, log: Log):
+    def __init__(
+        self,
+        task: Task[Any],
+        options: TrainingOptions,
+        schedule: Schedule,
+        run: RunDirectory,
+        log: Log,
+    ) -> None:
         self.task, self.options, self.run, self.log = task, options, run, log
         device = next(task.model.parameters()).device
-        optimizer, rate = task.make_optimizer(), LearningRate(options, task.steps())
+        optimizer, rate = task.make_optimizer(), LearningRate(schedule, task.steps())
         self.state = TrainingState(
             task.objective, optimizer, rate, Progress(), device, options.seed
         )

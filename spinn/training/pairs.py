@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from spinn.config import Configuration
 from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
 from spinn.data.dataset import PairDataset
@@ -21,8 +22,6 @@ from spinn.model.pair import PairModel
 from spinn.ops.allreduce import world_size
 from spinn.runtime import arithmetic
 from spinn.training import distributed
-from spinn.training.config import Configuration
-from spinn.training.objectives.build import build_objective
 from spinn.training.objectives.label import Objective, StepResult
 from spinn.training.objectives.reinforce import ReinforceObjective
 from spinn.training.optimizers import make_optimizer
@@ -59,14 +58,14 @@ class PairTask(Task[Batch]):
         self.configuration, self.corpus, self.model, self._say = configuration, corpus, model, say
         self.unit = kind_with(model.sides).unit
         self.device = next(model.parameters()).device
-        self.objective = build_objective(configuration, model.sides).to(self.device)
+        self.objective = configuration.build_objective(model.sides).to(self.device)
         self._step = distributed.data_parallel(TrainingStep(model, self.objective))
         self._transform: BatchTransform | None = None
         if configuration.training.batch_transform is not None:
             make_transform = BATCH_TRANSFORMS.find(configuration.training.batch_transform)
             self._transform = make_transform(corpus.vocabulary, corpus.labels)
         self._own = self._batcher(corpus.sets["train"], configuration.source)
-        self._taught = self._batcher(corpus.sets["train"], configuration.teacher)
+        self._taught = self._batcher(corpus.sets["train"], configuration.teacher_source)
         self._frozen = False  # whether the parser is, and the model follows its trees
 
     def _batcher(self, data: PairDataset, source: TreeSource | None) -> Batcher:
@@ -82,13 +81,15 @@ class PairTask(Task[Batch]):
             share=self.model.shares(training=True),
             rank=distributed.rank(),
             world_size=distributed.world_size(),
-            curriculum=self.configuration.curriculum,
+            curriculum=self.configuration.example_shares,
             transform=self._transform,
         )
 
     def make_optimizer(self) -> Optimizer:
         """Return the configured optimiser of model and objective."""
-        return make_optimizer(self.configuration, self.model, self.objective)
+        options, reinforce = self.configuration.optimizer, self.configuration.reinforce
+        rate = None if reinforce is None else reinforce.policy_learning_rate
+        return make_optimizer(options, self.model, self.objective, rate)
 
     def batches_in(self, epoch: int) -> int:
         """Return the number of batches of an epoch; with a token budget it varies."""
@@ -96,21 +97,21 @@ class PairTask(Task[Batch]):
 
     def steps(self) -> int:
         """Return the number of steps; with a token budget, as if all whole epochs had as many."""
-        curriculum, epochs = self.configuration.curriculum, self.configuration.training.epochs
+        curriculum, epochs = self.configuration.example_shares, self.configuration.training.epochs
         partial = 0 if curriculum is None else curriculum.epochs
         steps = [self.batches_in(epoch) for epoch in range(partial + 1)]
         return sum(steps) + (epochs - len(steps)) * steps[-1]
 
     def begin_epoch(self, epoch: int) -> None:
         """Report a curriculum's share, freeze the parser when it is time, set the mode."""
-        curriculum = self.configuration.curriculum
+        curriculum, reinforce = self.configuration.example_shares, self.configuration.reinforce
         if curriculum is not None and epoch < curriculum.epochs:
             data, rows = self.corpus.sets["train"], self._taught.rows(epoch)
             self._say(
                 f"Epoch {epoch + 1} reads {len(rows):,} of {len(data):,} {self.unit}: "
                 f"those of up to {data.longest[rows].max()} words a sentence."
             )
-        if not self._frozen and self.configuration.follows_own_trees(epoch):
+        if reinforce is not None and reinforce.ends_before(epoch) and not self._frozen:
             self._freeze_parser()
         self.model.train()
         if self._frozen and self.model.encoder.parser is not None:
@@ -130,11 +131,11 @@ class PairTask(Task[Batch]):
     def batches(self, epoch: int, start: int) -> Iterator[Batch]:
         """Yield the rest of an epoch; with the teacher's trees as long as they are followed."""
         source, count = self.configuration.source, self.batches_in(epoch)
-        taught = count
+        reinforce, taught = self.configuration.reinforce, count
         if source is None or not source.chosen_by_model:
             taught = 0
-        elif source.sampled:
-            taught = math.ceil((self.configuration.warm_start - epoch) * count)
+        elif reinforce is not None:
+            taught = math.ceil((reinforce.warm_start - epoch) * count)
         switch = min(max(taught, start), count)
         for batch in self._taught.batches(epoch, start, switch):
             yield batch.to(self.device)

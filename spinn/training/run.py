@@ -10,13 +10,14 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from spinn.config import Configuration
 from spinn.data.corpus import Corpus
 from spinn.data.dataset import PairDataset
 from spinn.data.examples import SENTENCE
@@ -27,13 +28,13 @@ from spinn.evaluation.evaluate import evaluate_trained
 from spinn.evaluation.scores import all_scores
 from spinn.evaluation.tree_scores import Conventions
 from spinn.files import write_whole
-from spinn.model.build import build_embedding, build_model, count_parameters
+from spinn.model.build import build_embedding, count_parameters
 from spinn.model.leaves import LEAF_CONTEXTS
 from spinn.model.pair import PairModel
+from spinn.options import default_of, flag_of
 from spinn.pretrained import Interface, TrainedModel, load_trained
 from spinn.runtime import choose_device, set_threads
 from spinn.training import distributed
-from spinn.training.config import Configuration
 from spinn.training.log import Log, Logger, MetricsFile, TensorBoard, read_metrics
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
@@ -130,14 +131,14 @@ def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
 
 def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
     """Load the corpus, and check that it has the sets and the trees that training requires."""
-    corpus = load_corpus(configuration.data, say)
+    corpus = load_corpus(configuration.data, say, configuration.vectors)
     for split in ("train", "dev"):
         if split not in corpus.sets:
             raise ConfigurationError(f"There is no {split} set; name its files with --{split}.")
     limit = configuration.training.max_words
     if limit is not None:
         corpus = _shortened(corpus, limit, say)
-    source, teacher = configuration.source, configuration.teacher
+    source, teacher = configuration.source, configuration.teacher_source
     if source is not None and source.needs_parse:
         for split in corpus.sets:
             corpus.require_parses(split)
@@ -156,11 +157,17 @@ def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
 
 
 def _check_vectors(configuration: Configuration, corpus: Corpus) -> None:
-    """Raise :class:`ConfigurationError` at options without effect on a prepared corpus."""
-    idle = configuration.idle_with_vectors(corpus.vectors is not None)
-    if idle and configuration.data.prepared is not None:
-        have = "no vectors" if corpus.vectors is None else "vectors of its own"
-        raise ConfigurationError(f"{idle} does nothing here; the prepared corpus has {have}.")
+    """Reject options without effect on a prepared corpus, now that it shows if it has vectors."""
+    if configuration.data.prepared is None:
+        return
+    vectors = corpus.vectors is not None
+    idle: Any = configuration.embedding if vectors else configuration.pretrained
+    for part in fields(idle):
+        if getattr(idle, part.name) != default_of(part):
+            have = "vectors of its own" if vectors else "no vectors"
+            raise ConfigurationError(
+                f"{flag_of(part.name)} does nothing here; the prepared corpus has {have}."
+            )
 
 
 def _shortened(corpus: Corpus, limit: int, say: Say) -> Corpus:
@@ -215,31 +222,25 @@ def _place(device: torch.device) -> str:
 def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
     vectors = corpus.vectors
     embedding = build_embedding(
-        configuration.model,
         len(corpus.vocabulary),
-        None if vectors is None else vectors.vectors,
-        None if vectors is None else vectors.known,
+        configuration.embedding,
+        configuration.pretrained,
+        vectors=None if vectors is None else vectors.vectors,
+        known=None if vectors is None else vectors.known,
         met=int(corpus.sets["train"].words.max()) + 1,
     )
-    return build_model(
-        configuration.model,
-        embedding,
-        len(corpus.labels),
-        predicts=configuration.predicts,
-        engine=configuration.training.engine,
-        sides=corpus.kind.count,
-    )
+    return configuration.build_model(embedding, len(corpus.labels), corpus.kind.count)
 
 
 def _trainer(task: PairTask, run: RunDirectory, say: Say) -> Trainer:
     """Set up the loop, with the loggers of rank 0."""
-    options = task.configuration.training
+    options, schedule = task.configuration.training, task.configuration.schedule
     loggers: list[Logger] = []
     if distributed.is_first():
         loggers.append(MetricsFile(run.metrics, run.path))
         if options.tensorboard:
             loggers.append(TensorBoard(run.path / "tensorboard"))
-    return Trainer(task, options, run, Log(loggers, say, shows=distributed.is_first()))
+    return Trainer(task, options, schedule, run, Log(loggers, say, shows=distributed.is_first()))
 
 
 def _finish(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:

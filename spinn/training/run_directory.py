@@ -29,10 +29,10 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from spinn import pretrained
+from spinn.config import Configuration
 from spinn.errors import DataError, SpinnError
 from spinn.files import write_whole, written_folder
 from spinn.pretrained import Interface
-from spinn.training.config import Configuration
 
 TRAINING_STATE = "training.pt"
 

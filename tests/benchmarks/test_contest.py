@@ -19,7 +19,6 @@ from benchmarks.contest import (
 )
 from spinn.data.dataset import PairDataset
 from spinn.errors import ConfigurationError
-from spinn.training.objectives.build import build_objective
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "dev.jsonl"
 WIDTHS = Widths(hidden=6, tracker=4, embedding=5)
@@ -72,7 +71,7 @@ def test_whole_models_have_the_same_loss_and_gradients(form: str, pairs: PairDat
     for one in ways(form):
         work = model(one)
         work.model.double()
-        objective = build_objective(one.configure(WIDTHS))
+        objective = one.configure(WIDTHS).build_objective()
         torch.manual_seed(2)  # of dropout and of samples
         loss = objective(work.model, next(work.batches(pairs, 10, training=True)), 0.0).loss
         loss.backward()

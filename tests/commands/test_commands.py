@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ import torch
 from safetensors.torch import load_file
 
 from spinn.commands.main import main
+from spinn.config import GROUPS, option_groups
+from spinn.options import flag_of
 from spinn.transitions import from_brackets
 
 LABELS = ("entailment", "neutral", "contradiction")
@@ -160,9 +163,39 @@ def test_flags_win_over_file_and_file_over_preset(corpus, tmp_path):
     assert main(["train", "--data", str(corpus), "--output", str(tmp_path / "r"), *flags,
                  "--epochs", "1", "--no-tensorboard", "--no-cache"]) == 0  # fmt: skip
     resolved = json.loads((tmp_path / "r" / "config.json").read_text())
-    assert resolved["training"]["learning_rate"] == 0.25
+    assert resolved["optimizer"]["learning_rate"] == 0.25
     assert resolved["training"]["batch_size"] == 3
     assert resolved["model"]["hidden_size"] == 256
+
+
+@pytest.mark.parametrize(
+    "flags", [[], ["--preset", "rl-spinn", "--seed", "7"], ["--encoder", "gumbel", "--no-cache"]]
+)
+def test_a_printed_configuration_is_one_for_config(tmp_path, capsys, flags):
+    assert main(["train", "--print-config", *flags]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("[data]\n")
+    path = tmp_path / "printed.toml"
+    path.write_text(printed, encoding="utf-8")
+    assert main(["train", "--print-config", "--config", str(path)]) == 0
+    assert capsys.readouterr().out == printed
+    assert list(tmp_path.iterdir()) == [path]  # nothing is trained
+
+
+def test_help_shows_every_option_under_its_group(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "--help"])
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    _, *sections = re.split(r"\n(?=\w+:\n)", shown)
+    found = {}
+    for section in sections:
+        name, _, text = section.partition(":\n")
+        found[name] = set(re.findall(r"^  (--[a-z-]+)", text, flags=re.MULTILINE))
+    for name, group in option_groups().items():
+        assert flag_of(name) in found[group]
+    for name, group in GROUPS.items():
+        assert " ".join(group.summary.split()[:4]) in shown, name
 
 
 def test_evaluate_prints_scores_and_writes_a_line_for_each_pair(run, corpus, tmp_path, capsys):

@@ -19,15 +19,15 @@ extensions.load()
 
 
 def test_a_second_run_reads_nothing(options, tmp_path, monkeypatch):
-    options = replace(options, vectors=str(tmp_path / "vectors.txt"))
-    first, lines = load(options)
+    vectors = tmp_path / "vectors.txt"
+    first, lines = load(options, vectors)
     assert was_read(lines)
 
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("a file is read again")
 
     monkeypatch.setattr(readers, "read_examples", forbidden)
-    second, lines = load(options)
+    second, lines = load(options, vectors)
     assert not was_read(lines)
     assert lines == first.notes
     assert_same(first, second)
@@ -37,10 +37,6 @@ CHANGES: dict[str, Callable[[CorpusOptions, Path], CorpusOptions]] = {
     "format": lambda options, folder: replace(options, format="snli"),
     "case": lambda options, folder: replace(options, lower=False),
     "minimum count": lambda options, folder: replace(options, minimum_count=1),
-    "vectors": lambda options, folder: replace(options, vectors=str(folder / "vectors.txt")),
-    "induced vectors": lambda options, folder: replace(
-        options, vectors=str(folder / "vectors.txt"), induce_vectors=True
-    ),
     "other files": lambda options, folder: replace(
         options, data=None, train=[str(folder / "corpus/train.jsonl")]
     ),
@@ -65,10 +61,25 @@ def test_each_option_has_a_cache_of_its_own(options, tmp_path, change):
     assert_same(again, first)
 
 
+@pytest.mark.parametrize("induce", [False, True])
+def test_vectors_have_a_cache_of_their_own(options, tmp_path, induce):
+    first, _ = load(options)
+    vectors = tmp_path / "vectors.txt"
+    corpus, lines = load(options, vectors, induce=induce)
+    assert was_read(lines)
+    assert_same(corpus, load(replace(options, cache=False), vectors, induce=induce)[0])
+    assert was_read(load(options, vectors, induce=not induce)[1])
+    for again, expected in (
+        (load(options), first),
+        (load(options, vectors, induce=induce), corpus),
+    ):
+        assert not was_read(again[1])
+        assert_same(again[0], expected)
+
+
 def test_a_changed_added_or_touched_file_is_read_again(options, tmp_path):
     vectors = tmp_path / "vectors.txt"
-    options = replace(options, vectors=str(vectors))
-    load(options)
+    load(options, vectors)
     train = tmp_path / "corpus/train.jsonl"
     for change in (
         lambda: write(train, TRAIN + DEV),
@@ -77,9 +88,9 @@ def test_a_changed_added_or_touched_file_is_read_again(options, tmp_path):
         lambda: write(vectors, GLOVE + "runs 1 1 1\n"),
     ):
         change()
-        corpus, lines = load(options)
+        corpus, lines = load(options, vectors)
         assert was_read(lines)
-        assert not was_read(load(options)[1])
+        assert not was_read(load(options, vectors)[1])
     assert len(corpus.sets["train"]) == 5
     assert corpus.vectors.known.sum() == 4
 

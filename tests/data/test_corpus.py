@@ -37,9 +37,7 @@ def test_a_corpus_prepared_before_there_were_single_sentences_holds_pairs(option
 
 @pytest.mark.parametrize("vectors", [False, True])
 def test_a_saved_corpus_can_be_loaded(options, tmp_path, vectors):
-    if vectors:
-        options = replace(options, vectors=str(tmp_path / "vectors.txt"))
-    corpus, _ = load(options)
+    corpus, _ = load(options, tmp_path / "vectors.txt" if vectors else None)
     prepared = tmp_path / "prepared/here"
     corpus.save(prepared)
     assert sorted(path.name for path in prepared.iterdir()) == [

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from corpora import DEV, TRAIN, load, write
 
+from spinn.config import resolve
 from spinn.data.find import data_directory, find_files, named
 from spinn.data.options import CorpusOptions
 from spinn.data.prepare import load_corpus
 from spinn.errors import ConfigurationError, SpinnError
-from spinn.training.config import resolve
 
 ROOT = Path(__file__).parents[2]
 

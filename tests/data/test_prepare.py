@@ -41,7 +41,7 @@ def test_minimum_count_and_case(options):
 
 
 def test_vectors_bring_their_words(options, tmp_path):
-    corpus, lines = load(replace(options, vectors=str(tmp_path / "vectors.txt")))
+    corpus, lines = load(options, tmp_path / "vectors.txt")
     assert corpus.vectors is not None
     known = dict(zip(corpus.vocabulary.words, corpus.vectors.known.tolist(), strict=True))
     # "unicorn" occurs in the development set only.
@@ -54,9 +54,8 @@ def test_vectors_bring_their_words(options, tmp_path):
 
 
 def test_vectors_are_induced_where_there_are_none(options, tmp_path):
-    options = replace(options, vectors=str(tmp_path / "vectors.txt"))
-    without, _ = load(options)
-    corpus, lines = load(replace(options, induce_vectors=True))
+    without, _ = load(options, tmp_path / "vectors.txt")
+    corpus, lines = load(options, tmp_path / "vectors.txt", induce=True)
     assert corpus.vocabulary == without.vocabulary
     assert corpus.vectors is not None
     assert without.vectors is not None
@@ -69,13 +68,12 @@ def test_vectors_are_induced_where_there_are_none(options, tmp_path):
 
 
 def test_vectors_are_induced_from_the_training_set_alone(options, tmp_path):
-    options = replace(options, vectors=str(tmp_path / "vectors.txt"), induce_vectors=True)
-    before, _ = load(options)
+    before, _ = load(options, tmp_path / "vectors.txt", induce=True)
     # The same words, so that the vocabulary stays as it is, in other company.
     write(
         tmp_path / "corpus/dev.jsonl", DEV + row("neutral", "( runs ( A dog ) )", "( a unicorn )")
     )
-    after, lines = load(options)
+    after, lines = load(options, tmp_path / "vectors.txt", induce=True)
     assert was_read(lines)
     assert after.vocabulary == before.vocabulary
     assert before.vectors is not None
@@ -84,15 +82,9 @@ def test_vectors_are_induced_from_the_training_set_alone(options, tmp_path):
 
 
 def test_vectors_are_induced_from_a_training_set(options, tmp_path):
-    options = replace(
-        options,
-        data=None,
-        test=[str(tmp_path / "corpus/dev.jsonl")],
-        vectors=str(tmp_path / "vectors.txt"),
-        induce_vectors=True,
-    )
+    options = replace(options, data=None, test=[str(tmp_path / "corpus/dev.jsonl")])
     with pytest.raises(ConfigurationError, match="--induce-vectors learns from a training set"):
-        load(options)
+        load(options, tmp_path / "vectors.txt", induce=True)
 
 
 def test_several_files_of_a_split_are_joined(options, tmp_path):
@@ -140,7 +132,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_missing_vectors_are_named(options, tmp_path):
     with pytest.raises(DataError, match=r"no\.txt"):
-        load(replace(options, vectors=str(tmp_path / "no.txt")))
+        load(options, tmp_path / "no.txt")
 
 
 def test_files_of_different_kinds_are_refused(tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from machine import DEVICE
+from models import model_of
 from torch.nn import functional
 
 from spinn.data.batching import Batcher
@@ -21,7 +22,7 @@ from spinn.evaluation.evaluate import Evaluation, evaluate
 from spinn.evaluation.scores import score_trees
 from spinn.evaluation.tree_scores import Conventions, compare_with_shapes, mean_depth
 from spinn.inference import Inference
-from spinn.model.build import ModelOptions, build_embedding, build_model, count_parameters
+from spinn.model.build import PretrainedOptions, build_embedding, count_parameters
 from spinn.model.pair import PairModel
 from spinn.model.types import Plan
 from spinn.transitions import Transition, check, left_branching, random_uniform, right_branching
@@ -48,9 +49,8 @@ def make_dataset(*, parsed: bool = True, labelled: bool = True, sides: int = 2) 
 
 def make_model(*, predicts: bool = False, sides: int = 2, **options: Any) -> PairModel:
     torch.manual_seed(3)
-    shape = ModelOptions(hidden_size=8, embedding_size=6, classifier_width=8, **options)
-    embedding = build_embedding(shape, len(WORDS) + 2)
-    model = build_model(shape, embedding, 3, predicts=predicts, sides=sides)
+    small = {"hidden_size": 8, "embedding_size": 6, "classifier_width": 8}
+    model = model_of(len(WORDS) + 2, 3, predicts=predicts, sides=sides, **small, **options)
     with torch.no_grad():
         for weight in model.encoder.parameters():
             weight *= 4  # so that trees matter and a tracker has opinions
@@ -286,7 +286,7 @@ def test_only_trained_numbers_are_counted():
     assert count_parameters(layer) == 8
     layer.bias.requires_grad = False
     assert count_parameters(layer) == 6
-    options = ModelOptions(embeddings="fixed")
+    fixed = PretrainedOptions(embeddings="fixed")
     known = torch.tensor([True, True, False])
-    embedding = build_embedding(options, 3, torch.randn(3, 5), known)
+    embedding = build_embedding(3, pretrained=fixed, vectors=torch.randn(3, 5), known=known)
     assert count_parameters(embedding) == 5  # of the one word without a given vector

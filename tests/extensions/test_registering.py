@@ -1,7 +1,8 @@
-"""An extension of a user: a cell or a leaf context in a few lines, registered and trained."""
+"""An extension of a user in a few lines, registered: a cell, a leaf context, a schedule."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from toys import (
     write_expressions,
 )
 
+from spinn.commands.options import add_configuration, configuration_of
 from spinn.data.prepare import load_corpus
 from spinn.errors import ConfigurationError
 from spinn.model.cells import COMPOSITIONS, CompositionCell
@@ -27,8 +29,9 @@ from spinn.model.leaves import LEAF_CONTEXTS, LeafContext
 from spinn.model.pair import PairModel
 from spinn.model.types import Sentences
 from spinn.ops.recorded import RecordedNodes
-from spinn.training.objectives.build import build_objective
+from spinn.options import option
 from spinn.training.run import load_training_corpus
+from spinn.training.schedules import SCHEDULES, LearningRate, Schedule
 
 
 @dataclass(frozen=True)
@@ -76,14 +79,25 @@ class Swapped(FirstWord):
         return torch.cat([states, torch.cat([first[:size] for size in sizes])], dim=1)
 
 
+@dataclass(frozen=True)
+class Drop(Schedule):
+    schedule: str = option("drop", "how the learning rate moves")
+    drop_after: int = option(2, "steps at the peak", minimum=1)
+
+    def share(self, step: int, total: int, stalled: int) -> float:
+        return 1.0 if step < self.drop_after else 0.0
+
+
 @pytest.fixture
 def registered() -> Iterator[None]:
-    """Register them; forget them after the test."""
+    """Register all; remove them after the test."""
     COMPOSITIONS.register("recursive", RecursiveCell)
     LEAF_CONTEXTS.register("first-word", FirstWord)
     LEAF_CONTEXTS.register("swapped", Swapped)
+    SCHEDULES.register("drop", Drop)
     yield
     del COMPOSITIONS["recursive"], LEAF_CONTEXTS["first-word"], LEAF_CONTEXTS["swapped"]
+    del SCHEDULES["drop"]
 
 
 def train(folder: Path, **options: Any) -> tuple[PairModel, list[float]]:
@@ -92,8 +106,8 @@ def train(folder: Path, **options: Any) -> tuple[PairModel, list[float]]:
     configuration = small_configuration(write_corpus(folder), **still, **options)
     torch.manual_seed(0)
     model = small_model(configuration, load_corpus(configuration.data))
-    objective = build_objective(configuration).to(DEVICE)
-    batch = one_batch(configuration, configuration.teacher or configuration.source)
+    objective = configuration.build_objective().to(DEVICE)
+    batch = one_batch(configuration, configuration.teacher_source or configuration.source)
     optimizer, losses = torch.optim.SGD(model.parameters(), lr=0.005), []
     for _ in range(4):
         loss = objective(model, batch, 0.0).loss
@@ -136,7 +150,23 @@ def test_a_context_of_pairs_is_refused_where_sentences_are_alone(tmp_path):
         load_training_corpus(small_configuration(folder, leaf_context="swapped"), silent)
 
 
+@pytest.mark.usefixtures("registered")
+def test_a_new_schedule_brings_its_options():
+    parser = argparse.ArgumentParser()
+    add_configuration(parser)
+    flags = ["--schedule", "drop", "--drop-after", "3"]
+    schedule = configuration_of(parser.parse_args(flags)).schedule
+    assert schedule == Drop("drop", 3)
+    assert [LearningRate(schedule, 9).share(step) for step in (0, 2, 3, 8)] == [1, 1, 0, 0]
+    with pytest.raises(ConfigurationError, match="--drop-after does nothing here; it belongs to"):
+        configuration_of(parser.parse_args(["--drop-after", "3"]))
+
+
 def test_what_is_not_registered_is_refused(tmp_path):
-    for options in ({"composition": "recursive"}, {"leaf_context": "first-word"}):
+    for options in (
+        {"composition": "recursive"},
+        {"leaf_context": "first-word"},
+        {"schedule": "drop"},
+    ):
         with pytest.raises(ConfigurationError, match="choose from"):
             small_configuration(tmp_path, **options)

@@ -7,13 +7,20 @@ import torch
 from torch import nn
 
 from spinn.extensions.gated_recursion import GatedRecursiveCell
-from spinn.model.build import ModelOptions, build_embedding, build_encoder, build_model
-from spinn.model.cells import TreeLSTM
+from spinn.model.build import (
+    EmbeddingOptions,
+    ModelOptions,
+    PretrainedOptions,
+    build_embedding,
+    build_encoder,
+    build_model,
+)
+from spinn.model.cells import CompositionOptions, TreeLSTM
 from spinn.model.gumbel import GumbelTreeLSTM
-from spinn.model.parser import ParsedEncoder
+from spinn.model.parser import ParsedEncoder, ParserOptions
 from spinn.model.sequence import BagOfWords, SequenceLSTM
-from spinn.model.spinn import SPINN, SPINNByHeight
-from spinn.model.tracker import Blind, Tracker
+from spinn.model.spinn import SPINN, SPINNByHeight, SPINNOptions
+from spinn.model.tracker import Blind, Tracker, TrackerOptions
 
 SIZE, WIDTH = 200, 8
 KNOWN = torch.arange(SIZE) % 4 != 0
@@ -46,31 +53,32 @@ def test_pooling_reaches_the_encoder(name):
     ("name", "kind"), [("tree-lstm", TreeLSTM), ("gated-recursive", GatedRecursiveCell)]
 )
 def test_composition_is_the_one_named_and_leaves_are_as_wide_as_its_states(name, kind):
-    options = ModelOptions(composition=name, hidden_size=10, composition_dropout=0.3)
-    model = build_model(options, build_embedding(options, 9), 3, predicts=False)
+    options = ModelOptions(hidden_size=10)
+    composition = CompositionOptions(name, composition_dropout=0.3)
+    model = build_model(options, build_embedding(9), 3, predicts=False, composition=composition)
     assert isinstance(model.encoder.composition, kind)
     assert model.encoder.composition.dropout == 0.3
     assert model.leaves.projection.out_features == model.encoder.composition.state_size
 
 
 def test_tracker_is_built_where_it_is_asked_for():
-    small = {"hidden_size": 10, "tracker_size": 5}
-    assert isinstance(build_encoder(ModelOptions(**small), predicts=False), SPINNByHeight)
-    watching = build_encoder(ModelOptions(tracker=True, **small), predicts=False)
+    options, size, spinn = ModelOptions(hidden_size=10), TrackerOptions(5), SPINNOptions(True)
+    assert isinstance(build_encoder(options, predicts=False, tracker=size), SPINNByHeight)
+    watching = build_encoder(options, predicts=False, spinn=spinn, tracker=size)
     assert isinstance(watching, SPINN)
     assert not watching.plain
     assert isinstance(watching.tracker, Tracker)
     assert watching.tracker.size == 5
     assert watching.tracker.score is None
-    predicting = build_encoder(ModelOptions(tracker=True, **small), predicts=True)
+    predicting = build_encoder(options, predicts=True, spinn=spinn, tracker=size)
     assert isinstance(predicting.tracker, Tracker)
     assert predicting.tracker.score is not None
 
 
 @pytest.mark.parametrize("tracker", [False, True])
 def test_the_reference_engine_goes_step_by_step_and_leaves_gradients_to_autograd(tracker):
-    options = ModelOptions(tracker=tracker, hidden_size=10, tracker_size=5)
-    encoder = build_encoder(options, predicts=False, engine="reference")
+    spinn = SPINNOptions(tracker=tracker, engine="reference")
+    encoder = build_encoder(ModelOptions(hidden_size=10), predicts=False, spinn=spinn)
     assert isinstance(encoder, SPINN)
     assert encoder.plain
     assert isinstance(encoder.tracker, Tracker if tracker else Blind)
@@ -78,9 +86,9 @@ def test_the_reference_engine_goes_step_by_step_and_leaves_gradients_to_autograd
 
 @pytest.mark.parametrize("tracker", [False, True])
 def test_a_parser_is_put_before_an_encoder_that_does_not_predict(tracker):
-    options = ModelOptions(parser="own", parser_size=3, tracker=tracker, hidden_size=10)
-    embedding = build_embedding(options, 9)
-    model = build_model(options, embedding, 3, predicts=True)
+    options, spinn = ModelOptions(hidden_size=10), SPINNOptions(tracker, parser="own")
+    embedding, size = build_embedding(9), ParserOptions(3)
+    model = build_model(options, embedding, 3, predicts=True, spinn=spinn, parser=size)
     encoder = model.encoder
     assert isinstance(encoder, ParsedEncoder)
     assert encoder.policy is encoder.parser
@@ -92,7 +100,7 @@ def test_a_parser_is_put_before_an_encoder_that_does_not_predict(tracker):
     own = encoder.parser.leaves.embedding
     assert own is not model.leaves.embedding
     assert torch.equal(own.trained, model.leaves.embedding.trained)
-    given = build_model(options, embedding, 3, predicts=False)
+    given = build_model(options, embedding, 3, predicts=False, spinn=spinn, parser=size)
     assert not isinstance(given.encoder, ParsedEncoder)
 
 
@@ -107,7 +115,7 @@ def test_dropout_and_norms_go_where_they_belong():
         classifier_layers=3,
         classifier_width=6,
     )
-    model = build_model(options, build_embedding(options, 9), 5, predicts=False)
+    model = build_model(options, build_embedding(9), 5, predicts=False)
     assert (model.leaves.embedding_dropout.p, model.leaves.dropout.p) == (0.11, 0.22)
     drops = [layer.p for layer in model.classifier.layers if isinstance(layer, nn.Dropout)]
     assert drops == [0.33] * 4
@@ -120,8 +128,8 @@ def test_dropout_and_norms_go_where_they_belong():
 @pytest.mark.parametrize("unknown", ["trained", "random"])
 def test_pretrained_vectors_are_kept_and_the_others_drawn_at_their_scale(embeddings, unknown):
     torch.manual_seed(0)
-    options = ModelOptions(embeddings=embeddings, unknown=unknown)
-    embedding = build_embedding(options, SIZE, VECTORS, KNOWN)
+    options = PretrainedOptions(embeddings, unknown)
+    embedding = build_embedding(SIZE, pretrained=options, vectors=VECTORS, known=KNOWN)
     found = embedding(torch.arange(SIZE)).detach()
     assert torch.equal(found[KNOWN], VECTORS[KNOWN])
     ratio = (found[~KNOWN].std() / VECTORS[KNOWN].std()).item()
@@ -138,32 +146,32 @@ def test_pretrained_vectors_are_kept_and_the_others_drawn_at_their_scale(embeddi
 
 @pytest.mark.parametrize("unknown", ["trained", "random"])
 def test_induced_vectors_are_kept_and_trained_as_those_of_unknown_words_are(unknown):
-    options = ModelOptions(embeddings="fixed", unknown=unknown)
+    options = PretrainedOptions("fixed", unknown)
     induced = torch.where(KNOWN[:, None], VECTORS, 0.5)
-    embedding = build_embedding(options, SIZE, induced, KNOWN)
+    embedding = build_embedding(SIZE, pretrained=options, vectors=induced, known=KNOWN)
     assert torch.equal(embedding(torch.arange(SIZE)).detach(), induced)
     assert torch.equal(embedding.trained_rows >= 0, ~KNOWN & (unknown == "trained"))
 
 
 def test_the_table_of_pretrained_vectors_is_not_written_into():
     before = VECTORS.clone()
-    build_embedding(ModelOptions(), SIZE, VECTORS, KNOWN)
+    build_embedding(SIZE, vectors=VECTORS, known=KNOWN)
     assert torch.equal(VECTORS, before)
 
 
 def test_without_vectors_all_words_are_trained_from_small_numbers():
     torch.manual_seed(0)
-    embedding = build_embedding(ModelOptions(embedding_size=12, embeddings="fixed"), SIZE)
+    embedding = build_embedding(SIZE, EmbeddingOptions(12), PretrainedOptions("fixed"))
     assert embedding.trained.shape == (SIZE, 12)
     assert 0.08 < embedding.trained.std().item() < 0.12
 
 
 def test_the_seed_decides_the_weights():
-    options = ModelOptions(hidden_size=4, tracker=True, tracker_size=3, classifier_width=5)
+    options, spinn = ModelOptions(hidden_size=4, classifier_width=5), SPINNOptions(tracker=True)
     states = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        model = build_model(options, build_embedding(options, 9), 3, predicts=True)
+        model = build_model(options, build_embedding(9), 3, predicts=True, spinn=spinn)
         states.append(model.state_dict())
     torch.testing.assert_close(states[0], states[1], rtol=0, atol=0)
     name = "encoder.composition.gates.weight"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machine import DEVICE, examples
+from models import model_of
 from torch import Tensor, nn
 
 import spinn.extensions  # noqa: F401 - registers what the options name
-from spinn.model.build import ModelOptions, build_embedding, build_model
 from spinn.model.pair import PairModel, PairOutput
 from spinn.model.parser import ParsedEncoder
 from spinn.model.spinn import SPINN, SPINNByHeight
@@ -29,15 +30,15 @@ WORDS, LABELS, PADDING = 11, 3, 1
 class Case:
     """Options of a model, and whether its transitions are given, or the most probable ones."""
 
-    options: ModelOptions
+    options: dict[str, Any]
     choice: str = "given"
     predicts: bool = False
 
 
-def options(encoder: str = "spinn", norm: str = "layer", **others: object) -> ModelOptions:
+def options(encoder: str = "spinn", norm: str = "layer", **others: object) -> dict[str, Any]:
     small = {"hidden_size": 6, "tracker_size": 5, "embedding_size": 4, "classifier_width": 7}
     norms = {"leaf_norm": norm, "classifier_norm": norm}
-    return ModelOptions(encoder=encoder, **(small | norms | others))  # type: ignore[arg-type]
+    return {"encoder": encoder, **small, **norms, **others}
 
 
 CASES = {
@@ -68,13 +69,12 @@ CASES = {
 }
 by_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 # Those that know a sentence without the other one of its pair.
-ALONE = {name: case for name, case in CASES.items() if case.options.leaf_context != "aligned"}
+ALONE = {name: case for name, case in CASES.items() if "aligned" not in case.options.values()}
 
 
 def make_model(case: Case, seed: int = 0) -> PairModel:
     """Make a model in float64 and evaluation, with weights and statistics that all matter."""
-    embedding = build_embedding(case.options, WORDS)
-    model = build_model(case.options, embedding, LABELS, predicts=case.predicts).double().eval()
+    model = model_of(WORDS, LABELS, predicts=case.predicts, **case.options).double().eval()
     generator = torch.Generator().manual_seed(seed)
     for weight in model.parameters():
         nn.init.normal_(weight, std=0.6, generator=generator)
@@ -175,15 +175,8 @@ def test_training_sees_no_padding_either(case):
     """Statistics of batch normalisation and all gradients are those of the batch without it."""
     found = []
     for more in (0, 5):
-        still = ModelOptions(
-            **{
-                **vars(case.options),
-                "embedding_dropout": 0.0,
-                "leaf_dropout": 0.0,
-                "classifier_dropout": 0.0,
-            }
-        )
-        model = make_model(Case(still, case.choice, case.predicts)).train()
+        still = {"embedding_dropout": 0.0, "leaf_dropout": 0.0, "classifier_dropout": 0.0}
+        model = make_model(Case(case.options | still, case.choice, case.predicts)).train()
         batch = Pairs.drawn([5, 2, 1, 3, 8, 1], 0).pad(more)
         batch.run(model, case.choice).scores.square().sum().backward()
         gradients = {
@@ -328,8 +321,7 @@ def test_premises_come_before_hypotheses():
 def test_single_sentences_are_encoded_as_in_pairs_and_classified_alone(case):
     torch.manual_seed(0)
     model = make_model(case)
-    embedding = build_embedding(case.options, WORDS)
-    single = build_model(case.options, embedding, LABELS, predicts=case.predicts, sides=1)
+    single = model_of(WORDS, LABELS, predicts=case.predicts, sides=1, **case.options)
     single = single.double().eval().to(DEVICE)
     single.leaves, single.encoder = model.leaves, model.encoder
     assert (single.sides, model.sides) == (1, 2)
@@ -343,8 +335,7 @@ def test_single_sentences_are_encoded_as_in_pairs_and_classified_alone(case):
 def test_a_sentence_of_a_thousand_words_by_height_and_by_step():
     case, words = Case(options(hidden_size=3, norm="none")), 1000
     model = make_model(case)
-    embedding = build_embedding(case.options, WORDS)
-    single = build_model(case.options, embedding, LABELS, predicts=False, sides=1).double().eval()
+    single = model_of(WORDS, LABELS, sides=1, **case.options).double().eval()
     single = single.to(DEVICE)
     single.leaves, single.encoder = model.leaves, model.encoder
     batch = Pairs.drawn([words], 0)
@@ -464,8 +455,7 @@ def test_which_models_go_by_height_and_share_subtrees():
     """Dropout, batch statistics and neighbours make equal words unequal, in training at least."""
 
     def made(case: Case, engine: str = "auto") -> PairModel:
-        embedding = build_embedding(case.options, WORDS)
-        return build_model(case.options, embedding, LABELS, predicts=case.predicts, engine=engine)
+        return model_of(WORDS, LABELS, predicts=case.predicts, engine=engine, **case.options)
 
     for name, case in CASES.items():
         by_height = name == "parser" or name.startswith(("trees given", "no norms"))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from toys import SMALL, silent
 
+from spinn.config_files import load_configuration
 from spinn.errors import SpinnError
 from spinn.studies import launcher, runner
 from spinn.studies.expansion import ExpandedStudy, expand, load_expanded, save_expanded
@@ -22,7 +23,6 @@ from spinn.studies.overview import comparison_row, write_overview
 from spinn.studies.run import Run, RunState, check_folders, perform, run_state
 from spinn.studies.runner import run_all
 from spinn.studies.study import Row, Study
-from spinn.training.config import load_configuration
 from spinn.training.run import resume
 from spinn.training.run_directory import claimed
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spinn.config import resolve
 from spinn.data.find import named
 from spinn.errors import SpinnError
 from spinn.studies.expansion import expand, folder_name
 from spinn.studies.study import Row, Study, override, read_study
-from spinn.training.config import resolve
 
 STUDY = """
 seeds = [4, 2]
@@ -59,11 +59,11 @@ def test_a_file_is_expanded(tmp_path):
     assert expanded.seeds == (4, 2)
     first, _ = expanded.rows["balanced"]
     assert (first.training.seed, first.training.epochs, first.model.hidden_size) == (4, 2, 16)
-    assert first.training.weight_decay == 0.1  # from the preset of the base
+    assert first.optimizer.weight_decay == 0.1  # from the preset of the base
     other, _ = expanded.rows["RL & co."]
     assert other.model.hidden_size == 24  # the row overrides the base
     assert other.form == "RL-SPINN"  # its preset replaces the base's
-    assert other.training.weight_decay != 0.1
+    assert other.optimizer.weight_decay != 0.1
 
 
 def test_runs_have_folders_of_row_and_seed(tmp_path):
@@ -119,7 +119,7 @@ BAD_FILES = {
     "not TOML": ("seeds = [1", "it is not valid TOML"),
     "unknown part": ("epochs = 3", "'epochs' is not a part of a study"),
     "unknown option": ("[base]\nepoch = 3", "Did you mean epochs"),
-    "unknown group": ("[base.modle]\nhidden_size = 3", "Groups are data, model"),
+    "unknown group": ("[base.modle]\nhidden_size = 3", "Groups are data, vectors, model"),
     "not a table": ("base = 3", "[base] is not a table"),
     "row without list": ("[row]\nname = 'a'", "Begin each row with [[row]]"),
     "nameless row": ("[[row]]\ntrees = 'left'", "row 1 has no name"),

@@ -22,8 +22,9 @@ from torch import Tensor
 from toys import FORMS, SMALL, silent, small_configuration, write_corpus, write_expressions
 
 from spinn import pretrained
+from spinn.config import Configuration, resolve
 from spinn.data.batching import Batch, Batcher
-from spinn.data.options import CorpusOptions
+from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.prepare import load_corpus
 from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.evaluation import plots
@@ -31,7 +32,6 @@ from spinn.evaluation.evaluate import evaluate
 from spinn.inference import Inference
 from spinn.pretrained import Interface, load_trained
 from spinn.training import pairs, run
-from spinn.training.config import Configuration, resolve
 from spinn.training.log import Log, read_metrics
 from spinn.training.loop import Interruption, Trainer
 from spinn.training.pairs import PairTask
@@ -270,7 +270,7 @@ def test_a_run_from_a_machine_without_a_gpu_goes_on_with_one(toy_folder, tmp_pat
     corpus = load_corpus(configuration.data)
     opened = RunDirectory.open(path)
     task = PairTask(configuration, corpus, load_trained(path, "last").model, silent)
-    trainer = Trainer(task, configuration.training, opened, Log([], silent))
+    trainer = Trainer(task, configuration.training, configuration.schedule, opened, Log([], silent))
     trainer.state.device = torch.device("cuda")
     seeds: list[int] = []
     monkeypatch.setattr(torch.cuda, "manual_seed", seeds.append)
@@ -293,8 +293,8 @@ def test_resuming_a_run_with_changed_training_files_is_refused(tmp_path, monkeyp
     ("group", "options"),
     [
         ("model", {"hidden_size": 16}),
-        ("policy", {"baseline": "greedy"}),
-        ("policy", {"policy_learning_rate": 0.5}),
+        ("reinforce", {"baseline": "greedy"}),
+        ("reinforce", {"policy_learning_rate": 0.5}),
     ],
 )
 def test_resuming_with_an_edited_configuration_is_refused_in_one_line(
@@ -501,7 +501,7 @@ def test_metrics_tell_what_happened(toy_folder, tmp_path):
         ("dev", 12),
     ]
     assert [line["epoch"] for line in lines] == pytest.approx([4 / 6, 1, 1, 8 / 6, 2, 2], abs=1e-5)
-    schedule = LearningRate(configuration.training, 2 * BATCHES)
+    schedule = LearningRate(configuration.schedule, 2 * BATCHES)
     for line in lines:
         if line["kind"] == "train":
             assert line["rate"] == pytest.approx(0.01 * schedule.share(line["step"] - 1), abs=1e-6)
@@ -794,11 +794,12 @@ def test_options_that_do_nothing_with_the_vectors_of_a_prepared_corpus(
     toy_folder, tmp_path, name, vectors, options, have
 ):
     pytest.importorskip("torchtext", reason="it reads vector files")
-    given = {"data": str(toy_folder), "cache": False}
+    given = None
     if vectors:
         (tmp_path / "vectors.txt").write_text("word1 1 2 3\nword2 4 5 6\n")
-        given["vectors"] = str(tmp_path / "vectors.txt")
-    load_corpus(CorpusOptions(**given)).save(tmp_path / "prepared")
+        given = VectorOptions(str(tmp_path / "vectors.txt"))
+    texts = CorpusOptions(data=str(toy_folder), cache=False)
+    load_corpus(texts, vectors=given).save(tmp_path / "prepared")
     base = {key: SMALL[key] for key in ("epochs", "threads", "device")}
     configuration = resolve(base, {"data": str(tmp_path / "prepared"), **options})
     with pytest.raises(SpinnError, match=rf"does nothing here; the prepared corpus has {have}"):

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 from toys import FORMS, one_batch, small_configuration, small_model
 
+from spinn.config import Configuration
 from spinn.data.batching import Batch
 from spinn.data.corpus import Corpus
 from spinn.data.prepare import load_corpus
@@ -20,8 +21,6 @@ from spinn.evaluation.evaluate import evaluate
 from spinn.inference import plan_of
 from spinn.model.pair import PairModel, PairOutput
 from spinn.model.types import Encoding, Plan
-from spinn.training.config import Configuration
-from spinn.training.objectives.build import build_objective
 from spinn.training.objectives.label import Objective, StepResult
 from spinn.training.objectives.reinforce import policy_loss
 from spinn.training.objectives.teacher import teacher_loss
@@ -68,8 +67,8 @@ def setting(folder: Path, form: str, **options: Any) -> Setting:
     with torch.no_grad():
         for weight in model.encoder.parameters():
             weight *= 3  # so that the tracker has opinions
-    source = configuration.teacher or configuration.source
-    objective = build_objective(configuration, corpus.kind.count).to(DEVICE)
+    source = configuration.teacher_source or configuration.source
+    objective = configuration.build_objective(corpus.kind.count).to(DEVICE)
     return Setting(configuration, corpus, model, objective, one_batch(configuration, source))
 
 

@@ -14,13 +14,12 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from spinn.commands.options import add_configuration, configuration_of
-from spinn.model.build import build_embedding, build_model
+from spinn.config import Configuration, resolve
+from spinn.model.build import build_embedding
 from spinn.model.pair import PairModel
-from spinn.training.config import Configuration, TrainingOptions, resolve
-from spinn.training.objectives.build import build_objective
 from spinn.training.objectives.label import Objective
 from spinn.training.optimizers import make_optimizer
-from spinn.training.schedules import LearningRate
+from spinn.training.schedules import SCHEDULES, Constant, Cosine, LearningRate, Plateau
 
 KINDS = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW}
 RL = {"trees": "sampled", "tracker": True, "tracker_size": 3, "baseline": "value"}
@@ -30,10 +29,13 @@ def make(**options: Any) -> tuple[Configuration, PairModel, Objective, Optimizer
     small = {"hidden_size": 3, "embedding_size": 2, "classifier_width": 4}
     configuration = resolve(small, options)
     torch.manual_seed(0)
-    embedding = build_embedding(configuration.model, 7)
-    model = build_model(configuration.model, embedding, 3, predicts=configuration.predicts)
-    model, objective = model.to(DEVICE), build_objective(configuration).to(DEVICE)
-    return configuration, model, objective, make_optimizer(configuration, model, objective)
+    embedding = build_embedding(7, configuration.embedding)
+    model = configuration.build_model(embedding, 3).to(DEVICE)
+    objective = configuration.build_objective().to(DEVICE)
+    reinforce = configuration.reinforce
+    rate = None if reinforce is None else reinforce.policy_learning_rate
+    optimizer = make_optimizer(configuration.optimizer, model, objective, rate)
+    return configuration, model, objective, optimizer
 
 
 def set_gradients(model: nn.Module, value: float | None = None) -> None:
@@ -94,9 +96,9 @@ def test_learning_rate_flag_reaches_the_optimiser(name):
     add_configuration(parser)
     flags = f"--learning-rate 0.0123 --optimizer {name} --weight-decay 0.04".split()
     configuration = configuration_of(parser.parse_args(flags))
-    embedding = build_embedding(configuration.model, 7)
-    model = build_model(configuration.model, embedding, 3, predicts=False).to(DEVICE)
-    optimizer = make_optimizer(configuration, model, build_objective(configuration))
+    embedding = build_embedding(7, configuration.embedding)
+    model = configuration.build_model(embedding, 3).to(DEVICE)
+    optimizer = make_optimizer(configuration.optimizer, model, configuration.build_objective())
     (group,) = optimizer.param_groups
     assert (group["lr"], group["peak"], group["weight_decay"]) == (0.0123, 0.0123, 0.04)
 
@@ -138,7 +140,7 @@ def test_without_weight_decay_weights_without_gradient_stay(name):
 def test_policy_learning_rate_is_the_trackers_alone():
     options = {"optimizer": "sgd", "learning_rate": 0.1, "policy_learning_rate": 0.02}
     configuration, model, _, optimizer = make(**RL, **options, schedule="constant")
-    LearningRate(configuration.training, 1).apply(optimizer, 0)
+    LearningRate(configuration.schedule, 1).apply(optimizer, 0)
     set_gradients(model, value=1.0)
     for name, move in moves(model, optimizer).items():
         rate = 0.02 if name.startswith("encoder.tracker.") else 0.1
@@ -147,7 +149,7 @@ def test_policy_learning_rate_is_the_trackers_alone():
 
 def test_a_policy_learning_rate_of_zero_keeps_the_tracker_still():
     configuration, model, _, optimizer = make(**RL, policy_learning_rate=0.0)
-    LearningRate(configuration.training, 1).apply(optimizer, 0)
+    LearningRate(configuration.schedule, 1).apply(optimizer, 0)
     set_gradients(model)
     for name, move in moves(model, optimizer).items():
         assert move.any() != name.startswith("encoder.tracker."), name
@@ -166,7 +168,7 @@ def test_schedule_moves_both_rates_by_the_same_share():
         decay=0.5,
         decay_steps=2,
     )
-    schedule = LearningRate(configuration.training, 10)
+    schedule = LearningRate(configuration.schedule, 10)
     for step, share in ((0, 1), (1, 1), (2, 0.5), (5, 0.25)):
         assert schedule.apply(optimizer, step) == pytest.approx(0.1 * share)
         rates = [group["lr"] for group in optimizer.param_groups]
@@ -177,7 +179,7 @@ def test_schedule_moves_both_rates_by_the_same_share():
 
 
 def shares(total: int, **options: Any) -> list[float]:
-    schedule = LearningRate(TrainingOptions(**options), total)
+    schedule = LearningRate(resolve(options).schedule, total)
     return [schedule.share(step) for step in range(total)]
 
 
@@ -200,7 +202,7 @@ def test_cosine_schedule_without_warm_up_starts_at_the_peak_and_nearly_ends_at_z
 
 
 def test_cosine_schedule_stays_at_zero_beyond_its_end():
-    schedule = LearningRate(TrainingOptions(schedule="cosine"), 10)
+    schedule = LearningRate(Cosine(), 10)
     assert schedule.share(10) == pytest.approx(0, abs=1e-12)
     assert schedule.share(25) == pytest.approx(0, abs=1e-12)
 
@@ -216,7 +218,7 @@ def test_exponential_schedule_meets_the_step_schedule_at_its_steps():
 
 
 def test_plateau_schedule_falls_when_the_accuracy_does_not_rise():
-    schedule = LearningRate(TrainingOptions(schedule="plateau", decay=0.5), 100)
+    schedule = LearningRate(Plateau(decay=0.5), 100)
     seen = []
     for accuracy in (0.4, 0.6, 0.6, 0.5, 0.7, 0.65):
         schedule.note_score(accuracy)
@@ -225,14 +227,14 @@ def test_plateau_schedule_falls_when_the_accuracy_does_not_rise():
 
 
 def test_other_schedules_do_not_listen_to_accuracy():
-    schedule = LearningRate(TrainingOptions(schedule="constant"), 10)
+    schedule = LearningRate(Constant(), 10)
     for _ in range(3):
         schedule.note_score(0.1)
     assert schedule.share(5) == 1
 
 
 def test_plateau_schedule_goes_on_from_its_saved_state():
-    options = TrainingOptions(schedule="plateau", decay=0.5)
+    options = Plateau(decay=0.5)
     first, second = LearningRate(options, 10), LearningRate(options, 10)
     for accuracy in (0.5, 0.4):
         first.note_score(accuracy)
@@ -242,6 +244,6 @@ def test_plateau_schedule_goes_on_from_its_saved_state():
     assert second.share(0) == 0.25
 
 
-@pytest.mark.parametrize("name", ["constant", "step", "exponential", "plateau", "cosine"])
+@pytest.mark.parametrize("name", list(SCHEDULES))
 def test_schedules_bear_a_run_of_one_step(name):
     assert shares(1, schedule=name) == [1.0]

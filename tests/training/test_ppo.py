@@ -16,6 +16,7 @@ from test_reinforce import Pair, forced, gradient, toy_model
 from torch import Tensor
 from toys import FORMS, one_batch, silent, small_configuration, small_model, write_corpus
 
+from spinn.config import resolve
 from spinn.data.prepare import load_corpus
 from spinn.evaluation import plots
 from spinn.model.cells import TreeLSTM
@@ -27,9 +28,7 @@ from spinn.model.spinn import SPINN, SPINNByHeight
 from spinn.model.tracker import Tracker
 from spinn.model.types import Leaves
 from spinn.training import run
-from spinn.training.config import resolve
 from spinn.training.log import read_metrics
-from spinn.training.objectives.build import build_objective
 from spinn.training.objectives.label import Objective, StepResult
 from spinn.training.objectives.ppo import SampledTrees, surrogate_loss
 from spinn.training.objectives.reinforce import policy_loss
@@ -194,7 +193,7 @@ def first_update(folder: Path, options: dict[str, Any]) -> tuple[Objective, Pair
     configuration = small_configuration(folder, **{**FORMS["RL-SPINN"], **DROPOUT, **options})
     torch.manual_seed(4)
     model = small_model(configuration, load_corpus(configuration.data)).double()
-    objective = build_objective(configuration).double().to(DEVICE)
+    objective = configuration.build_objective().double().to(DEVICE)
     batch = one_batch(configuration, configuration.source)
     return objective, model, objective(model, batch, 0.0)
 
@@ -250,14 +249,14 @@ def expected_losses(model: PairModel, pair: Pair) -> tuple[float, float]:
 def train_policy(pair: Pair, batches: int, **options: Any) -> tuple[float, float]:
     """Let a parser learn which trees are best, from few samples; return loss and least loss."""
     configuration = resolve({"trees": "sampled", "parser": "own", "tracker_size": 4}, options)
-    model, objective = toy_with_parser(), build_objective(configuration).double().to(DEVICE)
+    model, objective = toy_with_parser(), configuration.build_objective().double().to(DEVICE)
     weights = list(model.encoder.policy.parameters())
     optimizer = torch.optim.Adam(weights, lr=0.02)
     batch = pair.batch(pair.trees()[:1] * 8, given=False)
     torch.manual_seed(1)
     for _ in range(batches):
         result = objective(model, batch, 0.0)
-        for update in range(configuration.policy.policy_updates):
+        for update in range(configuration.ppo.policy_updates if configuration.ppo else 1):
             loss = result.loss if update == 0 else objective.improve(model, result.trees)[0]
             gradients = torch.autograd.grad(loss, weights)
             for weight, found in zip(weights, gradients, strict=True):

@@ -15,6 +15,7 @@ from machine import DEVICE, EXACT
 from torch import Tensor
 from torch.nn import functional
 
+from spinn.config import resolve
 from spinn.data.batching import Batch
 from spinn.model.cells import TreeLSTM
 from spinn.model.classifier import PairClassifier
@@ -24,7 +25,6 @@ from spinn.model.policy import TransitionPolicy
 from spinn.model.spinn import SPINN
 from spinn.model.tracker import Tracker
 from spinn.model.types import Encoding, Plan
-from spinn.training.config import resolve
 from spinn.training.objectives.baselines import (
     Baseline,
     Greedy,
@@ -34,7 +34,6 @@ from spinn.training.objectives.baselines import (
     by_pair,
     make_baseline,
 )
-from spinn.training.objectives.build import build_objective
 from spinn.training.objectives.reinforce import policy_loss
 from spinn.transitions import Transition
 
@@ -260,7 +259,7 @@ def sampled() -> dict[str, Sampled]:
             {"tracker": True, "tracker_size": 3, "trees": "sampled"},
             {"baseline": name, "samples": SAMPLES},
         )
-        model, objective = toy_model(), build_objective(configuration).double().to(DEVICE)
+        model, objective = toy_model(), configuration.build_objective().double().to(DEVICE)
         torch.manual_seed(11)
         for _ in range(3):
             objective(model, batch, 0.0)  # the running mean is to have statistics

@@ -333,10 +333,7 @@ def edit_configuration(path: Path, group: str, **options: Any) -> None:
     [{"hidden_size": 9}, {"tracker_size": 5}, {"encoder": "lstm"}, {"classifier_layers": 2}],
 )
 def test_weights_of_another_configuration_are_refused(damaged, options):
-    edit_configuration(damaged, "model", **options)
-    if options.get("encoder") == "lstm":
-        edit_configuration(damaged, "trees", trees=None)
-        edit_configuration(damaged, "model", tracker=False, tracker_size=64)
+    edit_configuration(damaged, "tracker" if "tracker_size" in options else "model", **options)
     with pytest.raises(DataError, match="belong to another configuration") as caught:
         load_trained(damaged)
     assert "config.json" in str(caught.value)

@@ -1,27 +1,49 @@
-"""The objective of a configuration."""
+"""Building the objective from its options."""
 
 from __future__ import annotations
 
-from spinn.training.config import Configuration
-from spinn.training.objectives.label import Objective
-from spinn.training.objectives.reinforce import ReinforceObjective
-from spinn.training.objectives.teacher import TeacherObjective
+from spinn.training.objectives.label import GumbelOptions, Objective
+from spinn.training.objectives.ppo import PPOOptions
+from spinn.training.objectives.reinforce import ReinforceObjective, ReinforceOptions
+from spinn.training.objectives.teacher import TeacherObjective, TeacherOptions
 
 
-def build_objective(configuration: Configuration, sides: int = 2) -> Objective:
-    """Build the objective; ``sides`` sentences are classified together, 2 or 1."""
-    epochs, smoothing = configuration.training.epochs, configuration.training.label_smoothing
-    teacher = None
-    if configuration.teacher is not None:
-        teacher = TeacherObjective(configuration.teaching, epochs, smoothing)
-    if configuration.reinforce is not None:
+def build_objective(
+    epochs: int,
+    label_smoothing: float = 0.0,
+    *,
+    teacher: TeacherOptions | None = None,
+    reinforce: ReinforceOptions | None = None,
+    ppo: PPOOptions | None = None,
+    gumbel: GumbelOptions | None = None,
+    tracker_size: int = 0,
+    sides: int = 2,
+) -> Objective:
+    """Build the objective that these options describe.
+
+    Parameters
+    ----------
+    epochs, label_smoothing
+        As in :class:`Objective`.
+    teacher, reinforce, ppo, gumbel
+        Options of these parts; ``None`` for those that are absent.
+    tracker_size
+        Width of the tracker, for the value baseline.
+    sides
+        Sentences that are classified together: 2, or 1.
+
+    """
+    taught = None
+    if teacher is not None:
+        taught = TeacherObjective(teacher, epochs, label_smoothing)
+    if reinforce is not None:
         return ReinforceObjective(
-            configuration.reinforce,
+            reinforce,
             epochs,
-            smoothing,
-            tracker_size=configuration.model.tracker_size,
+            label_smoothing,
+            tracker_size=tracker_size,
             sides=sides,
-            teacher=teacher,
-            ppo=configuration.ppo,
+            teacher=taught,
+            ppo=ppo,
         )
-    return teacher or Objective(epochs, smoothing, configuration.gumbel)
+    return taught or Objective(epochs, label_smoothing, gumbel)

@@ -16,7 +16,7 @@ from torch.nn import functional
 from spinn.data.batching import Batch
 from spinn.model.pair import PairModel, PairOutput
 from spinn.model.types import Plan
-from spinn.options import option
+from spinn.options import Condition, Group, option
 from spinn.training.distributed import part_of_mean
 
 
@@ -30,6 +30,13 @@ class GumbelOptions:
     temperature_end: float | None = option(
         None, "temperature at the end of training (default: the same)", minimum=0.01
     )
+
+
+GUMBEL_GROUP = Group(
+    "gumbel",
+    GumbelOptions,
+    Condition(lambda values: values["encoder"] == "gumbel", "it belongs to --encoder gumbel"),
+)
 
 
 @dataclass(frozen=True)

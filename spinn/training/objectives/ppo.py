@@ -21,9 +21,10 @@ from torch import Tensor
 from spinn.model.pair import PairModel
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Encoding, Leaves, Plan
-from spinn.options import option
+from spinn.options import Condition, Group, option
 from spinn.training.distributed import part_of_mean
 from spinn.training.objectives.baselines import by_pair
+from spinn.trees import WITH_SAMPLED_TREES
 
 _LARGEST = 20.0  # of the logarithm of a ratio: far past every clip, and finite
 
@@ -36,10 +37,21 @@ class PPOOptions:
         1,
         "updates of the policy with the trees of a batch; 1 for REINFORCE, more for PPO",
         minimum=1,
+        when=WITH_SAMPLED_TREES,
     )
     policy_clip: float = option(
         0.2, "largest relative change of a tree's probability that PPO rewards", minimum=0
     )
+
+
+PPO_GROUP = Group(
+    "ppo",
+    PPOOptions,
+    Condition(
+        lambda values: WITH_SAMPLED_TREES.holds(values) and values["policy_updates"] > 1,
+        "it belongs to --rl with --policy-updates 2 or more",
+    ),
+)
 
 
 @dataclass(frozen=True)

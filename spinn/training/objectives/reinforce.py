@@ -19,13 +19,14 @@ from spinn.model.pair import PairModel, PairOutput
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Leaves, Plan
 from spinn.ops.allreduce import all_sum
-from spinn.options import option
+from spinn.options import Condition, Group, option
 from spinn.runtime import evaluation_mode
 from spinn.training.distributed import part_of_mean
 from spinn.training.objectives.baselines import Greedy, by_pair, make_baseline
 from spinn.training.objectives.label import Objective, StepResult, counted, ramp
 from spinn.training.objectives.ppo import PPOOptions, SampledTrees, surrogate_loss
 from spinn.training.objectives.teacher import TeacherObjective
+from spinn.trees import WITH_SAMPLED_TREES
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class ReinforceOptions:
         "epochs after which a parser of its own (--parser own) is frozen and its most probable "
         "trees are followed (default: it learns to the end)",
         minimum=1,
+        when=Condition(
+            lambda values: values["parser"] == "own", "it belongs to --rl with --parser own"
+        ),
     )
     entropy_weight: float = option(0.02, "weight of the entropy bonus", minimum=0)
     entropy_weight_end: float = option(0.0, "entropy weight at the end of training", minimum=0)
@@ -57,8 +61,19 @@ class ReinforceOptions:
         None,
         "epochs of policy learning after which the entropy weight is at its end (default: all)",
         minimum=1,
+        when=Condition(
+            lambda values: values["entropy_weight"] != values["entropy_weight_end"],
+            "it belongs to --rl with an --entropy-weight-end that differs from --entropy-weight",
+        ),
     )
     warm_start: float = option(0.0, "epochs that follow the teacher's trees first", minimum=0)
+
+    def ends_before(self, epoch: float) -> bool:
+        """Return whether the policy no longer learns, ``epoch`` epochs into training."""
+        return self.policy_epochs is not None and epoch >= self.policy_epochs
+
+
+REINFORCE_GROUP = Group("reinforce", ReinforceOptions, WITH_SAMPLED_TREES)
 
 
 class ReinforceObjective(Objective):
@@ -101,7 +116,7 @@ class ReinforceObjective(Objective):
     def forward(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
         """Run the model on a batch; warm starts and frozen parsers follow given trees."""
         options, (teacher,) = self.options, self._teacher
-        if options.policy_epochs is not None and epoch >= options.policy_epochs:
+        if options.ends_before(epoch):
             return super().forward(model, batch, epoch)
         if epoch < options.warm_start and batch.transitions is not None and teacher is not None:
             result: StepResult = teacher(model, batch, epoch)

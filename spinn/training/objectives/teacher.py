@@ -10,10 +10,14 @@ from torch import Tensor
 from spinn.data.batching import Batch
 from spinn.model.pair import PairModel
 from spinn.model.types import Encoding, Plan
-from spinn.options import option
+from spinn.options import Condition, Group, Values, option
 from spinn.training.distributed import part_of_mean
 from spinn.training.objectives.label import Objective, StepResult, counted, ramp
-from spinn.trees import TREE_SOURCES
+from spinn.trees import (
+    TREE_SOURCES,
+    WITH_PREDICTED_TREES,
+    WITH_SAMPLED_TREES,
+)
 
 GIVEN_TREES = tuple(name for name, source in TREE_SOURCES.items() if source.draw is not None)
 
@@ -27,14 +31,30 @@ class TeacherOptions:
     )
     transition_weight: float = option(1.0, "weight of the transition loss", minimum=0)
     transition_weight_end: float | None = option(
-        None, "weight at the end of training (default: the same)", minimum=0
+        None,
+        "weight at the end of training (default: the same)",
+        minimum=0,
+        when=WITH_PREDICTED_TREES,
     )
     scheduled_sampling: float = option(
         0.0,
         "share of steps that follow the tracker at the end of training, rising from 0",
         minimum=0,
         maximum=1,
+        when=WITH_PREDICTED_TREES,
     )
+
+
+def _has_teacher(values: Values) -> bool:
+    starts_with_one = WITH_SAMPLED_TREES.holds(values) and values["warm_start"] > 0
+    return starts_with_one or WITH_PREDICTED_TREES.holds(values)
+
+
+TEACHER_GROUP = Group(
+    "teacher",
+    TeacherOptions,
+    Condition(_has_teacher, "it belongs to --predict, or --rl --warm-start"),
+)
 
 
 class TeacherObjective(Objective):

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from rows import ROW, read, write
 
+from spinn.config import resolve
 from spinn.data.examples import SENTENCE
 from spinn.data.formats import FORMATS, Format, Row, Source, detect_format, register_format
 from spinn.errors import ConfigurationError
-from spinn.training.config import resolve
 
 
 def test_formats_are_registered_by_name():

@@ -1,0 +1,388 @@
+"""The configuration of a run, assembled from the groups of options of all parts of the package.
+
+Each group is declared beside the code it configures. A configuration has the groups that its
+options imply (``--tracker`` brings ``[tracker]``, ``--schedule cosine`` the options of that
+schedule); an absent group is ``None``. Options are given flat, by name, in layers (preset, file,
+flags), of which later ones take precedence. :mod:`spinn.config_files` reads and writes files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spinn import extensions
+from spinn.data.batching import CURRICULUM_GROUP, Curriculum, CurriculumOptions
+from spinn.data.find import named
+from spinn.data.options import DATA_GROUP, VECTORS_GROUP, CorpusOptions, VectorOptions
+from spinn.errors import ConfigurationError
+from spinn.model.build import (
+    EMBEDDING_GROUP,
+    MODEL_GROUP,
+    PRETRAINED_GROUP,
+    EmbeddingOptions,
+    ModelOptions,
+    PretrainedOptions,
+    build_model,
+)
+from spinn.model.cells import COMPOSITION_GROUP, CompositionOptions
+from spinn.model.leaves import WordEmbedding
+from spinn.model.pair import PairModel
+from spinn.model.parser import PARSER_GROUP, ParserOptions
+from spinn.model.spinn import SPINN_GROUP, SPINNOptions
+from spinn.model.tracker import TRACKER_GROUP, TrackerOptions
+from spinn.options import (
+    Field,
+    Group,
+    check_range,
+    check_ranges,
+    converted,
+    default_of,
+    flag_of,
+)
+from spinn.training.objectives.build import build_objective
+from spinn.training.objectives.label import GUMBEL_GROUP, GumbelOptions, Objective
+from spinn.training.objectives.ppo import PPO_GROUP, PPOOptions
+from spinn.training.objectives.reinforce import REINFORCE_GROUP, ReinforceOptions
+from spinn.training.objectives.teacher import TEACHER_GROUP, TeacherOptions
+from spinn.training.optimizers import OPTIMIZER_GROUP, AdamW, OptimizerOptions
+from spinn.training.options import TRAINING_GROUP, TrainingOptions
+from spinn.training.schedules import SCHEDULE_GROUP, Cosine, Schedule
+from spinn.trees import TREES_GROUP, TreeOptions, TreeSource, source_of, tree_source
+
+GROUPS: dict[str, Group] = {
+    group.name: group
+    for group in (
+        DATA_GROUP,
+        VECTORS_GROUP,
+        MODEL_GROUP,
+        EMBEDDING_GROUP,
+        PRETRAINED_GROUP,
+        SPINN_GROUP,
+        TRACKER_GROUP,
+        PARSER_GROUP,
+        COMPOSITION_GROUP,
+        GUMBEL_GROUP,
+        TREES_GROUP,
+        TEACHER_GROUP,
+        REINFORCE_GROUP,
+        PPO_GROUP,
+        CURRICULUM_GROUP,
+        OPTIMIZER_GROUP,
+        SCHEDULE_GROUP,
+        TRAINING_GROUP,
+    )
+}
+PLACE = ("device", "threads")  # options that determine where a run is computed, not what it is
+
+_FORMER_GROUPS = ("policy",)  # of earlier versions; the others are names of groups today
+# Options of earlier versions, with the value at which they had no effect.
+_REMOVED = {"balance_labels": False, "average_forms": 1, "dropout_unit": "token"}
+_OTHER_FORMS = {
+    "gumbel": "Gumbel Tree-LSTM",
+    "lstm": "LSTM",
+    "bilstm": "BiLSTM",
+    "bow": "bag of words",
+}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All options of a run; :func:`resolve` makes one.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is out of range, or options are incompatible.
+
+    """
+
+    data: CorpusOptions = field(default_factory=CorpusOptions)
+    vectors: VectorOptions | None = None
+    model: ModelOptions = field(default_factory=ModelOptions)
+    embedding: EmbeddingOptions | None = field(default_factory=EmbeddingOptions)
+    pretrained: PretrainedOptions | None = None
+    spinn: SPINNOptions | None = field(default_factory=SPINNOptions)
+    tracker: TrackerOptions | None = None
+    parser: ParserOptions | None = None
+    composition: CompositionOptions | None = field(default_factory=CompositionOptions)
+    gumbel: GumbelOptions | None = None
+    trees: TreeOptions | None = field(default_factory=TreeOptions)
+    teacher: TeacherOptions | None = None
+    reinforce: ReinforceOptions | None = None
+    ppo: PPOOptions | None = None
+    curriculum: CurriculumOptions | None = None
+    optimizer: OptimizerOptions = field(default_factory=AdamW)
+    schedule: Schedule = field(default_factory=Cosine)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+
+    def __post_init__(self) -> None:
+        extensions.load()  # their names are values of options
+        for group in self.groups().values():
+            check_ranges(group)
+        check_compatible(self)
+
+    def groups(self) -> dict[str, Any]:
+        """Return the groups that are present, by name."""
+        groups = {name: getattr(self, name) for name in GROUPS}
+        return {name: group for name, group in groups.items() if group is not None}
+
+    def values(self) -> dict[str, Any]:
+        """Return all options by name, those of absent groups at their defaults."""
+        given = {name: value for group in self.as_dict().values() for name, value in group.items()}
+        return defaults() | given
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Return the groups that are present as dictionaries, by name."""
+        return {name: dataclasses.asdict(group) for name, group in self.groups().items()}
+
+    @classmethod
+    def of_dict(cls, described: Mapping[str, Any], run: str = "The run") -> Configuration:
+        """Return the configuration that :meth:`as_dict` of this or an earlier version describes.
+
+        Options that are missing have their defaults. Options without effect are ignored: earlier
+        versions wrote all options, at defaults that may have changed since.
+
+        Parameters
+        ----------
+        described
+            Options, flat or under the names of their groups.
+        run
+            Subject of the error message.
+
+        Raises
+        ------
+        ConfigurationError
+            If an option is unknown or has a value that is no longer possible.
+
+        """
+        given = flatten(described)
+        for name, neutral in _REMOVED.items():
+            if given.pop(name, neutral) != neutral:
+                raise ConfigurationError(
+                    f"{run} was trained with {flag_of(name)}, which this version no longer has."
+                )
+        return _assemble(defaults() | _checked(given))
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """The options that determine where the run is computed."""
+        return {name: getattr(self.training, name) for name in PLACE}
+
+    def moved(self, place: Mapping[str, Any]) -> Configuration:
+        """Return the same run computed elsewhere, by some of the options of :data:`PLACE`."""
+        return dataclasses.replace(self, training=dataclasses.replace(self.training, **place))
+
+    def with_corpus_named(self, say: Callable[[str], None] = lambda line: None) -> Configuration:
+        """Return the same run with its corpus named, even if it is the default."""
+        return dataclasses.replace(self, data=named(self.data, say))
+
+    @property
+    def source(self) -> TreeSource | None:
+        """Where transitions come from; ``None`` for encoders without transitions."""
+        return source_of(self.model.encoder, None if self.trees is None else self.trees.trees)
+
+    @property
+    def teacher_source(self) -> TreeSource | None:
+        """Where the transitions come from that the policy is taught; ``None`` without a teacher."""
+        return None if self.teacher is None else tree_source(self.teacher.teacher)
+
+    @property
+    def predicts(self) -> bool:
+        """Whether the tracker, or a parser, scores transitions."""
+        return self.source is not None and self.source.needs_tracker
+
+    @property
+    def form(self) -> str:
+        """The published name of the model."""
+        if self.spinn is None or self.source is None:
+            return _OTHER_FORMS[self.model.encoder]
+        if self.source.needs_tracker:
+            return "RL-SPINN" if self.source.sampled else "SPINN"
+        return "SPINN-PI" if self.spinn.tracker else "SPINN-PI-NT"
+
+    @property
+    def example_shares(self) -> Curriculum | None:
+        """The examples that the first epochs read; all of a warm start read the first share."""
+        if self.curriculum is None:
+            return None
+        return self.curriculum.after(
+            0 if self.reinforce is None else math.ceil(self.reinforce.warm_start)
+        )
+
+    def build_model(self, embedding: WordEmbedding, labels: int, sides: int = 2) -> PairModel:
+        """Build the model; see :func:`spinn.model.build.build_model`."""
+        return build_model(
+            self.model,
+            embedding,
+            labels,
+            predicts=self.predicts,
+            spinn=self.spinn,
+            composition=self.composition,
+            tracker=self.tracker,
+            parser=self.parser,
+            sides=sides,
+        )
+
+    def build_objective(self, sides: int = 2) -> Objective:
+        """Build the objective; see :func:`spinn.training.objectives.build.build_objective`."""
+        return build_objective(
+            self.training.epochs,
+            self.training.label_smoothing,
+            teacher=self.teacher,
+            reinforce=self.reinforce,
+            ppo=self.ppo,
+            gumbel=self.gumbel,
+            tracker_size=0 if self.tracker is None else self.tracker.tracker_size,
+            sides=sides,
+        )
+
+
+def check_compatible(configuration: Configuration) -> None:
+    """Check what the options of different groups require of each other.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the options, and what to give instead.
+
+    """
+    data, model, training = configuration.data, configuration.model, configuration.training
+    reinforce, curriculum = configuration.reinforce, configuration.example_shares
+    _ = data.further  # raises an error if an item does not name a further test set
+    if configuration.predicts and configuration.tracker is None:
+        flag = "--rl" if reinforce is not None else "--predict"
+        raise ConfigurationError(
+            f"{flag} needs a tracker to choose transitions; add --tracker, or --parser own."
+        )
+    if model.encoder == "bilstm" and model.hidden_size < 2:
+        raise ConfigurationError("--encoder bilstm halves --hidden-size; give 2 or more.")
+    if model.encoder in ("lstm", "bilstm") and model.pooling == "max-all":
+        raise ConfigurationError(
+            "An LSTM has states of words and no phrases; --pooling max is over all of them."
+        )
+    if training.batch_size == 1 and "batch" in (model.leaf_norm, model.classifier_norm):
+        raise ConfigurationError(
+            "Batch normalisation requires more than one example in a batch; "
+            "give --batch-size 2 or more, or another norm."
+        )
+    if configuration.ppo is not None and configuration.parser is None:
+        assert configuration.composition is not None
+        if configuration.composition.composition_dropout > 0:
+            raise ConfigurationError(
+                "--policy-updates compares the probabilities of a tree before and after, and "
+                "--composition-dropout would change them by itself; give --parser own, which "
+                "drops nothing, or leave one of the two out."
+            )
+    if reinforce is not None and reinforce.baseline == "leave-one-out" and reinforce.samples < 2:
+        raise ConfigurationError(
+            "--baseline leave-one-out compares samples of a sentence; give --samples 2 or more."
+        )
+    if reinforce is not None and reinforce.policy_epochs is not None:
+        if training.symmetries:
+            raise ConfigurationError(
+                "--policy-epochs finds the trees of the training set once, of the formulas as they "
+                "are written, and --symmetries reads them in other forms; leave one of the two out."
+            )
+        if reinforce.policy_epochs >= training.epochs:
+            raise ConfigurationError(
+                f"The parser would never be frozen: it learns for {reinforce.policy_epochs} epochs "
+                f"of {training.epochs}. Give more --epochs, or leave --policy-epochs out."
+            )
+        if reinforce.policy_epochs <= reinforce.warm_start:
+            raise ConfigurationError(
+                f"The policy would never learn: the warm start takes {reinforce.warm_start:g} "
+                f"epochs, and learning ends after {reinforce.policy_epochs}. "
+                "Give more --policy-epochs."
+            )
+    if curriculum is not None and curriculum.epochs >= training.epochs:
+        raise ConfigurationError(
+            "The longest examples would never be read: they join after "
+            f"{curriculum.epochs} epochs of {training.epochs}. Give more --epochs or "
+            "fewer --curriculum-epochs, or leave them out with --max-words."
+        )
+
+
+def all_options() -> dict[str, Field]:
+    """Return the declarations of all options, of all groups, by name."""
+    return {name: part for group in GROUPS.values() for name, part in group.fields().items()}
+
+
+def option_groups() -> dict[str, str]:
+    """Return the name of each option's group."""
+    return {name: group.name for group in GROUPS.values() for name in group.fields()}
+
+
+def defaults() -> dict[str, Any]:
+    """Return the defaults of all options."""
+    return {name: default_of(part) for name, part in all_options().items()}
+
+
+def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options flat that may be under the names of their groups.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no group of a name.
+
+    """
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            if name not in GROUPS and name not in _FORMER_GROUPS:
+                raise ConfigurationError(f"There is no group of options called {name!r}.")
+            flat.update(value)
+        else:
+            flat[name] = value
+    return flat
+
+
+def resolve(*layers: Mapping[str, Any]) -> Configuration:
+    """Return the configuration of flat options, later layers taking precedence.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option is unknown, has a value of the wrong type or out of range, or would have no
+        effect.
+
+    """
+    extensions.load()
+    given: dict[str, Any] = {}
+    for layer in layers:
+        given |= _checked(layer)
+    declared = all_options()
+    for name, part in declared.items():
+        check_range(part, given.get(name))
+    values = defaults() | given
+    configuration = _assemble(values)
+    for group in GROUPS.values():
+        for name, part in group.fields().items():
+            remedy = group.idle(name, values)
+            if remedy is not None and values[name] != default_of(part):
+                raise ConfigurationError(f"{flag_of(name)} does nothing here; {remedy}.")
+    reinforce, epochs = configuration.reinforce, configuration.training.epochs
+    if reinforce is not None and reinforce.warm_start >= epochs:
+        raise ConfigurationError(
+            f"The policy would never learn: the warm start takes {reinforce.warm_start:g} "
+            f"epochs of {epochs}. Give more --epochs."
+        )
+    return configuration
+
+
+def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return flat options with their declared types."""
+    declared = all_options()
+    for name in given:
+        if name not in declared:
+            raise ConfigurationError(f"There is no option called {name!r}.")
+    return {name: converted(declared[name], value) for name, value in given.items()}
+
+
+def _assemble(values: Mapping[str, Any]) -> Configuration:
+    """Return the configuration with the groups that the values of all options imply."""
+    return Configuration(**{name: group.make(values) for name, group in GROUPS.items()})

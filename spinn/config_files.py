@@ -1,0 +1,102 @@
+"""Configurations in files: TOML and JSON, the presets of the package, and those of runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from spinn.config import Configuration, flatten
+from spinn.errors import ConfigurationError, DataError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Read options, flat, from a TOML or JSON file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or is neither.
+
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        cause = "there is no such configuration file"
+        raise DataError(path, cause, remedy="Check the path given") from error
+    except ValueError as error:
+        remedy = "Correct the line, or see the presets for examples"
+        raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
+    if not isinstance(values, dict):
+        raise DataError(path, "it holds no options", remedy="Write one option per line")
+    return flatten(values)
+
+
+def preset_names() -> list[str]:
+    """Return the names of the configurations that come with the package."""
+    folder = resources.files("spinn") / "presets"
+    return sorted(
+        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+    )
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """Read the options of a preset, flat.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none of this name.
+
+    """
+    if name not in preset_names():
+        known = ", ".join(preset_names())
+        raise ConfigurationError(f"There is no preset called {name!r}; choose from {known}.")
+    text = (resources.files("spinn") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+    return flatten(tomllib.loads(text))
+
+
+def load_configuration(path: Path) -> Configuration:
+    """Read the configuration of a run, of this or an earlier version, from its ``config.json``.
+
+    Raises
+    ------
+    SpinnError
+        If the file cannot be read, or the run has an option that this version does not have.
+
+    """
+    return Configuration.of_dict(read_file(path), str(path.parent))
+
+
+def as_toml(configuration: Configuration) -> str:
+    """Return the options of a configuration as TOML, a table for each group that is present.
+
+    Options without a value (``None``) are left out.
+    """
+    tables = []
+    for name, options in configuration.as_dict().items():
+        lines = [
+            f"{option} = {_toml(value)}" for option, value in options.items() if value is not None
+        ]
+        tables.append("".join(f"{line}\n" for line in [f"[{name}]", *lines]))
+    return "\n".join(tables)
+
+
+def _toml(value: bool | int | float | str | list[str]) -> str:
+    """Return a value as TOML."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, str):
+        # JSON's escapes are TOML's, except that TOML also requires one for DEL.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)

@@ -1,0 +1,64 @@
+"""The options of the training loop: batches, epochs, and what is written of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spinn.data.batching import DEFAULT_POOL_BATCHES
+from spinn.options import Condition, Group, option
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Batches, epochs, and what is written of a run."""
+
+    epochs: int = option(8, "passes over the training set", minimum=1)
+    batch_size: int = option(
+        128,
+        "pairs or single sentences in a batch",
+        minimum=1,
+        when=Condition(
+            lambda values: values["token_budget"] is None, "--token-budget sizes the batches"
+        ),
+    )
+    token_budget: int | None = option(
+        None, "words (with padding) in a batch, instead of a number of examples", minimum=1
+    )
+    max_words: int | None = option(
+        None, "examples with a sentence of more words are left out of training", minimum=1
+    )
+    symmetries: bool = option(
+        False,
+        "read each pair of logic in a random form: variables renamed, sides exchanged or not",
+    )
+    pool_batches: int = option(
+        DEFAULT_POOL_BATCHES,
+        "batches whose examples are sorted by length together; 1 for batches drawn at random",
+        minimum=1,
+    )
+    clip: float = option(5.0, "largest norm of the gradient; 0 for no limit", minimum=0)
+    label_smoothing: float = option(0.0, "label smoothing", minimum=0, maximum=0.9)
+    patience: int = option(
+        0, "epochs without a better dev accuracy before stopping; 0 for never", minimum=0
+    )
+    seed: int = option(1, "seed of everything random", minimum=0)
+    device: str = option("auto", "auto, cpu, cuda or cuda:N")
+    precision: str = option(
+        "fp32",
+        "arithmetic of the matrix products; auto for bf16 where the machine has units for it",
+        choices=("auto", "fp32", "bf16"),
+    )
+    threads: int = option(0, "processor threads; 0 for as many as there are cores", minimum=0)
+    log_steps: int = option(50, "steps between lines of the metrics file", minimum=1)
+    checkpoint_steps: int = option(
+        0, "steps between checkpoints, besides one an epoch; 0 for none", minimum=0
+    )
+    tensorboard: bool = option(True, "write TensorBoard logs")
+
+    @property
+    def batch_transform(self) -> str | None:
+        """Name of the registered transform of training batches, if any."""
+        return "symmetries" if self.symmetries else None
+
+
+TRAINING_GROUP = Group("training", TrainingOptions)
