@@ -29,9 +29,9 @@ from spinn.data.dataset import PairDataset
 from spinn.data.examples import PAIR
 from spinn.data.options import CorpusOptions
 from spinn.data.prepare import load_corpus
-from spinn.errors import ConfigurationError, SpinnError
-from spinn.files import write_whole
-from spinn.runtime import available_cores, choose_device, set_threads
+from spinn.support.errors import ConfigurationError, SpinnError
+from spinn.support.files import write_whole
+from spinn.support.runtime import available_cores, choose_device, set_threads
 
 RECORDS = Path(__file__).parent / "speed"
 

@@ -21,17 +21,17 @@ from benchmarks.rivals import ListSPINN, PaddedLSTM
 from spinn.config import Configuration, resolve
 from spinn.data.batching import Batch, Batcher
 from spinn.data.dataset import PairDataset
-from spinn.errors import ConfigurationError
 from spinn.inference import plan_of
+from spinn.learning.objectives.teacher import teacher_loss
+from spinn.learning.optimizers import make_optimizer
 from spinn.model.build import build_encoder
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
 from spinn.model.tracker import Blind
 from spinn.model.types import Encoder, Encoding, Leaves, Plan
 from spinn.ops.heights import heights_of
-from spinn.runtime import arithmetic
-from spinn.training.objectives.teacher import teacher_loss
-from spinn.training.optimizers import make_optimizer
+from spinn.support.errors import ConfigurationError
+from spinn.support.runtime import arithmetic
 from spinn.transitions import TransitionArray
 from spinn.trees import tree_source
 

@@ -16,7 +16,7 @@ import torch
 from benchmarks.common import alternate
 from benchmarks.contest import Widths
 from spinn.data.dataset import PairDataset
-from spinn.runtime import arithmetic
+from spinn.support.runtime import arithmetic
 
 CLASSIFIER_WIDTH = 512  # the default of ``--classifier-width``, with two hidden layers
 BACKWARDS = 2  # a product has two gradients, each a product of the same size

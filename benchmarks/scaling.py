@@ -32,7 +32,7 @@ from benchmarks.common import (
 )
 from benchmarks.contest import ALGORITHMS, FORMS, Contestant, EncoderWork, Widths, contestants
 from benchmarks.processes import MemoryMeter, in_fresh_process
-from spinn.runtime import available_cores
+from spinn.support.runtime import available_cores
 from spinn.transitions import TransitionArray
 from spinn.trees import tree_source
 

@@ -55,7 +55,7 @@ from benchmarks.contest import (
     contestants,
 )
 from spinn.data.dataset import PairDataset
-from spinn.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError
 
 PARTS = ("encoder", "model")
 MODES = ("training", "inference")

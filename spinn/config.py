@@ -18,7 +18,14 @@ from spinn import extensions
 from spinn.data.batching import CURRICULUM_GROUP, Curriculum, CurriculumOptions
 from spinn.data.find import named
 from spinn.data.options import DATA_GROUP, VECTORS_GROUP, CorpusOptions, VectorOptions
-from spinn.errors import ConfigurationError
+from spinn.learning.objectives.build import build_objective
+from spinn.learning.objectives.label import GUMBEL_GROUP, GumbelOptions, Objective
+from spinn.learning.objectives.ppo import PPO_GROUP, PPOOptions
+from spinn.learning.objectives.reinforce import REINFORCE_GROUP, ReinforceOptions
+from spinn.learning.objectives.teacher import TEACHER_GROUP, TeacherOptions
+from spinn.learning.optimizers import OPTIMIZER_GROUP, AdamW, OptimizerOptions
+from spinn.learning.options import TRAINING_GROUP, TrainingOptions
+from spinn.learning.schedules import SCHEDULE_GROUP, Cosine, Schedule
 from spinn.model.build import (
     EMBEDDING_GROUP,
     MODEL_GROUP,
@@ -34,7 +41,8 @@ from spinn.model.pair import PairModel
 from spinn.model.parser import PARSER_GROUP, ParserOptions
 from spinn.model.spinn import SPINN_GROUP, SPINNOptions
 from spinn.model.tracker import TRACKER_GROUP, TrackerOptions
-from spinn.options import (
+from spinn.support.errors import ConfigurationError
+from spinn.support.options import (
     Field,
     Group,
     check_range,
@@ -43,14 +51,6 @@ from spinn.options import (
     default_of,
     flag_of,
 )
-from spinn.training.objectives.build import build_objective
-from spinn.training.objectives.label import GUMBEL_GROUP, GumbelOptions, Objective
-from spinn.training.objectives.ppo import PPO_GROUP, PPOOptions
-from spinn.training.objectives.reinforce import REINFORCE_GROUP, ReinforceOptions
-from spinn.training.objectives.teacher import TEACHER_GROUP, TeacherOptions
-from spinn.training.optimizers import OPTIMIZER_GROUP, AdamW, OptimizerOptions
-from spinn.training.options import TRAINING_GROUP, TrainingOptions
-from spinn.training.schedules import SCHEDULE_GROUP, Cosine, Schedule
 from spinn.trees import TREES_GROUP, TreeOptions, TreeSource, source_of, tree_source
 
 GROUPS: dict[str, Group] = {
@@ -228,7 +228,7 @@ class Configuration:
         )
 
     def build_objective(self, sides: int = 2) -> Objective:
-        """Build the objective; see :func:`spinn.training.objectives.build.build_objective`."""
+        """Build the objective; see :func:`spinn.learning.objectives.build.build_objective`."""
         return build_objective(
             self.training.epochs,
             self.training.label_smoothing,

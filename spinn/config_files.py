@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spinn.config import Configuration, flatten
-from spinn.errors import ConfigurationError, DataError
+from spinn.support.errors import ConfigurationError, DataError
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -21,7 +21,7 @@ from spinn.data.dataset import PairDataset
 from spinn.model.pair import PairModel
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Encoding, Plan
-from spinn.runtime import arithmetic, evaluation_mode
+from spinn.support.runtime import arithmetic, evaluation_mode
 from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource
 
@@ -84,7 +84,7 @@ class Inference:
     batch_size
         Number of examples in a batch.
     precision
-        Of the matrix products; see :func:`spinn.runtime.arithmetic`.
+        Of the matrix products; see :func:`spinn.support.runtime.arithmetic`.
     seed
         Seed of random trees, which also depend on the batch that a sentence is in.
 

@@ -24,11 +24,11 @@ from spinn.data.examples import SENTENCE, Example, ExampleKind, Sentence
 from spinn.data.readers import no_parse
 from spinn.data.text import TextReader
 from spinn.data.vocabulary import UNKNOWN
-from spinn.errors import ConfigurationError
 from spinn.inference import Encodings, Floats, Inference
 from spinn.prediction import Prediction, Steps, steps_of, with_trees
 from spinn.pretrained import TrainedModel, load_trained
-from spinn.runtime import choose_device
+from spinn.support.errors import ConfigurationError
+from spinn.support.runtime import choose_device
 from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource, tree_source
 

@@ -29,10 +29,10 @@ from spinn.config_files import load_configuration
 from spinn.data.examples import ExampleKind, kind_with
 from spinn.data.formats import FORMATS, Format
 from spinn.data.vocabulary import Vocabulary
-from spinn.errors import ConfigurationError, DataError, SpinnError
-from spinn.files import write_whole, written_folder
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
+from spinn.support.errors import ConfigurationError, DataError, SpinnError
+from spinn.support.files import write_whole, written_folder
 from spinn.trees import GUMBEL_TREES, TreeSource, tree_source
 
 CONFIGURATION = "config.json"
@@ -100,7 +100,7 @@ class TrainedModel:
 
     @property
     def precision(self) -> str:
-        """The precision of its matrix products; see :func:`spinn.runtime.arithmetic`."""
+        """The precision of its matrix products; see :func:`spinn.support.runtime.arithmetic`."""
         return self.configuration.training.precision
 
     @property

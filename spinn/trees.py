@@ -18,8 +18,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from spinn.errors import ConfigurationError
-from spinn.options import Condition, Group, Values, option
+from spinn.support.errors import ConfigurationError
+from spinn.support.options import Condition, Group, Values, option
 from spinn.transitions import FIXED_SHAPES, RANDOM_SHAPES, Transition, TransitionArray
 
 # Maps lengths [B], the parser's transitions [T, B] and a random generator to transitions [T, B].

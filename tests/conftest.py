@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 from substitute import stand_in
 
 from spinn import extensions
-from spinn.errors import ConfigurationError
-from spinn.runtime import set_threads
+from spinn.support.errors import ConfigurationError
+from spinn.support.runtime import set_threads
 
 # Also warms up tanh, exp and log, whose first large call in a process may be slightly wrong.
 set_threads(1)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spinn.runtime import choose_device
+from spinn.support.runtime import choose_device
 
 DEVICE: torch.device = choose_device(os.environ.get("SPINN_TEST_DEVICE", "cpu"))
 EXACT = DEVICE.type == "cpu"

@@ -27,10 +27,10 @@ from spinn.config_files import (
     read_file,
     read_preset,
 )
-from spinn.errors import ConfigurationError, DataError
-from spinn.options import default_of, flag_of, type_of
 from spinn.studies.expansion import expand
 from spinn.studies.study import override, read_study, study_file, study_names
+from spinn.support.errors import ConfigurationError, DataError
+from spinn.support.options import default_of, flag_of, type_of
 from spinn.trees import TREE_SOURCES
 
 if sys.version_info >= (3, 11):

@@ -17,10 +17,10 @@ from spinn.data.dataset import numericalise
 from spinn.data.examples import Example, Sentence
 from spinn.data.prepare import load_corpus
 from spinn.data.readers import read_files
-from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.evaluation.evaluate import evaluate_trained
 from spinn.predictor import Predictor
 from spinn.pretrained import TrainedModel, save_trained
+from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.transitions import Transition, check, from_brackets, left_branching
 
 TRACKER = {"tracker": True, "tracker_size": 4}

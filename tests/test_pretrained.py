@@ -16,7 +16,6 @@ from spinn import pretrained
 from spinn.data.examples import SENTENCE
 from spinn.data.prepare import load_corpus
 from spinn.data.vocabulary import Vocabulary
-from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.pretrained import (
     Interface,
     TrainedModel,
@@ -25,6 +24,7 @@ from spinn.pretrained import (
     read_weights,
     save_trained,
 )
+from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.training import run
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinn.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError
 from spinn.transitions import Transition, balanced, check, left_branching, right_branching
 from spinn.trees import GUMBEL_TREES, TREE_SOURCES, tree_source
 

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import describe_machine, figure, positive, run_program, say, table
-from spinn.errors import ConfigurationError
-from spinn.files import write_whole
-from spinn.runtime import choose_device
+from spinn.support.errors import ConfigurationError
+from spinn.support.files import write_whole
+from spinn.support.runtime import choose_device
 
 REPOSITORY = Path(__file__).parents[2]
 GRACE = 20.0  # seconds after its time limit until a part is killed

@@ -29,10 +29,10 @@ from benchmarks.gpu.program import Part, run_part
 from spinn.config import Configuration, resolve
 from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
+from spinn.learning.optimizers import make_optimizer
 from spinn.model.build import build_embedding
 from spinn.model.gumbel import gumbel_noise
-from spinn.runtime import arithmetic, available_cores, set_threads
-from spinn.training.optimizers import make_optimizer
+from spinn.support.runtime import arithmetic, available_cores, set_threads
 
 TRACKER = {"tracker": True, "tracker_size": 16}
 RL = {**TRACKER, "trees": "sampled", "samples": 2, "baseline": "leave-one-out"}

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from spinn.data.corpus import Corpus
-from spinn.files import write_whole
-from spinn.runtime import choose_device, set_threads
+from spinn.support.files import write_whole
+from spinn.support.runtime import choose_device, set_threads
 
 
 @dataclass

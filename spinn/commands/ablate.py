@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spinn.commands.main import say
 from spinn.commands.options import add_configuration, given_options
-from spinn.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from spinn.studies.expansion import ExpandedStudy

@@ -85,9 +85,9 @@ def run(namespace: argparse.Namespace) -> int:
     from spinn.evaluation.records import evaluation_records
     from spinn.evaluation.scores import format_scores
     from spinn.evaluation.tree_scores import Conventions
-    from spinn.files import write_json_lines, write_whole
     from spinn.pretrained import load_trained
-    from spinn.runtime import choose_device, set_threads
+    from spinn.support.files import write_json_lines, write_whole
+    from spinn.support.runtime import choose_device, set_threads
 
     set_threads(namespace.threads)
     trained = load_trained(namespace.run_directory, namespace.checkpoint)
@@ -126,7 +126,7 @@ def _files(namespace: argparse.Namespace, own: object) -> list[Path]:
 
     from spinn.data.find import data_directory, find_files
     from spinn.data.options import CorpusOptions
-    from spinn.errors import ConfigurationError
+    from spinn.support.errors import ConfigurationError
 
     if namespace.files:
         if namespace.data or namespace.split:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from spinn import __version__
-from spinn.errors import SpinnError, of_system
+from spinn.support.errors import SpinnError, of_system
 
 COMMANDS = {
     "train": "train and test a model",

@@ -11,8 +11,8 @@ from spinn import extensions
 from spinn.config import GROUPS, Configuration, all_options, resolve
 from spinn.config_files import preset_names, read_file, read_preset
 from spinn.data.formats import FORMAT_NAMES
-from spinn.errors import ConfigurationError
-from spinn.options import Field, Group, flag_of, type_of
+from spinn.support.errors import ConfigurationError
+from spinn.support.options import Field, Group, flag_of, type_of
 
 _TYPES = {"int": int, "float": float, "str": str}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from spinn.commands.main import say
 from spinn.commands.options import add_reading
 from spinn.data.formats.snli import INFERENCE_LABELS
-from spinn.errors import ConfigurationError, SpinnError
+from spinn.support.errors import ConfigurationError, SpinnError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +34,9 @@ def run(namespace: argparse.Namespace) -> int:
     from spinn.data.readers import read_files
     from spinn.evaluation.evaluate_files import own_format
     from spinn.evaluation.records import snli_rows
-    from spinn.files import write_json_lines
     from spinn.predictor import Predictor
-    from spinn.runtime import set_threads
+    from spinn.support.files import write_json_lines
+    from spinn.support.runtime import set_threads
 
     set_threads(namespace.threads)
     targets = _targets(namespace.files, namespace.output)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spinn.commands.options import at_least
-from spinn.errors import ConfigurationError, DataError
+from spinn.support.errors import ConfigurationError, DataError
 from spinn.trees import TREE_SOURCES
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(namespace: argparse.Namespace) -> int:
     """Predict; return the exit status."""
     from spinn.predictor import Predictor
-    from spinn.runtime import set_threads
+    from spinn.support.runtime import set_threads
 
     set_threads(1)
     size = namespace.batch_size or (1 if sys.stdin.isatty() else 256)

@@ -25,7 +25,7 @@ def run(namespace: argparse.Namespace) -> int:
     from spinn.commands.options import given_options
     from spinn.config import resolve
     from spinn.data.prepare import load_corpus
-    from spinn.errors import SpinnError
+    from spinn.support.errors import SpinnError
 
     if namespace.output.exists() and not (namespace.output / "corpus.json").is_file():
         raise SpinnError(f"{namespace.output}: this is not a prepared corpus; name a new folder.")

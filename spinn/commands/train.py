@@ -8,7 +8,7 @@ from pathlib import Path
 from spinn.commands.main import say
 from spinn.commands.options import add_configuration, configuration_of, given_options
 from spinn.config import PLACE
-from spinn.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

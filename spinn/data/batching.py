@@ -25,7 +25,7 @@ from spinn.data.dataset import PairDataset
 from spinn.data.transforms import BatchTransform
 from spinn.data.vocabulary import PADDING
 from spinn.ops.heights import Heights, heights_of
-from spinn.options import Condition, Group, option
+from spinn.support.options import Condition, Group, option
 from spinn.transitions import Transition, TransitionArray
 from spinn.trees import TreeSource
 

@@ -11,7 +11,7 @@ from typing import Any
 from spinn.data.corpus import VERSION, Corpus
 from spinn.data.find import Say
 from spinn.data.options import CorpusOptions
-from spinn.errors import DataError
+from spinn.support.errors import DataError
 
 
 def cache_key(

@@ -19,8 +19,8 @@ from spinn.data.dataset import PairDataset
 from spinn.data.examples import ExampleKind, kind_with
 from spinn.data.readers import no_parse
 from spinn.data.vocabulary import Vocabulary, WordVectors
-from spinn.errors import DataError
-from spinn.files import written_folder
+from spinn.support.errors import DataError
+from spinn.support.files import written_folder
 
 VERSION = 2  # of the files
 _ARRAYS = ("words", "offsets", "transitions", "labels")

@@ -28,7 +28,7 @@ from filelock import FileLock
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from spinn.data.archives import ARCHIVES, Archive
-from spinn.errors import ConfigurationError, SpinnError
+from spinn.support.errors import ConfigurationError, SpinnError
 
 _TIMEOUT = 30.0  # seconds without data from the server
 _CHUNK = 2**20  # bytes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from spinn.data import download
 from spinn.data.options import SPLITS, CorpusOptions
-from spinn.errors import ConfigurationError, SpinnError
+from spinn.support.errors import ConfigurationError, SpinnError
 
 Say = Callable[[str], None]
 

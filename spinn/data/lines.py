@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from spinn.errors import DataError
+from spinn.support.errors import DataError
 
 NEEDS_EXAMPLES = "Choose a file with labelled sentences or sentence pairs"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spinn.data.formats import FORMAT_NAMES
-from spinn.errors import ConfigurationError
-from spinn.options import Condition, Group, option
+from spinn.support.errors import ConfigurationError
+from spinn.support.options import Condition, Group, option
 
 SPLITS = ("train", "dev", "test")
 NAMES = ("snli", "multinli", "sample")  # values of --data that are not folders

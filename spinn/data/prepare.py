@@ -15,7 +15,7 @@ from spinn.data.formats import FORMATS, Format, detect_format
 from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.transforms import VECTOR_SOURCES
 from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors, choose_words
-from spinn.errors import ConfigurationError, DataError
+from spinn.support.errors import ConfigurationError, DataError
 
 
 def load_corpus(

@@ -16,7 +16,7 @@ from spinn.data.examples import Example, ExampleKind
 from spinn.data.formats import FORMATS, Format, match_format
 from spinn.data.lines import NEEDS_EXAMPLES, first_line, numbered_lines
 from spinn.data.sentences import SentenceReader
-from spinn.errors import DataError
+from spinn.support.errors import DataError
 
 UNLABELLED = "-"  # SNLI's label of examples on which the annotators did not agree
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from spinn.data.examples import Sentence
 from spinn.data.formats.format import Format, Source
 from spinn.data.tokenizer import Tokenizer
-from spinn.errors import DataError
+from spinn.support.errors import DataError
 from spinn.transitions import BRACKET_WORDS, TreeError, from_brackets, tokens_of
 
 

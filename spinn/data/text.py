@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from spinn.data.examples import PAIR, Example, ExampleKind, Sentence
 from spinn.data.tokenizer import Tokenizer
-from spinn.errors import DataError
+from spinn.support.errors import DataError
 from spinn.transitions import TreeError, from_brackets
 
 _NUMBER_OF_SENTENCES = {

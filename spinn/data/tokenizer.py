@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from spinn.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError
 from spinn.transitions import BRACKET_WORDS
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spinn.data.dataset import PairDataset
 from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors
-from spinn.registry import Registry
+from spinn.support.registry import Registry
 
 
 class BatchTransform(Protocol):

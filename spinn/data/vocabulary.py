@@ -24,8 +24,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spinn.errors import DataError
-from spinn.files import written_folder
+from spinn.support.errors import DataError
+from spinn.support.files import written_folder
 
 UNKNOWN, PADDING = 0, 1  # as in torchtext
 SPECIAL_WORDS = ["<unk>", "<pad>"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.evaluate_files import FileEvaluation
 from spinn.evaluation.treebank import to_treebank
-from spinn.files import write_whole
+from spinn.support.errors import ConfigurationError, SpinnError
+from spinn.support.files import write_whole
 
 
 def write_brackets(result: FileEvaluation, folder: Path) -> int:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spinn.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError
 from spinn.transitions import Transition, TransitionArray, check
 
 MINIMUM_WIDTH = 24

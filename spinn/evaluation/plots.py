@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
-from spinn.errors import SpinnError
-from spinn.files import written_whole
+from spinn.support.errors import SpinnError
+from spinn.support.files import written_whole
 
 Record = Mapping[str, Any]
 FloatArray = NDArray[np.float64]

@@ -18,8 +18,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from spinn.errors import ConfigurationError
 from spinn.evaluation.treebank import is_punctuation
+from spinn.support.errors import ConfigurationError
 from spinn.transitions import FIXED_SHAPES, Span, Transitions, TreeError, to_spans
 
 Average = Literal["sentence", "corpus"]

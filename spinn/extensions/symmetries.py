@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spinn.data.formats.logic import LOGIC_RELATIONS, VARIABLES
 from spinn.data.vocabulary import Vocabulary
-from spinn.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError
 
 CONVERSES = {"<": ">", ">": "<"}  # the other relations are symmetric
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from spinn.data.formats.listops import DIGITS
-from spinn.errors import ConfigurationError
 from spinn.generators.dice import Dice
 from spinn.generators.writing import write_generated
+from spinn.support.errors import ConfigurationError
 
 SEED = 20180418
 SIZES: Mapping[str, int] = {"train": 90_000, "dev": 5_000, "test": 10_000}

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spinn.data.formats.logic import VARIABLES
-from spinn.errors import ConfigurationError
 from spinn.generators.dice import Dice
 from spinn.generators.writing import write_generated
+from spinn.support.errors import ConfigurationError
 
 SEED = 20150614
 # Distinct pairs of sizes 0, 1, ... in the published files, train and test together.

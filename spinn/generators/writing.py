@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from spinn import __version__
-from spinn.errors import DataError
-from spinn.files import written_whole
+from spinn.support.errors import DataError
+from spinn.support.files import written_whole
 
 
 def write_generated(

@@ -19,8 +19,8 @@ from spinn.model.sequence import BagOfWords, SequenceLSTM
 from spinn.model.spinn import SPINN, SPINNByHeight, SPINNOptions
 from spinn.model.tracker import Tracker, TrackerOptions
 from spinn.model.types import Encoder
-from spinn.options import Condition, Group, Values, option
-from spinn.registry import Choices
+from spinn.support.options import Condition, Group, Values, option
+from spinn.support.registry import Choices
 
 NORMS = ("none", "batch", "layer")
 

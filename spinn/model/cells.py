@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spinn.ops.nodes import Composition, Nodes, NodeTable
-from spinn.options import Condition, Group, option
-from spinn.registry import Choices, Registry
+from spinn.support.options import Condition, Group, option
+from spinn.support.registry import Choices, Registry
 from spinn.trees import WITH_SPINN
 
 

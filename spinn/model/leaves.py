@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from spinn.model.norm import GlobalBatchNorm
 from spinn.model.types import Leaves, Sentences
-from spinn.registry import Registry
+from spinn.support.registry import Registry
 
 
 class LeafContext(nn.Module):

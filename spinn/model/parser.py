@@ -14,7 +14,7 @@ from torch import nn
 from spinn.model.leaves import LeafLayer
 from spinn.model.spinn import SPINN
 from spinn.model.types import Encoder, Encoding, Leaves, Plan
-from spinn.options import Condition, Group, option
+from spinn.support.options import Condition, Group, option
 from spinn.trees import WITH_CHOSEN_TREES
 
 

@@ -23,7 +23,7 @@ from spinn.model.tracker import Blind, Tracker
 from spinn.model.types import Encoder, Encoding, Leaves, Plan
 from spinn.ops.heights import Heights
 from spinn.ops.nodes import NodeTable, node_table
-from spinn.options import Group, option
+from spinn.support.options import Group, option
 from spinn.transitions import Transition
 from spinn.trees import WITH_CHOSEN_TREES, WITH_SPINN
 

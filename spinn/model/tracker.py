@@ -16,7 +16,7 @@ from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Leaves
 from spinn.ops.lstm import LSTMSteps, State
 from spinn.ops.nodes import NodeTable
-from spinn.options import Condition, Group, Values, option
+from spinn.support.options import Condition, Group, Values, option
 from spinn.trees import WITH_CHOSEN_TREES, WITH_SPINN
 
 Seen = tuple[Tensor, TransitionPolicy | None]

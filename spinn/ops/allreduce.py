@@ -29,6 +29,22 @@ def all_sum(value: Tensor) -> Tensor:
     return _AllSum.apply(value)
 
 
+def part_of_mean(values: Tensor) -> Tensor:
+    """Divide the sum of this process's values by the number of values of all processes.
+
+    The sum of the results over processes is the mean. A process may have no values.
+    """
+    if world_size() == 1:
+        return values.mean()
+    count = all_sum(values.new_tensor(values.numel(), dtype=torch.float32))
+    return values.sum() / count.clamp(min=1)
+
+
+def mean(values: Tensor) -> Tensor:
+    """Return the mean of the values of all processes."""
+    return all_sum(part_of_mean(values))
+
+
 class _AllSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:

@@ -18,13 +18,13 @@ from typing import Any
 
 from spinn.config import Configuration
 from spinn.config_files import load_configuration
-from spinn.errors import SpinnError
-from spinn.files import write_whole
 from spinn.studies.expansion import ExpandedStudy, expand, load_expanded
 from spinn.studies.overview import write_overview
 from spinn.studies.results import RESULTS, check_clone, read_record, record_file, write_documents
 from spinn.studies.run import RunState, check_folders, differences
 from spinn.studies.study import Study, override, read_study, study_file
+from spinn.support.errors import SpinnError
+from spinn.support.files import write_whole
 from spinn.training.log import read_metrics
 from spinn.training.run_directory import RunDirectory
 

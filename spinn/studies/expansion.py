@@ -14,10 +14,10 @@ from pathlib import Path
 
 from spinn.config import Configuration, resolve
 from spinn.config_files import read_preset
-from spinn.errors import ConfigurationError, DataError, SpinnError
-from spinn.files import write_whole
 from spinn.studies.run import Run
 from spinn.studies.study import Row, Study, study_error
+from spinn.support.errors import ConfigurationError, DataError, SpinnError
+from spinn.support.files import write_whole
 
 FILE_NAME = "study.json"
 

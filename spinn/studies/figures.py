@@ -21,9 +21,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from spinn.data.examples import kind_with
-from spinn.errors import SpinnError
 from spinn.evaluation.plots import TEXT_COLOUR
-from spinn.files import written_whole
 from spinn.studies.measurement import SplitMeasurement
 from spinn.studies.summary import (
     Measurements,
@@ -33,6 +31,8 @@ from spinn.studies.summary import (
     sides_of,
 )
 from spinn.studies.tables import COMPARED
+from spinn.support.errors import SpinnError
+from spinn.support.files import written_whole
 from spinn.transitions import Transition, TransitionArray
 
 FloatArray = NDArray[np.float64]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from spinn.config import all_options
-from spinn.errors import ConfigurationError
-from spinn.options import Field, type_of
 from spinn.studies.study import check_option_names, check_seeds
+from spinn.support.errors import ConfigurationError
+from spinn.support.options import Field, type_of
 
 _SWITCHES = {"true": True, "on": True, "false": False, "off": False}
 

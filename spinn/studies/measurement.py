@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinn.data.dataset import NO_LABEL, PairDataset
-from spinn.errors import DataError, SpinnError
 from spinn.evaluation.evaluate import Evaluation, evaluate_trained
-from spinn.files import written_whole
 from spinn.pretrained import load_trained
-from spinn.runtime import choose_device, set_threads
+from spinn.support.errors import DataError, SpinnError
+from spinn.support.files import written_whole
+from spinn.support.runtime import choose_device, set_threads
 from spinn.training.run import load_training_corpus
 from spinn.transitions import Transition, TransitionArray
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spinn.errors import ConfigurationError, SpinnError
-from spinn.files import write_whole
 from spinn.studies.expansion import ExpandedStudy, save_expanded
 from spinn.studies.launcher import LOG_NAME
 from spinn.studies.measurement import FILE_NAME, Measurement, load
 from spinn.studies.run import Run, RunState
 from spinn.studies.summary import common_splits, comparable, sides_of, summarise
 from spinn.studies.tables import Table
+from spinn.support.errors import ConfigurationError, SpinnError
+from spinn.support.files import write_whole
 from spinn.training.log import read_metrics
 from spinn.training.run_directory import RunDirectory
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from spinn.errors import SpinnError
-from spinn.files import write_whole
 from spinn.studies.reference import format_references
 from spinn.studies.statistics import deviation, score_interval
 from spinn.studies.study import StudyHeader, read_study, study_file, study_names
+from spinn.support.errors import SpinnError
+from spinn.support.files import write_whole
 
 CLONE = Path(__file__).parents[2]
 RESULTS = CLONE / "results"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from spinn.config import PLACE, Configuration
 from spinn.config_files import load_configuration
-from spinn.errors import SpinnError
 from spinn.studies.measurement import FILE_NAME, is_outdated, measure
+from spinn.support.errors import SpinnError
 from spinn.training import run as training
 
 

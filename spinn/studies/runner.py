@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from spinn.errors import SpinnError
-from spinn.runtime import available_cores, stopped_by
 from spinn.studies.launcher import Outcome, RunProcess, visible_gpus
 from spinn.studies.run import Run, RunState, check_folders
+from spinn.support.errors import SpinnError
+from spinn.support.runtime import available_cores, stopped_by
 from spinn.training.run import load_training_corpus
 
 Log = Callable[[str], None]

@@ -18,8 +18,8 @@ from typing import Any
 
 from spinn.config import GROUPS, all_options, flatten
 from spinn.data.options import CorpusOptions
-from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.studies.reference import Reference, check_table, format_references
+from spinn.support.errors import ConfigurationError, DataError, SpinnError
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -15,8 +15,8 @@ import threading
 from pathlib import Path
 
 from spinn.config import Configuration
-from spinn.errors import SpinnError
 from spinn.studies.run import perform
+from spinn.support.errors import SpinnError
 from spinn.training.loop import Interruption
 
 # Exit statuses.

@@ -2,8 +2,8 @@
 
 Each process (rank) holds the whole model and reads its part of every batch. A step of all processes
 together equals the step of a single process, by four means: :class:`spinn.data.batching.Batcher`
-splits the batches, :func:`part_of_mean` divides sums by the size of the whole batch, batch
-normalisation uses the rows of all processes (:mod:`spinn.model.norm`), and torch's
+splits the batches, :func:`spinn.ops.allreduce.part_of_mean` divides sums by the size of the whole
+batch, batch normalisation uses the rows of all processes (:mod:`spinn.model.norm`), and torch's
 DistributedDataParallel averages gradients.
 
 Rank 0 logs, saves and evaluates; the others receive its results (:func:`on_first`). Work that may
@@ -27,9 +27,9 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from spinn.errors import ConfigurationError, SpinnError, of_system
 from spinn.ops.allreduce import all_sum
 from spinn.ops.allreduce import world_size as world_size
+from spinn.support.errors import ConfigurationError, SpinnError, of_system
 
 T = TypeVar("T")
 # Long enough for rank 0 to read a corpus, or to evaluate.
@@ -215,22 +215,6 @@ def any_true(flag: bool) -> bool:
 
 
 # Sums and means.
-
-
-def part_of_mean(values: Tensor) -> Tensor:
-    """Divide the sum of this process's values by the number of values of all processes.
-
-    The sum of the results over processes is the mean. A process may have no values.
-    """
-    if world_size() == 1:
-        return values.mean()
-    count = all_sum(values.new_tensor(values.numel(), dtype=torch.float32))
-    return values.sum() / count.clamp(min=1)
-
-
-def mean(values: Tensor) -> Tensor:
-    """Return the mean of the values of all processes."""
-    return all_sum(part_of_mean(values))
 
 
 def totals(parts: Mapping[str, Tensor], device: torch.device) -> dict[str, float]:

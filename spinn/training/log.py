@@ -15,8 +15,8 @@ from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
-from spinn.errors import DataError, SpinnError
-from spinn.files import write_whole
+from spinn.support.errors import DataError, SpinnError
+from spinn.support.files import write_whole
 
 Item = TypeVar("Item")
 Figures = dict[str, float]

@@ -15,14 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spinn.errors import SpinnError
-from spinn.runtime import stopped_by
+from spinn.learning.objectives.label import StepResult
+from spinn.learning.options import TrainingOptions
+from spinn.learning.schedules import LearningRate, Schedule
+from spinn.support.errors import SpinnError
+from spinn.support.runtime import stopped_by
 from spinn.training import distributed
 from spinn.training.log import Log
-from spinn.training.objectives.label import StepResult
-from spinn.training.options import TrainingOptions
 from spinn.training.run_directory import RunDirectory
-from spinn.training.schedules import LearningRate, Schedule
 from spinn.training.state import Progress, TrainingState
 from spinn.training.task import Task
 

@@ -17,14 +17,14 @@ from spinn.data.examples import kind_with
 from spinn.data.transforms import BATCH_TRANSFORMS, BatchTransform
 from spinn.evaluation.evaluate import evaluate
 from spinn.inference import Inference
+from spinn.learning.objectives.label import Objective, StepResult
+from spinn.learning.objectives.reinforce import ReinforceObjective
+from spinn.learning.optimizers import make_optimizer
 from spinn.model.norm import count_rows
 from spinn.model.pair import PairModel
 from spinn.ops.allreduce import world_size
-from spinn.runtime import arithmetic
+from spinn.support.runtime import arithmetic
 from spinn.training import distributed
-from spinn.training.objectives.label import Objective, StepResult
-from spinn.training.objectives.reinforce import ReinforceObjective
-from spinn.training.optimizers import make_optimizer
 from spinn.training.task import Task, Update
 from spinn.trees import TreeSource, tree_source
 

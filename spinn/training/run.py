@@ -23,17 +23,17 @@ from spinn.data.dataset import PairDataset
 from spinn.data.examples import SENTENCE
 from spinn.data.prepare import load_corpus
 from spinn.data.transforms import BATCH_TRANSFORMS
-from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.evaluate import evaluate_trained
 from spinn.evaluation.scores import all_scores
 from spinn.evaluation.tree_scores import Conventions
-from spinn.files import write_whole
 from spinn.model.build import build_embedding, count_parameters
 from spinn.model.leaves import LEAF_CONTEXTS
 from spinn.model.pair import PairModel
-from spinn.options import default_of, flag_of
 from spinn.pretrained import Interface, TrainedModel, load_trained
-from spinn.runtime import choose_device, set_threads
+from spinn.support.errors import ConfigurationError, SpinnError
+from spinn.support.files import write_whole
+from spinn.support.options import default_of, flag_of
+from spinn.support.runtime import choose_device, set_threads
 from spinn.training import distributed
 from spinn.training.log import Log, Logger, MetricsFile, TensorBoard, read_metrics
 from spinn.training.loop import Trainer

@@ -30,9 +30,9 @@ from torch import Tensor, nn
 
 from spinn import pretrained
 from spinn.config import Configuration
-from spinn.errors import DataError, SpinnError
-from spinn.files import write_whole, written_folder
 from spinn.pretrained import Interface
+from spinn.support.errors import DataError, SpinnError
+from spinn.support.files import write_whole, written_folder
 
 TRAINING_STATE = "training.pt"
 

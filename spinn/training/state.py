@@ -14,12 +14,12 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from spinn.errors import SpinnError
+from spinn.learning.schedules import LearningRate
 from spinn.pretrained import has_former_names
+from spinn.support.errors import SpinnError
 from spinn.training import distributed
 from spinn.training.log import drop_later_lines
 from spinn.training.run_directory import RunDirectory
-from spinn.training.schedules import LearningRate
 
 
 @dataclass

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spinn.training.objectives.label import StepResult
+from spinn.learning.objectives.label import StepResult
 
 Batch = TypeVar("Batch")
 

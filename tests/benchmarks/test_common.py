@@ -23,7 +23,7 @@ from benchmarks.common import (
     write_record,
 )
 from spinn.data.dataset import PairDataset
-from spinn.errors import SpinnError
+from spinn.support.errors import SpinnError
 from spinn.transitions import is_valid
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "dev.jsonl"

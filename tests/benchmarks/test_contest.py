@@ -18,7 +18,7 @@ from benchmarks.contest import (
     contestants,
 )
 from spinn.data.dataset import PairDataset
-from spinn.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "dev.jsonl"
 WIDTHS = Widths(hidden=6, tracker=4, embedding=5)

@@ -13,7 +13,7 @@ from benchmarks import throughput
 from benchmarks.common import Timings
 from benchmarks.contest import Contestant
 from benchmarks.throughput import Result, compete, times_rivals
-from spinn.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "dev.jsonl"
 OURS, LISTS = Contestant("SPINN", "spinn"), Contestant("SPINN", "list")

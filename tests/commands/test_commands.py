@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from spinn.commands.main import main
 from spinn.config import GROUPS, option_groups
-from spinn.options import flag_of
+from spinn.support.options import flag_of
 from spinn.transitions import from_brackets
 
 LABELS = ("entailment", "neutral", "contradiction")

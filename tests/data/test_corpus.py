@@ -12,7 +12,7 @@ import pytest
 from corpora import assert_same, load, was_read, write
 
 from spinn.data.corpus import Corpus
-from spinn.errors import DataError
+from spinn.support.errors import DataError
 
 ROOT = Path(__file__).parents[2]
 

@@ -23,7 +23,7 @@ import pytest
 from spinn.data import download
 from spinn.data.archives import ARCHIVES, Archive
 from spinn.data.download import corpus_files, ensure, vector_file
-from spinn.errors import ConfigurationError, SpinnError
+from spinn.support.errors import ConfigurationError, SpinnError
 
 MEMBERS = {"toy_1.0/train.jsonl": b'{"a": 1}\n' * 5000, "toy_1.0/dev.jsonl": b"dev\n"}
 

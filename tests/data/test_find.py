@@ -14,7 +14,7 @@ from spinn.config import resolve
 from spinn.data.find import data_directory, find_files, named
 from spinn.data.options import CorpusOptions
 from spinn.data.prepare import load_corpus
-from spinn.errors import ConfigurationError, SpinnError
+from spinn.support.errors import ConfigurationError, SpinnError
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ import pytest
 from rows import ROW, read, write
 
 from spinn.data.formats import detect_format
-from spinn.errors import DataError
+from spinn.support.errors import DataError
 
 
 def test_gzip_is_told_by_content_not_by_name(tmp_path):

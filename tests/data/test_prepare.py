@@ -14,7 +14,7 @@ from spinn import extensions
 from spinn.data.examples import SENTENCE
 from spinn.data.formats.snli import INFERENCE_LABELS
 from spinn.data.options import CorpusOptions
-from spinn.errors import ConfigurationError, DataError
+from spinn.support.errors import ConfigurationError, DataError
 from spinn.transitions import left_branching, right_branching
 
 extensions.load()

@@ -16,7 +16,7 @@ from rows import ROW, read, without, write
 from spinn.data.examples import PAIR, SENTENCE
 from spinn.data.formats import FORMATS, detect_format
 from spinn.data.readers import ReadCounts, no_parse, read_examples
-from spinn.errors import ConfigurationError, DataError, SpinnError
+from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.transitions import check
 
 SHARED = Path(__file__).parents[2] / "../shared/data"

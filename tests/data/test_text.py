@@ -7,7 +7,7 @@ import pytest
 from spinn.data.examples import PAIR, SENTENCE
 from spinn.data.formats.logic import spell_brackets
 from spinn.data.text import TextReader
-from spinn.errors import DataError
+from spinn.support.errors import DataError
 from spinn.transitions import left_branching, right_branching
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from spinn.data.readers import read_examples
 from spinn.data.tokenizer import Tokenizer
-from spinn.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError
 
 DEV = Path(__file__).parents[2] / "../shared/data/snli/snli_1.0_dev.jsonl.gz"
 

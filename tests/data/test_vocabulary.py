@@ -23,7 +23,7 @@ from spinn.data.vocabulary import (
     Vocabulary,
     choose_words,
 )
-from spinn.errors import DataError
+from spinn.support.errors import DataError
 
 GLOVE = "the 0.5 -1 2\ndog 1 2 3\ncat 4 5 6e-1\n"
 

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinn.data.examples import Example, Sentence
-from spinn.errors import ConfigurationError, SpinnError
 from spinn.evaluation.brackets import write_brackets
 from spinn.evaluation.classification import ClassificationReport
 from spinn.evaluation.evaluate import Evaluation
 from spinn.evaluation.evaluate_files import FileEvaluation
 from spinn.evaluation.tree_scores import Conventions, ParseScore
+from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.transitions import TransitionArray, left_branching, random_uniform
 
 try:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinn.errors import ConfigurationError
 from spinn.evaluation.drawing import draw_tree
+from spinn.support.errors import ConfigurationError
 from spinn.transitions import (
     TreeError,
     balanced,

@@ -14,8 +14,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from spinn.errors import SpinnError
 from spinn.evaluation.plots import DEV_COLOUR, learning_curve_figure, plot_learning_curve
+from spinn.support.errors import SpinnError
 
 
 def record(kind: str, epoch: float, loss: float, accuracy: float) -> dict[str, Any]:

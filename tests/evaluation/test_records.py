@@ -14,7 +14,7 @@ from spinn.evaluation.classification import ClassificationReport
 from spinn.evaluation.evaluate import Evaluation
 from spinn.evaluation.evaluate_files import FileEvaluation
 from spinn.evaluation.records import evaluation_records, prediction_record, snli_rows
-from spinn.files import write_json_lines
+from spinn.support.files import write_json_lines
 from spinn.transitions import left_branching, right_branching
 
 LABELS = ("entailment", "neutral", "contradiction")

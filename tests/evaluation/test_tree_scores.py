@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinn.errors import ConfigurationError
 from spinn.evaluation.tree_scores import Conventions, ParseScore, compare_with_shapes, mean_depth
+from spinn.support.errors import ConfigurationError
 from spinn.transitions import (
     Transition,
     TreeError,

@@ -23,15 +23,15 @@ from toys import (
 
 from spinn.commands.options import add_configuration, configuration_of
 from spinn.data.prepare import load_corpus
-from spinn.errors import ConfigurationError
+from spinn.learning.schedules import SCHEDULES, LearningRate, Schedule
 from spinn.model.cells import COMPOSITIONS, CompositionCell
 from spinn.model.leaves import LEAF_CONTEXTS, LeafContext
 from spinn.model.pair import PairModel
 from spinn.model.types import Sentences
 from spinn.ops.recorded import RecordedNodes
-from spinn.options import option
+from spinn.support.errors import ConfigurationError
+from spinn.support.options import option
 from spinn.training.run import load_training_corpus
-from spinn.training.schedules import SCHEDULES, LearningRate, Schedule
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from spinn.data.corpus import Corpus
 from spinn.data.options import CorpusOptions
 from spinn.data.prepare import load_corpus
 from spinn.data.vocabulary import Vocabulary
-from spinn.errors import ConfigurationError
 from spinn.extensions.symmetries import logic_symmetries
 from spinn.generators.dice import Dice
 from spinn.generators.logic import ALWAYS, TABLES, draw_pairs, relate
+from spinn.support.errors import ConfigurationError
 from spinn.transitions import Transition
 from spinn.trees import TREE_SOURCES
 

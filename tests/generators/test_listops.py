@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinn.errors import ConfigurationError
 from spinn.generators.dice import Dice
 from spinn.generators.listops import (
     OPERATORS,
@@ -24,6 +23,7 @@ from spinn.generators.listops import (
     generate,
     to_brackets,
 )
+from spinn.support.errors import ConfigurationError
 from spinn.transitions import from_brackets
 
 INNERMOST = re.compile(r"\[(MAX|MIN|MED|SM)((?: \d)+) \]")

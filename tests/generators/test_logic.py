@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from spinn.data.formats.logic import LOGIC_RELATIONS
 from spinn.data.readers import read_examples
-from spinn.errors import ConfigurationError
 from spinn.generators import logic
 from spinn.generators.dice import Dice
 from spinn.generators.logic import draw_files, draw_formula, draw_pairs, generate, relate
+from spinn.support.errors import ConfigurationError
 from spinn.transitions import to_brackets
 
 WORLDS = [dict(zip("abcdef", world, strict=True)) for world in product((0, 1), repeat=6)]

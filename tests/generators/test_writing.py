@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from spinn import __version__
-from spinn.errors import DataError
 from spinn.generators.writing import write_generated
+from spinn.support.errors import DataError
 
 
 def test_the_manifest_says_how_to_make_the_files_again(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from spinn.model.parser import ParsedEncoder
 from spinn.model.spinn import SPINN, SPINNByHeight
 from spinn.model.types import Plan
 from spinn.ops.heights import heights_of
-from spinn.runtime import evaluation_mode
+from spinn.support.runtime import evaluation_mode
 from spinn.transitions import Transition, check, left_branching, random_uniform
 
 WORDS, LABELS, PADDING = 11, 3, 1

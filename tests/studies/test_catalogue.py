@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from spinn.errors import ConfigurationError, DataError
 from spinn.studies.expansion import expand
 from spinn.studies.reference import Reference
 from spinn.studies.study import (
@@ -17,6 +16,7 @@ from spinn.studies.study import (
     study_file,
     study_names,
 )
+from spinn.support.errors import ConfigurationError, DataError
 
 
 def files_for(needs: dict[str, str]) -> dict[str, object]:

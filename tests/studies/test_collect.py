@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from spinn.config import Configuration, resolve
-from spinn.errors import SpinnError
 from spinn.studies import collect as program
 from spinn.studies import results
 from spinn.studies.collect import _portable, collect
@@ -31,6 +30,7 @@ from spinn.studies.results import (
 from spinn.studies.run import Run
 from spinn.studies.statistics import score_interval
 from spinn.studies.study import StudyHeader, override, read_study, study_file, study_names
+from spinn.support.errors import SpinnError
 
 DATA = ("train", "dev", "test", "also", "vectors", "data", "data_directory")
 ELSEWHERE = {*DATA, "cache", "seed", "threads", "device"}

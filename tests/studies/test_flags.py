@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spinn.errors import SpinnError
 from spinn.studies.flags import parse_seeds, parse_vary
+from spinn.support.errors import SpinnError
 
 
 def test_values_have_the_types_of_their_options():

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from spinn.data.dataset import DatasetBuilder
 from spinn.data.examples import Example, Sentence
 from spinn.data.vocabulary import Vocabulary
-from spinn.errors import DataError
 from spinn.studies.measurement import (
     Measurement,
     SplitMeasurement,
@@ -23,6 +22,7 @@ from spinn.studies.measurement import (
     save,
     unpack_trees,
 )
+from spinn.support.errors import DataError
 from spinn.transitions import balanced, left_branching, random_uniform, right_branching
 
 

@@ -14,7 +14,6 @@ import pytest
 from toys import SMALL, silent
 
 from spinn.config_files import load_configuration
-from spinn.errors import SpinnError
 from spinn.studies import launcher, runner
 from spinn.studies.expansion import ExpandedStudy, expand, load_expanded, save_expanded
 from spinn.studies.launcher import visible_gpus
@@ -23,6 +22,7 @@ from spinn.studies.overview import comparison_row, write_overview
 from spinn.studies.run import Run, RunState, check_folders, perform, run_state
 from spinn.studies.runner import run_all
 from spinn.studies.study import Row, Study
+from spinn.support.errors import SpinnError
 from spinn.training.run import resume
 from spinn.training.run_directory import claimed
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from spinn.config import resolve
 from spinn.data.find import named
-from spinn.errors import SpinnError
 from spinn.studies.expansion import expand, folder_name
 from spinn.studies.study import Row, Study, override, read_study
+from spinn.support.errors import SpinnError
 
 STUDY = """
 seeds = [4, 2]

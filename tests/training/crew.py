@@ -21,13 +21,13 @@ from toys import silent, small_configuration
 
 from spinn.commands.main import main
 from spinn.config import Configuration
-from spinn.errors import SpinnError
 from spinn.evaluation import plots
+from spinn.learning.objectives.label import StepResult
 from spinn.model.norm import GlobalBatchNorm, count_rows
 from spinn.model.policy import TransitionPolicy
-from spinn.runtime import set_threads
+from spinn.support.errors import SpinnError
+from spinn.support.runtime import set_threads
 from spinn.training import distributed, run
-from spinn.training.objectives.label import StepResult
 from spinn.training.pairs import TrainingStep
 from spinn.training.run_directory import RunDirectory
 

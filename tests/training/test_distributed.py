@@ -38,10 +38,10 @@ from toys import FORMS, silent, write_corpus, write_expressions
 from spinn.commands.main import main
 from spinn.data.batching import Batcher
 from spinn.data.prepare import load_corpus
-from spinn.errors import ConfigurationError
 from spinn.evaluation import plots
 from spinn.model.policy import TransitionPolicy
-from spinn.runtime import set_threads
+from spinn.support.errors import ConfigurationError
+from spinn.support.runtime import set_threads
 from spinn.training import distributed, run
 from spinn.training.log import read_metrics
 from spinn.training.run_directory import RunDirectory

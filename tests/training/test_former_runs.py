@@ -13,11 +13,11 @@ from safetensors.torch import load_file, save_file
 from toys import silent, small_configuration, small_model
 
 from spinn.data.prepare import load_corpus
+from spinn.learning.objectives.build import build_objective
+from spinn.learning.optimizers import make_optimizer
 from spinn.pretrained import load_trained
 from spinn.training import run
 from spinn.training.loop import Interruption, Trainer
-from spinn.training.objectives.build import build_objective
-from spinn.training.optimizers import make_optimizer
 from spinn.training.run_directory import RunDirectory
 from spinn.training.state import in_present_order
 

@@ -26,17 +26,17 @@ from spinn.config import Configuration, resolve
 from spinn.data.batching import Batch, Batcher
 from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.prepare import load_corpus
-from spinn.errors import ConfigurationError, DataError, SpinnError
 from spinn.evaluation import plots
 from spinn.evaluation.evaluate import evaluate
 from spinn.inference import Inference
+from spinn.learning.schedules import LearningRate
 from spinn.pretrained import Interface, load_trained
+from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.training import pairs, run
 from spinn.training.log import Log, read_metrics
 from spinn.training.loop import Interruption, Trainer
 from spinn.training.pairs import PairTask
 from spinn.training.run_directory import RunDirectory
-from spinn.training.schedules import LearningRate
 from spinn.transitions import Transition
 from spinn.trees import tree_source
 

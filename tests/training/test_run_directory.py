@@ -17,9 +17,9 @@ from toys import FORMS, silent, small_configuration, small_model
 from spinn import pretrained
 from spinn.data.corpus import Corpus
 from spinn.data.prepare import load_corpus
-from spinn.errors import DataError, SpinnError
 from spinn.model.pair import PairModel
 from spinn.pretrained import Interface, load_trained
+from spinn.support.errors import DataError, SpinnError
 from spinn.training import run, run_directory
 from spinn.training.run_directory import RunDirectory
 

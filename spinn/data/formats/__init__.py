@@ -18,7 +18,7 @@ from spinn.data.formats.sick import SICK
 from spinn.data.formats.snli import MULTINLI, SNLI
 from spinn.data.formats.table import TABLE
 from spinn.data.lines import first_line, numbered_lines
-from spinn.registry import Choices, Registry
+from spinn.support.registry import Choices, Registry
 
 FORMATS: Registry[Format] = Registry("corpus format")
 FORMAT_NAMES = Choices(FORMATS, "auto")

@@ -10,7 +10,7 @@ from pathlib import Path
 from spinn.data import jsonlines
 from spinn.data.formats.format import Format, Row, Source
 from spinn.data.lines import decode
-from spinn.errors import DataError
+from spinn.support.errors import DataError
 
 INFERENCE_LABELS = ("entailment", "neutral", "contradiction")
 

@@ -17,7 +17,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spinn.errors import ConfigurationError
 from spinn.generators.dice import Dice
 from spinn.generators.sample import grammar, lexicon
 from spinn.generators.sample.grammar import Sentence
@@ -38,6 +37,7 @@ from spinn.generators.sample.sentences import (
     rearrangements,
 )
 from spinn.generators.writing import write_generated
+from spinn.support.errors import ConfigurationError
 
 SEED = 20160315
 # Splits are drawn in this order, so the short ones do not depend on the size of the long one.

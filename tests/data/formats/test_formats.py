@@ -12,7 +12,7 @@ from rows import ROW, read, write
 from spinn.config import resolve
 from spinn.data.examples import SENTENCE
 from spinn.data.formats import FORMATS, Format, Row, Source, detect_format, register_format
-from spinn.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError
 
 
 def test_formats_are_registered_by_name():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rows import read, write
 
 from spinn.data.formats.logic import spell_brackets
-from spinn.errors import DataError
+from spinn.support.errors import DataError
 from spinn.transitions import from_brackets, random_uniform, to_brackets
 
 

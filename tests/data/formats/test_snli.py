@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rows import ROW, read, without, write
 
-from spinn.errors import DataError
+from spinn.support.errors import DataError
 
 
 @pytest.mark.parametrize("compress", [False, True])

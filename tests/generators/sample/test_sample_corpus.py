@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from spinn.data.formats.snli import INFERENCE_LABELS
-from spinn.errors import ConfigurationError, DataError
 from spinn.generators.dice import Dice
 from spinn.generators.sample import corpus as sample
 from spinn.generators.sample.corpus import Shared, draw_families, draw_rows, families_for, generate
 from spinn.generators.sample.grammar import Sentence, to_binary_brackets, words
+from spinn.support.errors import ConfigurationError, DataError
 from spinn.transitions import from_brackets
 
 BUNDLED = Path(__file__).parents[3] / "data" / "sample"

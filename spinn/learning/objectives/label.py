@@ -16,8 +16,8 @@ from torch.nn import functional
 from spinn.data.batching import Batch
 from spinn.model.pair import PairModel, PairOutput
 from spinn.model.types import Plan
-from spinn.options import Condition, Group, option
-from spinn.training.distributed import part_of_mean
+from spinn.ops.allreduce import part_of_mean
+from spinn.support.options import Condition, Group, option
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import os
 import pytest
 import torch
 
-from spinn.errors import ConfigurationError
-from spinn.runtime import arithmetic, choose_device, has_fast_bf16, set_threads
+from spinn.support.errors import ConfigurationError
+from spinn.support.runtime import arithmetic, choose_device, has_fast_bf16, set_threads
 
 
 @pytest.fixture(autouse=True)

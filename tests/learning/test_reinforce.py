@@ -17,15 +17,7 @@ from torch.nn import functional
 
 from spinn.config import resolve
 from spinn.data.batching import Batch
-from spinn.model.cells import TreeLSTM
-from spinn.model.classifier import PairClassifier
-from spinn.model.leaves import LeafLayer, WordEmbedding
-from spinn.model.pair import PairModel
-from spinn.model.policy import TransitionPolicy
-from spinn.model.spinn import SPINN
-from spinn.model.tracker import Tracker
-from spinn.model.types import Encoding, Plan
-from spinn.training.objectives.baselines import (
+from spinn.learning.objectives.baselines import (
     Baseline,
     Greedy,
     LeaveOneOut,
@@ -34,7 +26,15 @@ from spinn.training.objectives.baselines import (
     by_pair,
     make_baseline,
 )
-from spinn.training.objectives.reinforce import policy_loss
+from spinn.learning.objectives.reinforce import policy_loss
+from spinn.model.cells import TreeLSTM
+from spinn.model.classifier import PairClassifier
+from spinn.model.leaves import LeafLayer, WordEmbedding
+from spinn.model.pair import PairModel
+from spinn.model.policy import TransitionPolicy
+from spinn.model.spinn import SPINN
+from spinn.model.tracker import Tracker
+from spinn.model.types import Encoding, Plan
 from spinn.transitions import Transition
 
 BASELINES = ("none", "mean", "greedy", "leave-one-out", "value")

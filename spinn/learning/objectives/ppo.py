@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from spinn.learning.objectives.baselines import by_pair
 from spinn.model.pair import PairModel
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Encoding, Leaves, Plan
-from spinn.options import Condition, Group, option
-from spinn.training.distributed import part_of_mean
-from spinn.training.objectives.baselines import by_pair
+from spinn.ops.allreduce import part_of_mean
+from spinn.support.options import Condition, Group, option
 from spinn.trees import WITH_SAMPLED_TREES
 
 _LARGEST = 20.0  # of the logarithm of a ratio: far past every clip, and finite

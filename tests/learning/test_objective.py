@@ -19,11 +19,11 @@ from spinn.data.corpus import Corpus
 from spinn.data.prepare import load_corpus
 from spinn.evaluation.evaluate import evaluate
 from spinn.inference import plan_of
+from spinn.learning.objectives.label import Objective, StepResult
+from spinn.learning.objectives.reinforce import policy_loss
+from spinn.learning.objectives.teacher import teacher_loss
 from spinn.model.pair import PairModel, PairOutput
 from spinn.model.types import Encoding, Plan
-from spinn.training.objectives.label import Objective, StepResult
-from spinn.training.objectives.reinforce import policy_loss
-from spinn.training.objectives.teacher import teacher_loss
 from spinn.transitions import Transition
 from spinn.trees import tree_source
 

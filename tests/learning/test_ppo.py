@@ -19,6 +19,9 @@ from toys import FORMS, one_batch, silent, small_configuration, small_model, wri
 from spinn.config import resolve
 from spinn.data.prepare import load_corpus
 from spinn.evaluation import plots
+from spinn.learning.objectives.label import Objective, StepResult
+from spinn.learning.objectives.ppo import SampledTrees, surrogate_loss
+from spinn.learning.objectives.reinforce import policy_loss
 from spinn.model.cells import TreeLSTM
 from spinn.model.leaves import LeafLayer, WordEmbedding
 from spinn.model.pair import PairModel
@@ -29,9 +32,6 @@ from spinn.model.tracker import Tracker
 from spinn.model.types import Leaves
 from spinn.training import run
 from spinn.training.log import read_metrics
-from spinn.training.objectives.label import Objective, StepResult
-from spinn.training.objectives.ppo import SampledTrees, surrogate_loss
-from spinn.training.objectives.reinforce import policy_loss
 from spinn.training.run_directory import RunDirectory
 from spinn.transitions import Transition
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TypeVar
 
-from spinn.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError
 
 Item = TypeVar("Item")
 

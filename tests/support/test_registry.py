@@ -6,8 +6,8 @@ import pytest
 
 from spinn import extensions
 from spinn.data.transforms import BATCH_TRANSFORMS, VECTOR_SOURCES
-from spinn.errors import ConfigurationError
-from spinn.registry import Choices, Registry
+from spinn.support.errors import ConfigurationError
+from spinn.support.registry import Choices, Registry
 
 
 def test_items_are_found_by_name_in_the_order_of_registration():

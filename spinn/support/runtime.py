@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spinn.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError
 
 
 def available_cores() -> int:

@@ -13,8 +13,8 @@ import torch
 from torch import nn, optim
 
 from spinn.model.pair import PairModel
-from spinn.options import Group, option
-from spinn.registry import Choices, Registry
+from spinn.support.options import Group, option
+from spinn.support.registry import Choices, Registry
 
 OPTIMIZERS: Registry[type[OptimizerOptions]] = Registry("optimiser")
 """The optimisers that ``--optimizer`` takes, by name."""

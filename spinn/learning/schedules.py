@@ -12,8 +12,8 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from spinn.options import Group, option
-from spinn.registry import Choices, Registry
+from spinn.support.options import Group, option
+from spinn.support.registry import Choices, Registry
 
 SCHEDULES: Registry[type[Schedule]] = Registry("schedule")
 """The schedules that ``--schedule`` takes, by name."""

@@ -2,7 +2,7 @@
 
 A pair's reward is known once it is classified; the transitions of both its sentences earned it. The
 policy's loss has the gradient -(R - b) * grad log p(transitions), an unbiased estimate of the
-gradient of the expected -R for every baseline b of :mod:`spinn.training.objectives.baselines`
+gradient of the expected -R for every baseline b of :mod:`spinn.learning.objectives.baselines`
 except the running mean's deviation, which scales it (Williams 1992; Yogatama et al. 2016 for
 trees).
 """
@@ -15,17 +15,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from spinn.data.batching import Batch
+from spinn.learning.objectives.baselines import Greedy, by_pair, make_baseline
+from spinn.learning.objectives.label import Objective, StepResult, counted, ramp
+from spinn.learning.objectives.ppo import PPOOptions, SampledTrees, surrogate_loss
+from spinn.learning.objectives.teacher import TeacherObjective
 from spinn.model.pair import PairModel, PairOutput
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Leaves, Plan
-from spinn.ops.allreduce import all_sum
-from spinn.options import Condition, Group, option
-from spinn.runtime import evaluation_mode
-from spinn.training.distributed import part_of_mean
-from spinn.training.objectives.baselines import Greedy, by_pair, make_baseline
-from spinn.training.objectives.label import Objective, StepResult, counted, ramp
-from spinn.training.objectives.ppo import PPOOptions, SampledTrees, surrogate_loss
-from spinn.training.objectives.teacher import TeacherObjective
+from spinn.ops.allreduce import all_sum, part_of_mean
+from spinn.support.options import Condition, Group, option
+from spinn.support.runtime import evaluation_mode
 from spinn.trees import WITH_SAMPLED_TREES
 
 

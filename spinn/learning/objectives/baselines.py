@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spinn.model.types import Encoding
-from spinn.training.distributed import mean, part_of_mean
+from spinn.ops.allreduce import mean, part_of_mean
 
 
 class Baseline(nn.Module):

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinn.errors import ConfigurationError
-from spinn.options import Condition, Group, check_ranges, converted, flag_of, option
-from spinn.registry import Registry
+from spinn.support.errors import ConfigurationError
+from spinn.support.options import Condition, Group, check_ranges, converted, flag_of, option
+from spinn.support.registry import Registry
 
 OFTEN = Condition(lambda values: values["mode"] == "slow", "it belongs to --mode slow")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from spinn.training.objectives.label import GumbelOptions, Objective
-from spinn.training.objectives.ppo import PPOOptions
-from spinn.training.objectives.reinforce import ReinforceObjective, ReinforceOptions
-from spinn.training.objectives.teacher import TeacherObjective, TeacherOptions
+from spinn.learning.objectives.label import GumbelOptions, Objective
+from spinn.learning.objectives.ppo import PPOOptions
+from spinn.learning.objectives.reinforce import ReinforceObjective, ReinforceOptions
+from spinn.learning.objectives.teacher import TeacherObjective, TeacherOptions
 
 
 def build_objective(

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from spinn.data.batching import Batch
+from spinn.learning.objectives.label import Objective, StepResult, counted, ramp
 from spinn.model.pair import PairModel
 from spinn.model.types import Encoding, Plan
-from spinn.options import Condition, Group, Values, option
-from spinn.training.distributed import part_of_mean
-from spinn.training.objectives.label import Objective, StepResult, counted, ramp
+from spinn.ops.allreduce import part_of_mean
+from spinn.support.options import Condition, Group, Values, option
 from spinn.trees import (
     TREE_SOURCES,
     WITH_PREDICTED_TREES,

@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spinn.errors import ConfigurationError
-from spinn.registry import Registry
+from spinn.support.errors import ConfigurationError
+from spinn.support.registry import Registry
 
 Field = dataclasses.Field[Any]
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from spinn.errors import SpinnError
+from spinn.support.errors import SpinnError
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spinn.data.batching import DEFAULT_POOL_BATCHES
-from spinn.options import Condition, Group, option
+from spinn.support.options import Condition, Group, option
 
 
 @dataclass(frozen=True)

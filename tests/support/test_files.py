@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from spinn.errors import SpinnError
-from spinn.files import write_json_lines, write_whole, written_folder, written_whole
+from spinn.support.errors import SpinnError
+from spinn.support.files import write_json_lines, write_whole, written_folder, written_whole
 
 
 def test_a_text_is_written(tmp_path: Path) -> None:

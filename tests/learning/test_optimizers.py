@@ -15,11 +15,11 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from spinn.commands.options import add_configuration, configuration_of
 from spinn.config import Configuration, resolve
+from spinn.learning.objectives.label import Objective
+from spinn.learning.optimizers import make_optimizer
+from spinn.learning.schedules import SCHEDULES, Constant, Cosine, LearningRate, Plateau
 from spinn.model.build import build_embedding
 from spinn.model.pair import PairModel
-from spinn.training.objectives.label import Objective
-from spinn.training.optimizers import make_optimizer
-from spinn.training.schedules import SCHEDULES, Constant, Cosine, LearningRate, Plateau
 
 KINDS = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW}
 RL = {"trees": "sampled", "tracker": True, "tracker_size": 3, "baseline": "value"}

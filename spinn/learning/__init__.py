@@ -1,0 +1,1 @@
+"""What a step minimises and how it moves weights: objectives, optimisers, schedules, options."""

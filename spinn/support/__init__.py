@@ -1,0 +1,1 @@
+"""Errors, files, options, registries and the machine: knows nothing of SPINN."""
