@@ -30,16 +30,17 @@ from spinn.model.build import (
     EMBEDDING_GROUP,
     MODEL_GROUP,
     PRETRAINED_GROUP,
+    SPINN_GROUP,
     EmbeddingOptions,
     ModelOptions,
     PretrainedOptions,
+    SPINNOptions,
     build_model,
 )
 from spinn.model.cells import COMPOSITION_GROUP, CompositionOptions
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
 from spinn.model.parser import PARSER_GROUP, ParserOptions
-from spinn.model.spinn import SPINN_GROUP, SPINNOptions
 from spinn.model.tracker import TRACKER_GROUP, TrackerOptions
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import (

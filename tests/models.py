@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from spinn.model.build import EmbeddingOptions, ModelOptions, build_embedding, build_model
+from spinn.model.build import (
+    EmbeddingOptions,
+    ModelOptions,
+    SPINNOptions,
+    build_embedding,
+    build_model,
+)
 from spinn.model.cells import CompositionOptions
 from spinn.model.pair import PairModel
 from spinn.model.parser import ParserOptions
-from spinn.model.spinn import SPINNOptions
 from spinn.model.tracker import TrackerOptions
 
 Group = TypeVar("Group")

@@ -16,11 +16,12 @@ from spinn.model.leaves import LEAF_CONTEXTS, LeafLayer, WordEmbedding
 from spinn.model.pair import PairModel
 from spinn.model.parser import ParsedEncoder, Parser, ParserOptions
 from spinn.model.sequence import BagOfWords, SequenceLSTM
-from spinn.model.spinn import SPINN, SPINNByHeight, SPINNOptions
+from spinn.model.spinn import SPINN, SPINNByHeight
 from spinn.model.tracker import Tracker, TrackerOptions
 from spinn.model.types import Encoder
 from spinn.support.options import Condition, Group, Values, option
 from spinn.support.registry import Choices
+from spinn.trees import WITH_CHOSEN_TREES, WITH_SPINN
 
 NORMS = ("none", "batch", "layer")
 
@@ -62,6 +63,25 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
+class SPINNOptions:
+    """The shift-reduce encoder, SPINN."""
+
+    tracker: bool = option(False, "watch buffer and stack with a tracker LSTM")
+    parser: str = option(
+        "shared",
+        "what chooses transitions: the tracker of the sentence encoder, which shares its words and "
+        "phrases; or a parser with its own, which the loss of labels does not reach",
+        choices=("shared", "own"),
+        when=WITH_CHOSEN_TREES,
+    )
+    engine: str = option(
+        "auto",
+        "how trees are composed: auto for the fastest way, reference for the plain one",
+        choices=("auto", "reference"),
+    )
+
+
+@dataclass(frozen=True)
 class EmbeddingOptions:
     """Word vectors that are not pretrained."""
 
@@ -94,6 +114,7 @@ def _may_have_vectors(values: Values) -> bool:
 
 
 MODEL_GROUP = Group("model", ModelOptions)
+SPINN_GROUP = Group("spinn", SPINNOptions, WITH_SPINN)
 EMBEDDING_GROUP = Group(
     "embedding",
     EmbeddingOptions,

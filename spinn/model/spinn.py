@@ -10,8 +10,6 @@ with Python lists.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
@@ -23,9 +21,7 @@ from spinn.model.tracker import Blind, Tracker
 from spinn.model.types import Encoder, Encoding, Leaves, Plan
 from spinn.ops.heights import Heights
 from spinn.ops.nodes import NodeTable, node_table
-from spinn.support.options import Group, option
 from spinn.transitions import Transition
-from spinn.trees import WITH_CHOSEN_TREES, WITH_SPINN
 
 
 class SPINN(Encoder):
@@ -134,25 +130,3 @@ def pool(pooling: str, nodes: NodeTable, roots: Tensor, phrases: Tensor, words: 
     items = torch.cat([phrases, words]) if pooling == "max-all" else phrases
     items = roots.where(items == nodes.empty, items)
     return nodes.read(items.flatten()).unflatten(0, items.shape).max(dim=0).values
-
-
-@dataclass(frozen=True)
-class SPINNOptions:
-    """The shift-reduce encoder, SPINN."""
-
-    tracker: bool = option(False, "watch buffer and stack with a tracker LSTM")
-    parser: str = option(
-        "shared",
-        "what chooses transitions: the tracker of the sentence encoder, which shares its words and "
-        "phrases; or a parser with its own, which the loss of labels does not reach",
-        choices=("shared", "own"),
-        when=WITH_CHOSEN_TREES,
-    )
-    engine: str = option(
-        "auto",
-        "how trees are composed: auto for the fastest way, reference for the plain one",
-        choices=("auto", "reference"),
-    )
-
-
-SPINN_GROUP = Group("spinn", SPINNOptions, WITH_SPINN)

@@ -11,6 +11,7 @@ from spinn.model.build import (
     EmbeddingOptions,
     ModelOptions,
     PretrainedOptions,
+    SPINNOptions,
     build_embedding,
     build_encoder,
     build_model,
@@ -19,7 +20,7 @@ from spinn.model.cells import CompositionOptions, TreeLSTM
 from spinn.model.gumbel import GumbelTreeLSTM
 from spinn.model.parser import ParsedEncoder, ParserOptions
 from spinn.model.sequence import BagOfWords, SequenceLSTM
-from spinn.model.spinn import SPINN, SPINNByHeight, SPINNOptions
+from spinn.model.spinn import SPINN, SPINNByHeight
 from spinn.model.tracker import Blind, Tracker, TrackerOptions
 
 SIZE, WIDTH = 200, 8
