@@ -10,11 +10,14 @@ import pytest
 import torch
 from machine import alike
 from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.optim import Optimizer
 from toys import silent, small_configuration, small_model
 
+from spinn.config import Configuration
 from spinn.data.prepare import load_corpus
-from spinn.learning.objectives.build import build_objective
 from spinn.learning.optimizers import make_optimizer
+from spinn.model.pair import PairModel
 from spinn.pretrained import load_trained
 from spinn.training import run
 from spinn.training.loop import Interruption, Trainer
@@ -31,6 +34,12 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+def optimizer_of(configuration: Configuration, model: PairModel, objective: nn.Module) -> Optimizer:
+    reinforce = configuration.reinforce
+    rate = None if reinforce is None else reinforce.policy_learning_rate
+    return make_optimizer(configuration.optimizer, model, objective, rate)
+
+
 def to_former(path: Path) -> None:
     """Rewrite the last checkpoint of a run as an earlier version would have written it."""
     opened = RunDirectory.open(path)
@@ -44,8 +53,8 @@ def to_former(path: Path) -> None:
     configuration = opened.configuration()
     corpus = load_corpus(configuration.data)
     model = small_model(configuration, corpus)
-    objective = build_objective(configuration, 2)
-    optimizer = make_optimizer(configuration, model, objective)
+    objective = configuration.build_objective(2)
+    optimizer = optimizer_of(configuration, model, objective)
     encoder = model.encoder
     parts = [model.leaves, encoder.composer, model.classifier, encoder.parser, objective]
     order = {id(p): n for n, p in enumerate(p for part in parts for p in part.parameters())}
@@ -94,7 +103,7 @@ def test_the_state_of_each_parameter_is_found(toy_folder):
     """Each parameter is stamped with its position among the parameters in former order."""
     configuration = small_configuration(toy_folder, **OWN_PARSER)
     model = small_model(configuration, load_corpus(configuration.data))
-    optimizer = make_optimizer(configuration, model, build_objective(configuration, 2))
+    optimizer = optimizer_of(configuration, model, configuration.build_objective(2))
     encoder = model.encoder
     parts = [model.leaves, encoder.composer, model.classifier, encoder.parser]
     former = [parameter for part in parts for parameter in part.parameters()]
