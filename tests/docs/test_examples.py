@@ -15,14 +15,17 @@ from typing import NamedTuple
 
 import pytest
 
+from spinn.config import resolve
 from spinn.data.formats import FORMATS
+from spinn.learning.schedules import SCHEDULES
 from spinn.model.cells import COMPOSITIONS
 from spinn.model.leaves import LEAF_CONTEXTS
+from spinn.training.run import train
 from spinn.trees import TREE_SOURCES
 
 CLONE = Path(__file__).parents[2]
 PAGES = [CLONE / "README.md", *sorted((CLONE / "docs").rglob("*.md"))]
-REGISTRIES: list[dict] = [COMPOSITIONS, LEAF_CONTEXTS, FORMATS, TREE_SOURCES]
+REGISTRIES: list[dict] = [COMPOSITIONS, LEAF_CONTEXTS, FORMATS, TREE_SOURCES, SCHEDULES]
 
 BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n"
@@ -65,19 +68,34 @@ WITH_EXAMPLES = [page for page in PAGES if examples(page.read_text(encoding="utf
 
 
 def test_the_pages_that_must_have_examples_have_them():
-    assert {"algorithm.md", "extending.md"} <= {page.name for page in WITH_EXAMPLES}
+    names = {page.name for page in WITH_EXAMPLES}
+    assert {"README.md", "algorithm.md", "extending.md", "training.md"} <= names
+
+
+def train_first_run() -> None:
+    """Train, in little time, a model where the README's first command leaves its own."""
+    small = {"embedding_size": 8, "classifier_width": 8, "tracker_size": 4, "tensorboard": False}
+    little = {"data": "sample", "epochs": 1, "max_words": 7, "cache": False}
+    place = {"threads": 1, "device": "cpu"}
+    configuration = resolve({"tracker": True, "trees": "sampled"}, small, little, place)
+    train(configuration, Path("runs/rl-spinn-seed1"), lambda line: None)
+
+
+BEFORE = {"README.md": train_first_run}  # what the examples of a page take for granted
 
 
 @pytest.mark.usefixtures("restored_registries")
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
 def test_examples_print_what_the_page_shows(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # examples may write files
+    BEFORE.get(page.name, lambda: None)()
     # A module of its own, since dataclasses look their module up.
     namespace: dict[str, object] = {"__name__": "__main__"}
     for example in examples(page.read_text(encoding="utf-8")):
         printed = io.StringIO()
         # Blank lines in front, so that a traceback names the line of the page.
-        code = compile("\n" * (example.line - 1) + example.code, str(page), "exec")
+        text = "\n" * (example.line - 1) + example.code
+        code = compile(text, str(page), "exec", dont_inherit=True)
         with contextlib.redirect_stdout(printed):
             exec(code, namespace)
         assert printed.getvalue() == example.output, f"{page.name}, line {example.line}"
