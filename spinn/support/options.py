@@ -165,7 +165,13 @@ def flag_of(name: str) -> str:
 
 def type_of(field: Field) -> str:
     """Return the declared type of an option, without ``None``."""
-    return str(field.type).removesuffix(" | None")
+    return _declared(field).removesuffix(" | None")
+
+
+def _declared(field: Field) -> str:
+    """Return the annotation of an option as text, also where annotations are evaluated."""
+    declared: Any = field.type
+    return declared.__name__ if isinstance(declared, type) else str(declared)
 
 
 def default_of(field: Field) -> Any:
@@ -185,7 +191,7 @@ def converted(field: Field, value: Any) -> Any:
 
     """
     base = type_of(field)
-    if value is None and base != str(field.type):
+    if value is None and base != _declared(field):
         return None
     fits = isinstance(value, _TYPES[base]) and (base == "bool" or not isinstance(value, bool))
     if not fits or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):

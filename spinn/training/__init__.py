@@ -1,1 +1,1 @@
-"""Configuration, the training loop, policy learning, checkpoints."""
+"""The training loop, its tasks, logs, checkpoints and processes."""

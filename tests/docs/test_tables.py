@@ -60,7 +60,7 @@ def test_groups_are_present_with_the_flags_named(name, text, condition):
 def test_the_guide_lists_the_layers_that_imports_are_held_to():
     rows = table(CLONE / "CONTRIBUTING.md", "| package | subject |")
     listed = [
-        " : ".join(path.removesuffix(".py").replace("/", ".") for path in CODE.findall(package))
+        " | ".join(path.removesuffix(".py").replace("/", ".") for path in CODE.findall(package))
         for package, _ in rows
     ]
     with open(CLONE / "pyproject.toml", "rb") as stream:

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinn.support.errors import ConfigurationError
-from spinn.support.options import Condition, Group, check_ranges, converted, flag_of, option
+from spinn.support.options import (
+    Condition,
+    Group,
+    check_ranges,
+    converted,
+    flag_of,
+    option,
+    type_of,
+)
 from spinn.support.registry import Registry
 
 OFTEN = Condition(lambda values: values["mode"] == "slow", "it belongs to --mode slow")
@@ -135,3 +143,19 @@ def test_values_have_the_types_of_their_options():
     for name, value in (("word_count", 1.0), ("word_count", True), ("mode", None), ("files", "a")):
         with pytest.raises(ConfigurationError, match=f"The option {name} is .*; it must be of"):
             converted(fields[name], value)
+
+
+def test_types_are_read_from_evaluated_annotations_too():
+    group = dataclasses.make_dataclass(
+        "Evaluated",
+        [
+            ("count", int, option(1, "a number")),
+            ("share", float | None, option(None, "a share")),
+            ("names", list[str], option([], "names")),
+        ],
+    )
+    found = {part.name: type_of(part) for part in dataclasses.fields(group)}
+    assert found == {"count": "int", "share": "float", "names": "list[str]"}
+    count, share, names = dataclasses.fields(group)
+    assert (converted(count, 3), converted(share, None), converted(share, 1)) == (3, None, 1.0)
+    assert converted(names, ["a"]) == ["a"]
