@@ -15,6 +15,7 @@ Nothing here depends on how a model was trained.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ CONFIGURATION = "config.json"
 VOCABULARY = "vocabulary.json"
 WEIGHTS = "weights.safetensors"
 CHECKPOINTS = "checkpoints.json"
+# The names that checkpoints get. A folder from elsewhere could name any other path.
+CHECKPOINT_NAME = re.compile(r"step-\d{8,}(-\d+)?")
 
 
 @dataclass(frozen=True)
@@ -261,15 +264,25 @@ def write_interface(path: Path, interface: Interface) -> None:
 
 
 def checkpoint_names(path: Path) -> dict[str, str]:
-    """Return the names of the ``"best"`` and ``"last"`` checkpoints of a run that exist."""
-    place = path / CHECKPOINTS
+    """Return the names of the ``"best"`` and ``"last"`` checkpoints of a run that exist.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or names anything but a checkpoint.
+
+    """
+    place, remedy = path / CHECKPOINTS, "Train again, or restore the file"
     if not place.is_file():
         return {}
     try:
-        return dict(json.loads(place.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        remedy = "Train again, or restore the file"
+        names = dict(json.loads(place.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise DataError(place, f"it cannot be read ({error})", remedy=remedy) from error
+    for name in names.values():
+        if not isinstance(name, str) or not CHECKPOINT_NAME.fullmatch(name):
+            raise DataError(place, f"{name!r} is not the name of a checkpoint", remedy=remedy)
+    return names
 
 
 def checkpoint_folder(path: Path, checkpoint: str) -> Path:
@@ -278,7 +291,7 @@ def checkpoint_folder(path: Path, checkpoint: str) -> Path:
     Raises
     ------
     SpinnError
-        If there is none yet.
+        If there is none yet, or it is a link.
 
     """
     names = checkpoint_names(path)
@@ -287,7 +300,11 @@ def checkpoint_folder(path: Path, checkpoint: str) -> Path:
             f"{path}: the run has no {checkpoint} checkpoint yet. Train longer; if it has "
             "ended, repeat the command that started it, and it starts again."
         )
-    return path / "checkpoints" / names[checkpoint]
+    folder = path / "checkpoints"
+    for place in (folder, folder / names[checkpoint]):
+        if place.is_symlink():
+            raise DataError(place, "it is a link", remedy="Copy the folder it points to here")
+    return folder / names[checkpoint]
 
 
 def weights_file(path: Path, checkpoint: str) -> Path:

@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import json
 import pickle
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +114,10 @@ class RunDirectory:
             If it cannot be written; earlier checkpoints are kept.
 
         """
-        place = _unused(self.path / "checkpoints" / f"step-{step:08d}")
+        folder = self.path / "checkpoints"
+        if folder.is_symlink():
+            raise DataError(folder, "it is a link", remedy="Copy the folder it points to here")
+        place = _unused(folder / f"step-{step:08d}")
         name = place.name
         try:
             with written_folder(place) as scratch:
@@ -129,9 +131,7 @@ class RunDirectory:
                 f"{place}: the checkpoint cannot be written ({error}). Earlier checkpoints "
                 f"are kept; free some space and continue with --resume {self.path}."
             ) from error
-        for other in (self.path / "checkpoints").iterdir():
-            if other.name not in names.values():
-                shutil.rmtree(other, ignore_errors=True)
+        _remove_checkpoints(folder, keep=names.values())
 
     def checkpoint(self, which: str) -> Path:
         """Return the folder of the ``"best"`` or the ``"last"`` checkpoint.
@@ -208,8 +208,25 @@ def _clear(path: Path) -> None:
     """Remove the files of a run that ended before its first checkpoint."""
     for name in (pretrained.CONFIGURATION, pretrained.VOCABULARY, "metrics.jsonl"):
         (path / name).unlink(missing_ok=True)
-    for name in ("checkpoints", "tensorboard"):
-        shutil.rmtree(path / name, ignore_errors=True)
+    _remove_checkpoints(path / "checkpoints")
+    logs = path / "tensorboard"
+    if not logs.is_symlink():
+        for file in logs.glob("events.out.tfevents.*"):
+            file.unlink(missing_ok=True)
+
+
+def _remove_checkpoints(folder: Path, keep: Collection[str] = ()) -> None:
+    """Remove checkpoints, and nothing else: no other name, no link, no file of another kind."""
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for place in folder.iterdir():
+        name = pretrained.CHECKPOINT_NAME.fullmatch(place.name)
+        if name is None or place.name in keep or place.is_symlink() or not place.is_dir():
+            continue
+        with suppress(OSError):  # the folder stays if it has other files
+            for file in (pretrained.WEIGHTS, TRAINING_STATE):
+                (place / file).unlink(missing_ok=True)
+            place.rmdir()
 
 
 def _unused(place: Path) -> Path:

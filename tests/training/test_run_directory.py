@@ -421,3 +421,62 @@ def test_fixed_word_vectors_travel_with_the_model(toy_folder, tmp_path):
     embedding = loaded.model.leaves.embedding
     assert embedding(word).tolist() == [[3.5, -1.0, 2.0]]
     assert 0 < len(embedding.trained) < len(loaded.vocabulary)
+
+
+# Files of others.
+
+
+def test_saving_removes_checkpoints_and_nothing_else(place, model, tmp_path):
+    """A backup, a link, a file, and a checkpoint with a file of another kind are all kept."""
+    place.save(1, model, {}, best=True)
+    checkpoints, outside = place.path / "checkpoints", tmp_path / "outside"
+    shutil.copytree(checkpoints / "step-00000001", checkpoints / "my-backup")
+    shutil.copytree(checkpoints / "step-00000001", outside)
+    (checkpoints / "step-00000007").symlink_to(outside)
+    (checkpoints / "step-00000008").write_text("a file")
+    (checkpoints / "step-00000009").mkdir()
+    (checkpoints / "step-00000009" / "notes.txt").write_text("mine")
+    place.save(2, model, {}, best=True)
+    kept = {"my-backup", "step-00000002", "step-00000007", "step-00000008", "step-00000009"}
+    assert set(folders(place)) == kept
+    assert len(list(outside.iterdir())) == len(list((checkpoints / "my-backup").iterdir())) == 2
+    assert (checkpoints / "step-00000009" / "notes.txt").read_text() == "mine"
+
+
+def test_a_run_that_starts_again_keeps_files_of_others(toy_folder, place, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "events.out.tfevents.1").write_text("of another run")
+    (place.path / "tensorboard").symlink_to(outside)
+    (place.path / "checkpoints" / "notes").mkdir()
+    configuration = small_configuration(toy_folder)
+    corpus = load_corpus(configuration.data)
+    RunDirectory.create(place.path, configuration, interface_of(corpus))
+    assert (outside / "events.out.tfevents.1").is_file()
+    assert folders(place) == ["notes"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../elsewhere", "/etc", "my-backup", "step-1", "", ".", None, ["step-00000001"]]
+)
+def test_names_that_are_not_those_of_checkpoints_are_refused(damaged, name):
+    names = json.loads((damaged / "checkpoints.json").read_text())
+    (damaged / "checkpoints.json").write_text(json.dumps(names | {"best": name}))
+    before = sorted(damaged.rglob("*"))
+    with pytest.raises(DataError, match="is not the name of a checkpoint"):
+        load_trained(damaged)
+    with pytest.raises(DataError, match="is not the name of a checkpoint"):
+        run.resume(damaged, silent)
+    assert sorted(damaged.rglob("*")) == before
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_checkpoints_behind_links_are_refused(damaged, tmp_path, whole):
+    linked = damaged / "checkpoints"
+    if not whole:
+        linked /= json.loads((damaged / "checkpoints.json").read_text())["best"]
+    linked.rename(tmp_path / "outside")
+    linked.symlink_to(tmp_path / "outside")
+    for act in (lambda: load_trained(damaged), lambda: run.resume(damaged, silent)):
+        with pytest.raises(DataError, match="it is a link"):
+            act()
