@@ -12,7 +12,8 @@ python=python3
 flags=()
 if [ "${1:-}" = --dry-run ]; then
     shift
-    base=$(command -v python3.12 || command -v python3)
+    base=python3
+    python3.12 --version > /dev/null 2>&1 && base=python3.12
     environment=$(mktemp -d)
     trap 'rm -rf "$environment"' EXIT
     "$base" -m venv "$environment"
