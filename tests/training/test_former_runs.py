@@ -10,7 +10,7 @@ import pytest
 import torch
 from machine import alike
 from safetensors.torch import load_file, save_file
-from toys import silent, small_configuration, small_model
+from toys import small_configuration, small_model
 
 from spinn.data.prepare import load_corpus
 from spinn.learning.objectives.build import build_objective
@@ -65,7 +65,7 @@ def to_former(path: Path) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_a_former_run_continues_exactly(toy_folder, tmp_path, monkeypatch, name):
     configuration = small_configuration(toy_folder, **{**OWN_PARSER, **CASES[name]}, log_steps=1)
-    run.train(configuration, tmp_path / "whole", silent)
+    run.train(configuration, tmp_path / "whole")
     step = Trainer._step
 
     def stopping(self: Trainer, *arguments: Any) -> dict[str, float]:
@@ -76,9 +76,9 @@ def test_a_former_run_continues_exactly(toy_folder, tmp_path, monkeypatch, name)
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_step", stopping)
         with pytest.raises(Interruption):
-            run.train(configuration, tmp_path / "part", silent)
+            run.train(configuration, tmp_path / "part")
     to_former(tmp_path / "part")
-    run.resume(tmp_path / "part", silent)
+    run.resume(tmp_path / "part")
     whole, part = (load_trained(tmp_path / one, "last") for one in ("whole", "part"))
     expected = whole.model.state_dict()
     for weight, value in part.model.state_dict().items():
