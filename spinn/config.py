@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -177,9 +177,9 @@ class Configuration:
         """Return the same run computed elsewhere, by some of the options of :data:`PLACE`."""
         return dataclasses.replace(self, training=dataclasses.replace(self.training, **place))
 
-    def with_corpus_named(self, say: Callable[[str], None] = lambda line: None) -> Configuration:
+    def with_corpus_named(self) -> Configuration:
         """Return the same run with its corpus named, even if it is the default."""
-        return dataclasses.replace(self, data=named(self.data, say))
+        return dataclasses.replace(self, data=named(self.data))
 
     @property
     def source(self) -> TreeSource | None:

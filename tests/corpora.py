@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from messages import messages
 
 from spinn.data.corpus import Corpus
 from spinn.data.options import CorpusOptions, VectorOptions
@@ -46,9 +47,9 @@ def load(
     options: CorpusOptions, vectors: Path | None = None, *, induce: bool = False
 ) -> tuple[Corpus, list[str]]:
     """Load a corpus with the vectors of a file, if one is given; return it with the messages."""
-    lines: list[str] = []
     given = None if vectors is None else VectorOptions(str(vectors), induce_vectors=induce)
-    return load_corpus(options, lines.append, given), lines
+    with messages() as lines:
+        return load_corpus(options, given), lines
 
 
 def was_read(lines: list[str]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from toys import FORMS, silent, small_configuration, small_model, write_corpus, write_expressions
+from toys import FORMS, small_configuration, small_model, write_corpus, write_expressions
 
 from spinn import pretrained
 from spinn.data.examples import SENTENCE
@@ -79,7 +79,7 @@ def test_a_model_of_single_sentences_is_loaded_as_one(tmp_path):
 
 
 def test_the_folder_of_a_run_is_one_of_a_model(folder, tmp_path):
-    run.train(small_configuration(folder, epochs=1), tmp_path / "run", silent)
+    run.train(small_configuration(folder, epochs=1), tmp_path / "run")
     trained = load_trained(tmp_path / "run", "last")
     save_trained(trained, tmp_path / "model")
     assert same_weights(trained, load_trained(tmp_path / "model"))

@@ -121,7 +121,3 @@ def one_batch(configuration: Configuration, source: TreeSource | None, size: int
     corpus = load_corpus(configuration.data)
     batcher = Batcher(corpus.sets["train"], source, batch_size=size, seed=3)
     return next(iter(batcher.batches())).to(DEVICE)
-
-
-def silent(line: str) -> None:
-    """Take a line meant for the person."""

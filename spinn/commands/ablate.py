@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinn.commands.main import say
 from spinn.commands.options import add_configuration, given_options
 from spinn.support.errors import ConfigurationError
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from spinn.studies.expansion import ExpandedStudy
     from spinn.studies.launcher import Outcome
     from spinn.studies.study import Study
+
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,26 +83,30 @@ def run(namespace: argparse.Namespace) -> int:
             return 130
         failed = {one.run.path: one.reason for one in outcomes if one.state == "failed"}
         if len(failed) == len(outcomes):
-            say("All runs failed, so there is no table. Fix the cause and repeat the command.")
+            logger.error(
+                "All runs failed, so there is no table. Fix the cause and repeat the command."
+            )
             return 1
     notes = study.header.remarks() if study.header is not None else ()
     table = write_overview(expanded, output, namespace.against, failed, notes)
     print(table.markdown(), end="")
-    say(f"Table (.md, .csv, .tex) and figures: {output}")
+    logger.info(f"Table (.md, .csv, .tex) and figures: {output}")
     return 1 if failed else 0
 
 
 def _train(study: ExpandedStudy, output: Path, jobs: int) -> list[Outcome]:
-    """Complete all runs; if they are stopped, say how to continue."""
+    """Complete all runs; if they are stopped, log how to continue."""
     from spinn.studies.expansion import save_expanded
     from spinn.studies.runner import run_all
 
     save_expanded(study, output)
-    say(f"Rows: {len(study.rows)}, seeds: {len(study.seeds)}; writing to {output}")
-    outcomes = run_all(study.runs(output), jobs, say)
+    logger.info(f"Rows: {len(study.rows)}, seeds: {len(study.seeds)}; writing to {output}")
+    outcomes = run_all(study.runs(output), jobs)
     if any(outcome.state == "stopped" for outcome in outcomes):
         done = sum(outcome.state == "done" for outcome in outcomes)
-        say(f"Stopped; {done} of {len(outcomes)} runs are done. Repeat the command to continue.")
+        logger.info(
+            f"Stopped; {done} of {len(outcomes)} runs are done. Repeat the command to continue."
+        )
     return outcomes
 
 

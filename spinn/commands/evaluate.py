@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 from pathlib import Path
 
-from spinn.commands.main import say
 from spinn.commands.options import add_reading, at_least
 from spinn.trees import TREE_SOURCES
+
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +109,7 @@ def run(namespace: argparse.Namespace) -> int:
         seed=namespace.seed,
     )
     if result.unlabelled:
-        say(f"{result.unlabelled:,} without a gold label skipped")
+        logger.info(f"{result.unlabelled:,} without a gold label skipped")
     print(format_scores(result.scores, result.evaluation))
     if namespace.output is not None:
         write_json_lines(evaluation_records(result, trained.labels), namespace.output)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
-from spinn.commands.main import say
 from spinn.generators import listops, logic
 from spinn.generators.sample import corpus as sample
+
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +53,7 @@ def _add_number(parser: argparse.ArgumentParser, flag: str, default: int | None,
 def run(namespace: argparse.Namespace) -> int:
     """Generate a corpus; return the exit status."""
     output, seed = namespace.output, namespace.seed
-    say("Generating; the default sizes take up to two minutes.")
+    logger.info("Generating; the default sizes take up to two minutes.")
     if namespace.corpus == "sample":
         sample.generate(output, seed, {split: getattr(namespace, split) for split in sample.SIZES})
     elif namespace.corpus == "listops":
@@ -59,5 +61,5 @@ def run(namespace: argparse.Namespace) -> int:
         listops.generate(output, seed, sizes, namespace.max_depth, namespace.max_length)
     else:
         logic.generate(output, seed, namespace.largest, namespace.pairs)
-    say(f"Written: {output}")
+    logger.info(f"Written: {output}")
     return 0

@@ -14,6 +14,7 @@ from typing import Any
 
 from spinn import __version__
 from spinn.support.errors import SpinnError, of_system
+from spinn.support.logs import printed_messages
 
 COMMANDS = {
     "train": "train and test a model",
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with _processes():
+        with printed_messages(), _processes():
             return _run(given)
     except SpinnError as error:
         return _report(error)
@@ -39,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader of the output has exited; print nothing more
         return 1
     except KeyboardInterrupt:
-        _print_error("stopped.")
-        return 130
+        return _report("stopped.", 130)
 
 
 def _processes() -> AbstractContextManager[None]:
@@ -57,16 +57,11 @@ def _is_distributed() -> bool:
     return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
-def _report(error: SpinnError) -> int:
-    """Print the message of an error; return the exit status."""
-    _print_error(str(error))
-    return 2
-
-
-def _print_error(line: str) -> None:
-    """Print a line to stderr, in rank 0 only."""
+def _report(error: object, status: int = 2) -> int:
+    """Print the message of an error to stderr, in rank 0 only; return the exit status."""
     if not _is_distributed() or os.environ["RANK"] == "0":
-        print(f"spinn: {line}", file=sys.stderr)
+        print(f"spinn: {error}", file=sys.stderr)
+    return status
 
 
 def _run(given: list[str]) -> int:
@@ -102,11 +97,3 @@ def _load(name: str) -> Any:
     from importlib import import_module
 
     return import_module(f"spinn.commands.{name}")
-
-
-def say(line: str) -> None:
-    """Print a line to stderr immediately, without disturbing a progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(line, file=sys.stderr)
-    sys.stderr.flush()

@@ -7,12 +7,14 @@ on the result (``--trees gold``).
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
-from spinn.commands.main import say
 from spinn.commands.options import add_reading
 from spinn.data.formats.snli import INFERENCE_LABELS
 from spinn.support.errors import ConfigurationError, SpinnError
+
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +65,7 @@ def run(namespace: argparse.Namespace) -> int:
     for path, target in targets.items():
         examples, _ = read_files([path], format, predictor.labels, predictor.kind, unlabelled=True)
         write_json_lines(snli_rows(predictor.parse_examples(examples)), target)
-        say(f"Written: {target} ({len(examples):,} pairs)")
+        logger.info(f"Written: {target} ({len(examples):,} pairs)")
     return 0
 
 

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
-from spinn.commands.main import say
 from spinn.commands.options import add_group
 from spinn.data.options import DATA_GROUP, VECTORS_GROUP
+
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +32,10 @@ def run(namespace: argparse.Namespace) -> int:
     if namespace.output.exists() and not (namespace.output / "corpus.json").is_file():
         raise SpinnError(f"{namespace.output}: this is not a prepared corpus; name a new folder.")
     configuration = resolve(given_options(namespace))
-    corpus = load_corpus(configuration.data, say, configuration.vectors)
+    corpus = load_corpus(configuration.data, configuration.vectors)
     try:
         corpus.save(namespace.output)
     except OSError as error:
         raise SpinnError(f"{namespace.output}: it cannot be written ({error.strerror}).") from error
-    say(f"Prepared: {namespace.output}. Train from it with --data {namespace.output}.")
+    logger.info(f"Prepared: {namespace.output}. Train from it with --data {namespace.output}.")
     return 0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
-from spinn.commands.main import say
 from spinn.commands.options import add_configuration, configuration_of, given_options
 from spinn.config import PLACE
 from spinn.support.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,11 +43,11 @@ def run(namespace: argparse.Namespace) -> int:
             return 0
     try:
         if namespace.resume is not None:
-            runs.resume(namespace.resume, say, given_options(namespace))
+            runs.resume(namespace.resume, given_options(namespace))
         else:
-            runs.train(configuration, namespace.output, say)
+            runs.train(configuration, namespace.output)
     except Interruption as stopped:
-        say(f"Stopped and saved. Go on with: python train.py --resume {stopped}")
+        logger.info(f"Stopped and saved. Go on with: python train.py --resume {stopped}")
         return 130
     return 0
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from spinn.data.corpus import VERSION, Corpus
-from spinn.data.find import Say
 from spinn.data.options import CorpusOptions
 from spinn.support.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 
 def cache_key(
@@ -42,7 +44,7 @@ def _stamp(path: Path) -> list[Any]:
     return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 
 
-def load_cached(place: Path, options: CorpusOptions, say: Say) -> Corpus | None:
+def load_cached(place: Path, options: CorpusOptions) -> Corpus | None:
     """Return the cached corpus in a folder; ``None`` if there is none or it is damaged."""
     if not (place / "corpus.json").is_file():
         return None
@@ -50,13 +52,13 @@ def load_cached(place: Path, options: CorpusOptions, say: Say) -> Corpus | None:
         # Older files lack the format; it is part of the key.
         return replace(Corpus.load(place), format=options.format)
     except DataError:
-        say(f"The cache at {place} cannot be read; preparing the corpus again.")
+        logger.warning(f"The cache at {place} cannot be read; preparing the corpus again.")
         return None
 
 
-def save_cached(corpus: Corpus, place: Path, say: Say) -> None:
+def save_cached(corpus: Corpus, place: Path) -> None:
     """Write a corpus to a folder of the cache, if it is writable."""
     try:
         corpus.save(place)
     except OSError as error:
-        say(f"The prepared corpus could not be cached ({error}); continuing without.")
+        logger.warning(f"The prepared corpus could not be cached ({error}); continuing without.")

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import hashlib
 import http.client
+import logging
 import os
 import shutil
 import ssl
@@ -29,6 +30,8 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from spinn.data.archives import ARCHIVES, Archive
 from spinn.support.errors import ConfigurationError, SpinnError
+
+logger = logging.getLogger(__name__)
 
 _TIMEOUT = 30.0  # seconds without data from the server
 _CHUNK = 2**20  # bytes
@@ -277,28 +280,23 @@ class _Progress:
     def __init__(self, part: Path, present: int, total: int | None) -> None:
         self._name, self._present, self._total = part.stem, present, total
         self._tenths = 10 * present // total if total else 0
-        self._bar = None
-        if sys.stderr.isatty():
-            self._bar = tqdm(
-                desc=self._name, initial=present, total=total, unit="B", unit_scale=True
-            )
+        look = {"unit": "B", "unit_scale": True, "disable": not sys.stderr.isatty()}
+        self._bar = tqdm(desc=self._name, initial=present, total=total, **look)
 
     def __enter__(self) -> _Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
 
     def update(self, count: int) -> None:
         """Add downloaded bytes."""
         self._present += count
-        if self._bar is not None:
-            self._bar.update(count)
-        elif self._total and 10 * self._present // self._total > self._tenths:
+        self._bar.update(count)
+        if self._bar.disable and self._total and 10 * self._present // self._total > self._tenths:
             self._tenths = 10 * self._present // self._total
             done, total = self._present / 1e6, self._total / 1e6
-            print(f"{self._name}: {done:,.1f} of {total:,.1f} MB", file=sys.stderr, flush=True)
+            logger.info(f"{self._name}: {done:,.1f} of {total:,.1f} MB")
 
 
 # Unpacking.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from spinn.data import download
 from spinn.data.options import SPLITS, CorpusOptions
 from spinn.support.errors import ConfigurationError, SpinnError
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 _PATTERNS = {
     "train": ("*train*",),
@@ -21,10 +21,6 @@ _PATTERNS = {
 _ENDINGS = (".jsonl", ".tsv", ".txt", ".json")
 
 
-def silent(line: str) -> None:
-    """Ignore a message."""
-
-
 def data_directory(options: CorpusOptions) -> Path:
     """Return the data folder; the default is the checkout's if there is none in the current one."""
     given = Path(options.data_directory)
@@ -32,20 +28,23 @@ def data_directory(options: CorpusOptions) -> Path:
     return default if not given.is_dir() and options.data_directory == "data" else given
 
 
-def named(options: CorpusOptions, say: Say = silent) -> CorpusOptions:
-    """Return the options with the default corpus named explicitly.
+def named(options: CorpusOptions, level: int = logging.DEBUG) -> CorpusOptions:
+    """Return the options with the default corpus named explicitly; log the bundled one at a level.
 
     The default depends on what is on disk, which may change; the corpus of a run must not.
     """
     if options.data is not None or options.train or options.dev or options.test:
         return options
-    on_disk = _has_snli(data_directory(options))
-    if not on_disk:
-        say("SNLI is not on disk: using the bundled corpus data/sample (--data snli fetches SNLI).")
-    return replace(options, data="snli" if on_disk else "sample")
+    if _has_snli(data_directory(options)):
+        return replace(options, data="snli")
+    message = (
+        "SNLI is not on disk: using the bundled corpus data/sample (--data snli fetches SNLI)."
+    )
+    logger.log(level, message)
+    return replace(options, data="sample")
 
 
-def find_files(options: CorpusOptions, directory: Path, say: Say = silent) -> dict[str, list[Path]]:
+def find_files(options: CorpusOptions, directory: Path) -> dict[str, list[Path]]:
     """Return the files of each set; ``directory`` is the data folder.
 
     Raises
@@ -61,7 +60,7 @@ def find_files(options: CorpusOptions, directory: Path, say: Say = silent) -> di
                 "--data and --train/--dev/--test exclude each other; give one."
             )
         return {split: files for split, files in explicit.items() if files} | options.further
-    name = named(options, say).data
+    name = named(options).data
     assert name is not None
     if name in ("snli", "multinli"):
         official = download.corpus_files(name, directory)

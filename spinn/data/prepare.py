@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,25 +11,23 @@ from spinn.data import readers
 from spinn.data.cache import cache_key, load_cached, save_cached
 from spinn.data.corpus import Corpus
 from spinn.data.dataset import DatasetBuilder, PairDataset
-from spinn.data.find import Say, data_directory, find_files, find_vectors, silent
+from spinn.data.find import data_directory, find_files, find_vectors, named
 from spinn.data.formats import FORMATS, Format, detect_format
 from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.transforms import VECTOR_SOURCES
 from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors, choose_words
 from spinn.support.errors import ConfigurationError, DataError
 
+logger = logging.getLogger(__name__)
 
-def load_corpus(
-    options: CorpusOptions, say: Say = silent, vectors: VectorOptions | None = None
-) -> Corpus:
+
+def load_corpus(options: CorpusOptions, vectors: VectorOptions | None = None) -> Corpus:
     """Return the requested corpus, from the cache if possible.
 
     Parameters
     ----------
     options
         What to read.
-    say
-        Called with messages for the user.
     vectors
         Pretrained vectors, if any.
 
@@ -38,30 +37,30 @@ def load_corpus(
         If files are missing or cannot be read.
 
     """
-    corpus = _load(options, vectors, say)
+    corpus = _load(options, vectors)
     for note in corpus.notes:
-        say(note)
+        logger.info(note)
     return corpus
 
 
-def _load(options: CorpusOptions, vectors: VectorOptions | None, say: Say) -> Corpus:
+def _load(options: CorpusOptions, vectors: VectorOptions | None) -> Corpus:
     if options.prepared is not None:
-        say(f"Prepared corpus: {options.prepared}")
+        logger.info(f"Prepared corpus: {options.prepared}")
         return Corpus.load(options.prepared)
     directory = data_directory(options)
-    files = find_files(options, directory, say)
+    files = find_files(named(options, logging.INFO), directory)
     vector_file = None if vectors is None else find_vectors(vectors.vectors, directory)
     source = None if vectors is None else vectors.source
     key = cache_key(options, files, vector_file, induced=source is not None)
     place = directory / "cache" / key
     if options.cache:
-        cached = load_cached(place, options, say)
+        cached = load_cached(place, options)
         if cached is not None:
             return cached
     vector_cache = directory / "cache" / "vectors"
-    corpus = _prepare(options, files, vector_file, vector_cache, source, say)
+    corpus = _prepare(options, files, vector_file, vector_cache, source)
     if options.cache:
-        save_cached(corpus, place, say)
+        save_cached(corpus, place)
     return corpus
 
 
@@ -71,7 +70,6 @@ def _prepare(
     vector_file: Path | None,
     vector_cache: Path,
     source: str | None,
-    say: Say,
 ) -> Corpus:
     """Read the files, choose the vocabulary and numericalise."""
     if source is not None and "train" not in files:
@@ -83,7 +81,7 @@ def _prepare(
     unparsed: dict[str, list[Any] | None] = {}
     notes: list[str] = []
     for split, paths in files.items():
-        say(f"Reading {', '.join(str(path) for path in paths)}")
+        logger.info(f"Reading {', '.join(str(path) for path in paths)}")
         builders[split] = DatasetBuilder(labels, lower=options.lower, kind=format.kind)
         unparsed[split], note = _read(builders[split], paths, options.format, labels)
         notes.append(f"{split}: {note}")
@@ -93,7 +91,7 @@ def _prepare(
     sets = {split: builder.build(vocabulary) for split, builder in builders.items()}
     vectors = None
     if table is not None:
-        vectors = _vectors(source, vocabulary, table, sets, say)
+        vectors = _vectors(source, vocabulary, table, sets)
     notes.append(_vocabulary_note(vocabulary, vectors, sets))
     return Corpus(vocabulary, vectors, labels, sets, unparsed, notes, options.format)
 
@@ -132,16 +130,12 @@ def _words(
 
 
 def _vectors(
-    source: str | None,
-    vocabulary: Vocabulary,
-    table: VectorTable,
-    sets: dict[str, PairDataset],
-    say: Say,
+    source: str | None, vocabulary: Vocabulary, table: VectorTable, sets: dict[str, PairDataset]
 ) -> WordVectors:
     """Return the vectors of the vocabulary, from the registered source if one is requested."""
     if source is None:
         return table.of(vocabulary.words)
-    say("Inducing the vectors of words that have none")
+    logger.info("Inducing the vectors of words that have none")
     return VECTOR_SOURCES.find(source)(vocabulary.words, table, sets["train"])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,17 +103,13 @@ class Measurement:
         )
 
 
-def measure(
-    path: Path, log: Callable[[str], None], place: Mapping[str, Any] | None = None
-) -> Measurement:
+def measure(path: Path, place: Mapping[str, Any] | None = None) -> Measurement:
     """Evaluate the best model of a trained run on dev and all test sets, and store the predictions.
 
     Parameters
     ----------
     path
         The folder of the run.
-    log
-        Called with each line of progress.
     place
         Options of :data:`PLACE` to use instead of the run's own.
 
@@ -126,7 +122,7 @@ def measure(
     trained = load_trained(path)
     configuration = trained.configuration.moved(place or {})
     set_threads(configuration.training.threads)
-    corpus = load_training_corpus(configuration, log)
+    corpus = load_training_corpus(configuration)
     kind = (trained.vocabulary.words, trained.labels, trained.kind)
     if kind != (corpus.vocabulary.words, corpus.labels, corpus.kind):
         raise SpinnError(

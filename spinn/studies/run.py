@@ -6,7 +6,6 @@ sets are stored (:mod:`spinn.studies.measurement`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -58,7 +57,7 @@ def run_state(path: Path) -> RunState:
     return RunState.DONE if done else RunState.TRAINED
 
 
-def perform(configuration: Configuration, path: Path, log: Callable[[str], None]) -> None:
+def perform(configuration: Configuration, path: Path) -> None:
     """Complete a run from its current state.
 
     Raises
@@ -72,11 +71,11 @@ def perform(configuration: Configuration, path: Path, log: Callable[[str], None]
     state = run_state(path)
     place = configuration.place
     if state is RunState.NEW:
-        training.train(configuration, path, log)
+        training.train(configuration, path)
     elif state is RunState.BEGUN:
-        training.resume(path, log, place)
+        training.resume(path, place)
     if state is not RunState.DONE:
-        measure(path, log, place)
+        measure(path, place)
 
 
 def check_folders(runs: list[Run]) -> None:

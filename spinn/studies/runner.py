@@ -6,8 +6,8 @@ are asked to stop with SIGTERM, on which the training loop writes a checkpoint.
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from spinn.studies.launcher import Outcome, RunProcess, visible_gpus
@@ -16,12 +16,11 @@ from spinn.support.errors import SpinnError
 from spinn.support.runtime import available_cores, stopped_by
 from spinn.training.run import load_training_corpus
 
-Log = Callable[[str], None]
-
+logger = logging.getLogger(__name__)
 _INTERVAL = 0.1  # seconds between polls of the processes
 
 
-def run_all(runs: list[Run], jobs: int, log: Log) -> list[Outcome]:
+def run_all(runs: list[Run], jobs: int) -> list[Outcome]:
     """Complete all runs, ``jobs`` at a time.
 
     Ctrl-C (or SIGTERM) asks the active runs to save and exit; a second one kills them.
@@ -33,8 +32,6 @@ def run_all(runs: list[Run], jobs: int, log: Log) -> list[Outcome]:
     jobs
         Number of concurrent processes. They share the processor's threads and are distributed over
         the GPUs if there are several.
-    log
-        Called with each line of progress.
 
     Returns
     -------
@@ -49,15 +46,15 @@ def run_all(runs: list[Run], jobs: int, log: Log) -> list[Outcome]:
     check_folders(runs)
     left = [run for run in runs if run.state is not RunState.DONE]
     if len(left) < len(runs):
-        log(f"{len(runs) - len(left)} of {len(runs)} runs are done already.")
+        logger.info(f"{len(runs) - len(left)} of {len(runs)} runs are done already.")
     if min(jobs, len(left)) > 1:
-        _cache_corpora(left, log)
-    pool = _Pool(left, jobs, log)
+        _cache_corpora(left)
+    pool = _Pool(left, jobs)
     pool.work()
     return [pool.outcomes.get(run.path, Outcome(run, "done")) for run in runs]
 
 
-def _cache_corpora(runs: list[Run], log: Log) -> None:
+def _cache_corpora(runs: list[Run]) -> None:
     """Write each corpus to the cache once, before several processes would all do so."""
     seen = []
     for run in runs:
@@ -65,7 +62,7 @@ def _cache_corpora(runs: list[Run], log: Log) -> None:
         if options.cache and options.prepared is None and options not in seen:
             seen.append(options)
             try:
-                load_training_corpus(run.configuration, log)
+                load_training_corpus(run.configuration)
             except SpinnError:
                 continue  # each run that uses this corpus will fail with the reason
 
@@ -73,8 +70,8 @@ def _cache_corpora(runs: list[Run], log: Log) -> None:
 class _Pool:
     """A fixed number of slots for processes, and the runs that wait for one."""
 
-    def __init__(self, left: list[Run], jobs: int, log: Log) -> None:
-        self._waiting, self._total, self._log = list(left), len(left), log
+    def __init__(self, left: list[Run], jobs: int) -> None:
+        self._waiting, self._total = list(left), len(left)
         self._slots: list[RunProcess | None] = [None] * max(1, min(jobs, len(left)))
         # Independent of how many runs are left: the number of threads changes the rounding of sums.
         self._threads = max(1, available_cores() // jobs)
@@ -106,7 +103,9 @@ class _Pool:
         for process in filter(None, self._slots):
             process.stop(at_once=self._asked > 1)
         if self._asked == 1:
-            self._log("Stopping: each run saves first. Press Ctrl-C again to stop without saving.")
+            logger.info(
+                "Stopping: each run saves first. Press Ctrl-C again to stop without saving."
+            )
 
     def _fill(self) -> None:
         for slot, process in enumerate(self._slots):
@@ -114,7 +113,7 @@ class _Pool:
                 run = self._waiting.pop(0)
                 number = self._total - len(self._waiting)
                 state = "resuming" if run.state is RunState.BEGUN else "starting"
-                self._log(f"[{number}/{self._total}] {run.name}: {state}")
+                logger.info(f"[{number}/{self._total}] {run.name}: {state}")
                 self._start(slot, run)
 
     def _start(self, slot: int, run: Run) -> None:
@@ -134,7 +133,7 @@ class _Pool:
                 continue
             ended = process.process.poll() is not None
             for line in process.new_lines():
-                self._log(f"{process.run.name}: {line}")
+                logger.info(f"{process.run.name}: {line}")
             if ended:
                 self._note(process.outcome(asked=bool(self._asked)))
                 self._slots[slot] = None
@@ -142,4 +141,4 @@ class _Pool:
     def _note(self, outcome: Outcome) -> None:
         self.outcomes[outcome.run.path] = outcome
         reason = f": {outcome.reason}" if outcome.reason else "."
-        self._log(f"{outcome.run.name}: {outcome.state}{reason}")
+        logger.info(f"{outcome.run.name}: {outcome.state}{reason}")

@@ -17,6 +17,7 @@ from pathlib import Path
 from spinn.config import Configuration
 from spinn.studies.run import perform
 from spinn.support.errors import SpinnError
+from spinn.support.logs import printed_messages
 from spinn.training.loop import Interruption
 
 # Exit statuses.
@@ -35,18 +36,15 @@ def main() -> int:
     to_launcher, sys.stdout = sys.stdout, sys.stderr
     threading.Thread(target=_stop_with_launcher, daemon=True).start()
     try:
-        perform(Configuration.of_dict(order["configuration"]), Path(order["path"]), _log)
+        with printed_messages():
+            perform(Configuration.of_dict(order["configuration"]), Path(order["path"]))
     except (Interruption, KeyboardInterrupt):
         return STOPPED
     except SpinnError as error:
-        _log(str(error))
-        print(error, file=to_launcher, flush=True)
+        for stream in (sys.stderr, to_launcher):
+            print(error, file=stream, flush=True)
         return FAILED
     return 0
-
-
-def _log(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _stop_with_launcher() -> None:

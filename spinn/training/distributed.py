@@ -15,6 +15,7 @@ do not communicate.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -107,6 +108,18 @@ def _silent_unless_first() -> Iterator[None]:
         return
     with open(os.devnull, "w") as null, redirect_stdout(null), redirect_stderr(null):
         yield
+
+
+@contextmanager
+def logging_in_first() -> Iterator[None]:
+    """Discard the package's messages in ranks other than 0 within the block."""
+    logger = logging.getLogger("spinn")
+    before = logger.level
+    logger.setLevel(before if is_first() else logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def own_device(device: torch.device) -> torch.device:

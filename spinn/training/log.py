@@ -7,6 +7,7 @@ example for a tracking service.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import write_whole
 
+logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Figures = dict[str, float]
 LINE_SECONDS = 20.0  # between plain progress lines
@@ -87,44 +89,26 @@ class TensorBoard:
 
 
 class Log:
-    """The reports of a run; a rank other than 0 has no loggers and shows nothing.
+    """The reports of a run: figures to loggers, and progress if INFO messages are enabled."""
 
-    Parameters
-    ----------
-    loggers
-        Where figures go.
-    say
-        Called with lines for the user.
-    shows
-        Whether to show progress.
-
-    """
-
-    def __init__(
-        self, loggers: Sequence[Logger], say: Callable[[str], None], *, shows: bool = True
-    ) -> None:
-        self._loggers, self.say, self._shows = list(loggers), say, shows
+    def __init__(self, loggers: Sequence[Logger]) -> None:
+        self._loggers = list(loggers)
 
     def write(self, kind: str, step: int, figures: Figures, **others: Any) -> None:
         """Send figures to all loggers; ``others`` are parts of the record alone."""
         rounded = {name: round(value, 6) for name, value in figures.items()}
         seconds = others.pop("seconds")
         record = {"kind": kind, **others, "step": step, **rounded, "seconds": round(seconds, 2)}
-        for logger in self._loggers:
-            logger.write(kind, step, figures, record)
+        for each in self._loggers:
+            each.write(kind, step, figures, record)
 
     def close(self) -> None:
         """Close all loggers."""
-        for logger in self._loggers:
-            logger.close()
+        for each in self._loggers:
+            each.close()
 
     def progress(
-        self,
-        items: Iterator[Item],
-        name: str,
-        done: int,
-        count: int,
-        state: Callable[[], str],
+        self, items: Iterator[Item], name: str, done: int, count: int, state: Callable[[], str]
     ) -> Iterator[Item]:
         """Yield items and show progress: a bar on a terminal, a line now and then elsewhere.
 
@@ -140,33 +124,18 @@ class Log:
             Returns loss, accuracy and speed as text.
 
         """
-        if not self._shows:
-            yield from items
-        elif sys.stderr.isatty():
-            yield from self._bar(items, name, done, count, state)
-        else:
-            yield from self._lines(items, name, done, count, state)
-
-    def _bar(
-        self, items: Iterator[Item], name: str, done: int, count: int, state: Callable[[], str]
-    ) -> Iterator[Item]:
-        shown: dict[str, Any] = {"unit": "batch", "leave": False, "dynamic_ncols": True}
-        with tqdm(total=count, initial=done, desc=name, **shown) as bar:
-            for item in items:
+        has_bar = sys.stderr.isatty() and logger.isEnabledFor(logging.INFO)
+        look: dict[str, Any] = {"unit": "batch", "leave": False, "dynamic_ncols": True}
+        with tqdm(total=count, initial=done, desc=name, disable=not has_bar, **look) as bar:
+            shown, first = time.monotonic(), name.startswith("epoch 1/") and done == 0
+            for number, item in enumerate(items, done + 1):
                 yield item
-                bar.set_postfix_str(state(), refresh=False)
-                bar.update()
-
-    def _lines(
-        self, items: Iterator[Item], name: str, done: int, count: int, state: Callable[[], str]
-    ) -> Iterator[Item]:
-        shown = time.monotonic()
-        first = name.startswith("epoch 1/") and done == 0
-        for number, item in enumerate(items, done + 1):
-            yield item
-            if first or time.monotonic() - shown > LINE_SECONDS:
-                self.say(f"{name}, batch {number}/{count}: {state()}")
-                shown, first = time.monotonic(), False
+                if has_bar:
+                    bar.set_postfix_str(state(), refresh=False)
+                    bar.update()
+                elif first or time.monotonic() - shown > LINE_SECONDS:
+                    logger.info(f"{name}, batch {number}/{count}: {state()}")
+                    shown, first = time.monotonic(), False
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

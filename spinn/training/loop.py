@@ -7,6 +7,7 @@ share of every batch; rank 0 logs, saves and evaluates.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from contextlib import closing
@@ -25,6 +26,8 @@ from spinn.training.log import Log
 from spinn.training.run_directory import RunDirectory
 from spinn.training.state import Progress, TrainingState
 from spinn.training.task import Task
+
+logger = logging.getLogger(__name__)
 
 
 class Interruption(Exception):  # noqa: N818 - not an error
@@ -45,7 +48,7 @@ class Trainer:
     run
         The folder of the run.
     log
-        Where figures and messages go.
+        Where figures and progress go.
 
     """
 
@@ -89,7 +92,7 @@ class Trainer:
             while self.progress.epoch < self.options.epochs:
                 waited = self.progress.epoch - self.progress.best_epoch
                 if self.options.patience and waited >= self.options.patience:
-                    self.log.say(f"No better dev accuracy for {waited} epochs; stopping early.")
+                    logger.info(f"No better dev accuracy for {waited} epochs; stopping early.")
                     break
                 self._epoch()
 
@@ -196,7 +199,7 @@ class Trainer:
         """Evaluate, report, and return the score."""
         figures = self.task.evaluate()
         self._write("dev", figures, count)
-        self.log.say(
+        logger.info(
             f"epoch {self.progress.epoch}/{self.options.epochs}: train "
             f"{self.task.summary(averages)}; dev {self.task.summary(figures)}"
         )
@@ -212,4 +215,4 @@ class Trainer:
         if self._stop_asked:
             raise KeyboardInterrupt
         self._stop_asked = True
-        self.log.say("Stopping after this step; press Ctrl-C again to stop without saving.")
+        logger.info("Stopping after this step; press Ctrl-C again to stop without saving.")

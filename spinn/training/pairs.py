@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -28,6 +29,8 @@ from spinn.training import distributed
 from spinn.training.task import Task, Update
 from spinn.trees import TreeSource, tree_source
 
+logger = logging.getLogger(__name__)
+
 
 class PairTask(Task[Batch]):
     """A pair model, its corpus and its objective.
@@ -40,22 +43,14 @@ class PairTask(Task[Batch]):
         With a training and a development set.
     model
         The model, on its device.
-    say
-        Called with lines for the user.
 
     """
 
     model: PairModel
     objective: Objective
 
-    def __init__(
-        self,
-        configuration: Configuration,
-        corpus: Corpus,
-        model: PairModel,
-        say: Callable[[str], None],
-    ) -> None:
-        self.configuration, self.corpus, self.model, self._say = configuration, corpus, model, say
+    def __init__(self, configuration: Configuration, corpus: Corpus, model: PairModel) -> None:
+        self.configuration, self.corpus, self.model = configuration, corpus, model
         self.unit = kind_with(model.sides).unit
         self.device = next(model.parameters()).device
         self.objective = configuration.build_objective(model.sides).to(self.device)
@@ -107,7 +102,7 @@ class PairTask(Task[Batch]):
         curriculum, reinforce = self.configuration.example_shares, self.configuration.reinforce
         if curriculum is not None and epoch < curriculum.epochs:
             data, rows = self.corpus.sets["train"], self._taught.rows(epoch)
-            self._say(
+            logger.info(
                 f"Epoch {epoch + 1} reads {len(rows):,} of {len(data):,} {self.unit}: "
                 f"those of up to {data.longest[rows].max()} words a sentence."
             )
@@ -120,7 +115,7 @@ class PairTask(Task[Batch]):
     def _freeze_parser(self) -> None:
         """Parse the training set once, and follow these trees from now on."""
         data, precision = self.corpus.sets["train"], self.configuration.training.precision
-        self._say("Freezing the parser; parsing the training set with it.")
+        logger.info("Freezing the parser; parsing the training set with it.")
         trees = (
             Inference(self.model, self.configuration.source, precision=precision).parse(data).trees
         )

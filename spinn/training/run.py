@@ -7,8 +7,9 @@ initialised, all its processes call it and train one model together.
 from __future__ import annotations
 
 import json
+import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from spinn.config import Configuration
 from spinn.data.corpus import Corpus
 from spinn.data.dataset import PairDataset
 from spinn.data.examples import SENTENCE
+from spinn.data.find import named
 from spinn.data.prepare import load_corpus
 from spinn.data.transforms import BATCH_TRANSFORMS
 from spinn.evaluation.evaluate import evaluate_trained
@@ -40,10 +42,11 @@ from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
 from spinn.training.run_directory import RunDirectory, claimed
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 
-def train(configuration: Configuration, output: Path | None, say: Say) -> dict[str, Any]:
+@distributed.logging_in_first()
+def train(configuration: Configuration, output: Path | None) -> dict[str, Any]:
     """Train a new model and test it.
 
     Parameters
@@ -53,18 +56,15 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
     output
         The folder of the run; by default a new one under ``runs``. The files of a run that ended
         there before its first checkpoint are removed.
-    say
-        Called with lines for the user.
 
     Returns
     -------
     The results, as written to ``results.json``.
 
     """
-    say = _for_all(say)
-    configuration = configuration.with_corpus_named(say)
+    configuration = replace(configuration, data=named(configuration.data, logging.INFO))
     device = distributed.together(lambda: _prepare_machine(configuration))
-    corpus = distributed.in_turn(lambda: load_training_corpus(configuration, say))
+    corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
     _check_vectors(configuration, corpus)
     path = distributed.on_first(lambda: output or new_run_path(configuration))
     with _claimed_by_first(path):
@@ -72,42 +72,40 @@ def train(configuration: Configuration, output: Path | None, say: Say) -> dict[s
         run = distributed.on_first(lambda: RunDirectory.create(path, configuration, interface))
         torch.manual_seed(configuration.training.seed)
         model = _build(configuration, corpus).to(device)
-        say(
+        logger.info(
             f"{configuration.form}: {count_parameters(model):,} weights "
             f"({count_parameters(model.encoder):,} in the encoder), on {_place(device)}; "
             f"writing to {path}"
         )
-        task = PairTask(configuration, corpus, model, say)
-        return _finish(_trainer(task, run, say), task, say)
+        task = PairTask(configuration, corpus, model)
+        return _finish(_trainer(task, run), task)
 
 
-def resume(path: Path, say: Say, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
+@distributed.logging_in_first()
+def resume(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Continue an interrupted run exactly as it would have continued without the interruption.
 
     Parameters
     ----------
     path
         The folder of the run.
-    say
-        Called with lines for the user.
     place
         Options of :data:`PLACE` that replace the run's own.
 
     """
-    say = _for_all(say)
     run = distributed.on_first(lambda: RunDirectory.open(path))
     with _claimed_by_first(path):
         configuration = distributed.on_first(run.configuration).moved(place or {})
         device = distributed.together(lambda: _prepare_machine(configuration))
-        corpus = distributed.in_turn(lambda: load_training_corpus(configuration, say))
+        corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
         distributed.on_first(lambda: _check_vocabulary(run, corpus))
         model = _build(configuration, corpus).to(device)
-        task = PairTask(configuration, corpus, model, say)
-        trainer = _trainer(task, run, say)
+        task = PairTask(configuration, corpus, model)
+        trainer = _trainer(task, run)
         trainer.resume()
         done = trainer.progress
-        say(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
-        return _finish(trainer, task, say)
+        logger.info(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
+        return _finish(trainer, task)
 
 
 @contextmanager
@@ -129,15 +127,15 @@ def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
         )
 
 
-def load_training_corpus(configuration: Configuration, say: Say) -> Corpus:
+def load_training_corpus(configuration: Configuration) -> Corpus:
     """Load the corpus, and check that it has the sets and the trees that training requires."""
-    corpus = load_corpus(configuration.data, say, configuration.vectors)
+    corpus = load_corpus(configuration.data, configuration.vectors)
     for split in ("train", "dev"):
         if split not in corpus.sets:
             raise ConfigurationError(f"There is no {split} set; name its files with --{split}.")
     limit = configuration.training.max_words
     if limit is not None:
-        corpus = _shortened(corpus, limit, say)
+        corpus = _shortened(corpus, limit)
     source, teacher = configuration.source, configuration.teacher_source
     if source is not None and source.needs_parse:
         for split in corpus.sets:
@@ -170,7 +168,7 @@ def _check_vectors(configuration: Configuration, corpus: Corpus) -> None:
             )
 
 
-def _shortened(corpus: Corpus, limit: int, say: Say) -> Corpus:
+def _shortened(corpus: Corpus, limit: int) -> Corpus:
     """Remove training examples with a sentence of more words than the limit."""
     data = corpus.sets["train"]
     short = data.take(np.flatnonzero(data.longest <= limit))
@@ -179,7 +177,7 @@ def _shortened(corpus: Corpus, limit: int, say: Say) -> Corpus:
             f"--max-words {limit} leaves nothing to train on; the shortest example has "
             f"{data.longest.min()} words."
         )
-    say(
+    logger.info(
         f"Training on {len(short):,} of {len(data):,} {data.kind.unit}: "
         f"those of up to {limit} words a sentence."
     )
@@ -201,11 +199,6 @@ def new_run_path(configuration: Configuration) -> Path:
     while path.exists():
         path, number = base.with_name(f"{base.name}-{number}"), number + 1
     return path
-
-
-def _for_all(say: Say) -> Say:
-    """Return what logs lines in the first process and ignores them in the others."""
-    return say if distributed.is_first() else lambda line: None
 
 
 def _prepare_machine(configuration: Configuration) -> torch.device:
@@ -232,7 +225,7 @@ def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
     return configuration.build_model(embedding, len(corpus.labels), corpus.kind.count)
 
 
-def _trainer(task: PairTask, run: RunDirectory, say: Say) -> Trainer:
+def _trainer(task: PairTask, run: RunDirectory) -> Trainer:
     """Set up the loop, with the loggers of rank 0."""
     options, schedule = task.configuration.training, task.configuration.schedule
     loggers: list[Logger] = []
@@ -240,16 +233,16 @@ def _trainer(task: PairTask, run: RunDirectory, say: Say) -> Trainer:
         loggers.append(MetricsFile(run.metrics, run.path))
         if options.tensorboard:
             loggers.append(TensorBoard(run.path / "tensorboard"))
-    return Trainer(task, options, schedule, run, Log(loggers, say, shows=distributed.is_first()))
+    return Trainer(task, options, schedule, run, Log(loggers))
 
 
-def _finish(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
+def _finish(trainer: Trainer, task: PairTask) -> dict[str, Any]:
     """Train to the end, then test the best weights, and write results and a plot."""
     trainer.train()
-    return distributed.on_first(lambda: _results(trainer, task, say))
+    return distributed.on_first(lambda: _results(trainer, task))
 
 
-def _results(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
+def _results(trainer: Trainer, task: PairTask) -> dict[str, Any]:
     from spinn.evaluation.plots import plot_learning_curve  # the plotting library loads slowly
 
     run, configuration = trainer.run, task.configuration
@@ -265,7 +258,7 @@ def _results(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
         if split != "train":
             place = results if split in ("dev", "test") else also
             place[split] = _score(best, dataset)
-            say(_summary(split, place[split]))
+            logger.info(_summary(split, place[split]))
     if also:
         results["also"] = also
     try:
@@ -278,7 +271,7 @@ def _results(trainer: Trainer, task: PairTask, say: Say) -> dict[str, Any]:
     title = f"{configuration.form}, seed {configuration.training.seed}"
     plot_learning_curve(read_metrics(run.metrics), run.path / "learning_curve.png", title)
     minutes, seconds = divmod(math.ceil(trainer.progress.seconds), 60)
-    say(f"Trained for {minutes} min {seconds} s. Results, plot and checkpoints: {run.path}")
+    logger.info(f"Trained for {minutes} min {seconds} s. Results, plot and checkpoints: {run.path}")
     return results
 
 

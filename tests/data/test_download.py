@@ -6,6 +6,7 @@ import errno
 import gzip
 import hashlib
 import io
+import logging
 import os
 import shutil
 import socket
@@ -111,14 +112,13 @@ def contents(directory: Path) -> dict[str, bytes]:
 FILES = {Path(name).name: content for name, content in MEMBERS.items()}
 
 
-def test_success_leaves_just_the_files(tmp_path, server, offer, capsys):
+def test_success_leaves_just_the_files(tmp_path, server, offer, caplog):
     directory = tmp_path / "data" / "toy"
-    paths = ensure("toy", directory)
+    with caplog.at_level(logging.INFO, "spinn"):
+        paths = ensure("toy", directory)
     assert paths == [directory / "train.jsonl", directory / "dev.jsonl"]
     assert contents(directory) == FILES
-    assert (
-        "toy_1.0.zip: 0.0 of 0.0 MB" in capsys.readouterr().err
-    )  # plain lines, as it is no terminal
+    assert "toy_1.0.zip: 0.0 of 0.0 MB" in caplog.messages  # plain lines, as it is no terminal
 
 
 def test_of_two_that_want_the_same_at_once_one_downloads_it(tmp_path, server, offer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -112,12 +113,14 @@ def test_logic_as_a_folder(real_data):
     assert {split: len(paths) for split, paths in found.items()} == {"train": 7, "test": 7}
 
 
-def test_what_is_read_by_default_is_named_once_and_for_all(tmp_path, monkeypatch):
+def test_what_is_read_by_default_is_named_once_and_for_all(tmp_path, monkeypatch, caplog):
     options = CorpusOptions(data_directory=str(tmp_path))
-    lines: list[str] = []
-    chosen = named(options, lines.append)
+    with caplog.at_level(logging.INFO, "spinn"):
+        assert named(options).data == "sample"
+        assert not caplog.messages
+        chosen = named(options, logging.INFO)
     assert chosen.data == "sample"
-    assert "SNLI is not on disk" in lines[0]
+    assert "SNLI is not on disk" in caplog.messages[0]
     monkeypatch.setattr("spinn.data.find._has_snli", lambda directory: True)
     assert named(options).data == "snli"
     assert named(chosen) == chosen

@@ -14,7 +14,6 @@ from machine import DEVICE
 from torch import Tensor, nn
 from toys import (
     one_batch,
-    silent,
     small_configuration,
     small_model,
     write_corpus,
@@ -145,9 +144,9 @@ def test_a_new_leaf_context_is_trained_like_the_others(tmp_path, context, encode
 @pytest.mark.usefixtures("registered")
 def test_a_context_of_pairs_is_refused_where_sentences_are_alone(tmp_path):
     folder = write_expressions(tmp_path)
-    load_training_corpus(small_configuration(folder, leaf_context="first-word"), silent)
+    load_training_corpus(small_configuration(folder, leaf_context="first-word"))
     with pytest.raises(ConfigurationError, match="--leaf-context swapped reads"):
-        load_training_corpus(small_configuration(folder, leaf_context="swapped"), silent)
+        load_training_corpus(small_configuration(folder, leaf_context="swapped"))
 
 
 @pytest.mark.usefixtures("registered")

@@ -14,7 +14,7 @@ from machine import DEVICE, alike, examples
 from safetensors.torch import load_file
 from test_reinforce import Pair, forced, gradient, toy_model
 from torch import Tensor
-from toys import FORMS, one_batch, silent, small_configuration, small_model, write_corpus
+from toys import FORMS, one_batch, small_configuration, small_model, write_corpus
 
 from spinn.config import resolve
 from spinn.data.prepare import load_corpus
@@ -278,7 +278,7 @@ def test_a_parser_finds_the_best_trees_in_fewer_batches_than_with_reinforce():
 def weights_after_one_step(folder: Path, path: Path, **options: Any) -> dict[str, Tensor]:
     still = {"epochs": 1, "schedule": "constant"}
     options = {**FORMS["RL-SPINN"], **DROPOUT, **still, **options}
-    run.train(small_configuration(folder, **options), path, silent)
+    run.train(small_configuration(folder, **options), path)
     assert RunDirectory.open(path).training_state()["progress"]["step"] == 1
     return load_file(RunDirectory.open(path).checkpoint("last") / "weights.safetensors")
 
@@ -316,7 +316,7 @@ def test_metrics_tell_how_many_trees_are_clipped(toy_folder, tmp_path, monkeypat
     monkeypatch.setattr(plots, "plot_learning_curve", lambda *arguments: None)
     path, ppo = tmp_path / "run", {"policy_updates": 4, "policy_clip": 0.05}
     options = {**FORMS["RL-SPINN"], "parser": parser, **ppo, "learning_rate": 0.05}
-    run.train(small_configuration(toy_folder, **options), path, silent)
+    run.train(small_configuration(toy_folder, **options), path)
     shares = [
         line["clipped"]
         for line in read_metrics(RunDirectory.open(path).metrics)

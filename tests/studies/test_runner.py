@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import shutil
 import signal
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toys import SMALL, silent
+from messages import messages
+from toys import SMALL
 
 from spinn.config_files import load_configuration
 from spinn.studies import launcher, runner
@@ -45,7 +47,7 @@ def made(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ex
     rows: dict[str, dict[str, Any]] = {"RL": TRACKER, "LSTM": {"encoder": "lstm"}}
     expanded = study(toy_folder, rows, (1, 2))
     for one in expanded.runs(output):
-        perform(one.configuration, one.path, silent)
+        perform(one.configuration, one.path)
     return expanded, output
 
 
@@ -125,13 +127,13 @@ def test_the_overview_names_missing_runs(copied):
         comparison_row(expanded, "LTSM")
 
 
-def test_done_runs_are_skipped_without_a_process(copied, monkeypatch):
+def test_done_runs_are_skipped_without_a_process(copied, monkeypatch, caplog):
     expanded, output = copied
     monkeypatch.setattr(runner, "RunProcess", None)  # starting one would fail
-    lines: list[str] = []
-    outcomes = run_all(expanded.runs(output), 2, lines.append)
+    with caplog.at_level(logging.INFO, "spinn"):
+        outcomes = run_all(expanded.runs(output), 2)
     assert [outcome.state for outcome in outcomes] == ["done"] * 4
-    assert lines == ["4 of 4 runs are done already."]
+    assert caplog.messages == ["4 of 4 runs are done already."]
 
 
 @pytest.mark.parametrize("predictions", ["missing", "of an earlier version"])
@@ -144,7 +146,7 @@ def test_a_trained_run_is_only_measured(copied, predictions):
         np.savez(one.path / FILE_NAME, version=np.array(1))
     assert run_state(one.path) is RunState.TRAINED
     metrics = (one.path / "metrics.jsonl").stat().st_mtime_ns
-    perform(one.configuration, one.path, silent)
+    perform(one.configuration, one.path)
     assert (one.path / "metrics.jsonl").stat().st_mtime_ns == metrics
     after = load(one.path / FILE_NAME)
     np.testing.assert_array_equal(after.sets["test"].predicted, before.sets["test"].predicted)
@@ -157,12 +159,12 @@ class _PowerCutError(Exception):
 def broken_at(beginning: str, one: Run) -> None:
     """Perform a run until it logs a line with this beginning."""
 
-    def say(line: str) -> None:
+    def cut(line: str) -> None:
         if line.startswith(beginning):
             raise _PowerCutError
 
-    with pytest.raises(_PowerCutError):
-        perform(one.configuration, one.path, say)
+    with pytest.raises(_PowerCutError), messages(cut):
+        perform(one.configuration, one.path)
 
 
 @pytest.mark.parametrize(
@@ -173,8 +175,8 @@ def test_an_interrupted_run_resumes_to_the_same_result(made, tmp_path, beginning
     one = expanded.runs(tmp_path)[0]
     broken_at(beginning, one)
     assert run_state(one.path) is state
-    lines: list[str] = []
-    perform(one.configuration, one.path, lines.append)
+    with messages() as lines:
+        perform(one.configuration, one.path)
     assert any(line.startswith("Resuming") for line in lines) == (state is RunState.BEGUN)
     mine, whole = load(one.path / FILE_NAME), load(output / one.name / FILE_NAME)
     np.testing.assert_array_equal(mine.sets["dev"].predicted, whole.sets["dev"].predicted)
@@ -193,7 +195,7 @@ def test_a_run_is_not_measured_if_its_data_changed(copied, tmp_path):
     words["words"][-1] += "x"
     (one.path / "vocabulary.json").write_text(json.dumps(words))
     with pytest.raises(SpinnError, match="vocabulary is not that of the training files"):
-        perform(one.configuration, one.path, silent)
+        perform(one.configuration, one.path)
 
 
 def test_runs_of_another_configuration_are_rejected(made, toy_folder):
@@ -212,8 +214,8 @@ def test_a_failure_is_reported_and_does_not_stop_other_runs(toy_folder, tmp_path
         "bag": {"encoder": "bow"},
     }
     expanded = study(toy_folder, rows)
-    lines: list[str] = []
-    lost, done = run_all(expanded.runs(tmp_path / "out"), 2, lines.append)
+    with messages() as lines:
+        lost, done = run_all(expanded.runs(tmp_path / "out"), 2)
     assert lost.state == "failed"
     assert "there is no such folder" in lost.reason
     assert "log.txt" in lost.reason
@@ -236,23 +238,22 @@ def test_ctrl_c_saves_active_runs_and_the_next_call_resumes_them(toy_folder, tmp
     }
     runs = study(toy_folder, rows).runs(tmp_path)
 
-    def say(line: str) -> None:
+    def interrupt(line: str) -> None:
         if line.startswith("long-seed1: epoch 2/"):
             signal.raise_signal(signal.SIGINT)
 
-    outcomes = run_all(runs, 1, say)
+    with messages(interrupt):
+        outcomes = run_all(runs, 1)
     assert [outcome.state for outcome in outcomes] == ["stopped", "stopped"]
     assert [run_state(one.path) for one in runs] == [RunState.BEGUN, RunState.NEW]
     assert "Stopping after this step" in (runs[0].path / "log.txt").read_text()
-    lines: list[str] = []
 
     def stop(line: str) -> None:
-        lines.append(line)
         if line.startswith("Resuming"):
             raise _PowerCutError
 
-    with pytest.raises(_PowerCutError):
-        resume(runs[0].path, stop)
+    with pytest.raises(_PowerCutError), messages(stop):
+        resume(runs[0].path)
 
 
 def test_gpus_are_distributed_only_if_there_are_several(monkeypatch):
@@ -278,7 +279,7 @@ def test_processes_share_the_threads_unless_the_run_sets_them(toy_folder, tmp_pa
     monkeypatch.setattr(runner, "available_cores", lambda: 7)
     rows: dict[str, dict[str, Any]] = {"shared": {"threads": 0}, "set": {"threads": 2}}
     runs = study(toy_folder, rows).runs(tmp_path)
-    assert [one.state for one in run_all(runs, 2, silent)] == ["done", "done"]
+    assert [one.state for one in run_all(runs, 2)] == ["done", "done"]
     saved = [load_configuration(one.path / "config.json") for one in runs]
     assert [one.training.threads for one in saved] == [3, 2]
 
@@ -294,7 +295,7 @@ def test_the_number_of_threads_does_not_depend_on_the_remaining_runs(
     }
     runs = study(toy_folder, rows).runs(tmp_path)
     for left in (runs[:1], runs):
-        run_all(left, 2, silent)
+        run_all(left, 2)
     saved = [load_configuration(one.path / "config.json") for one in runs]
     assert [one.training.threads for one in saved] == [2, 2]
 
@@ -309,7 +310,8 @@ def test_the_reason_of_a_failure_is_not_taken_from_a_shared_log(toy_folder, tmp_
             log.write("epoch 2/6: from the other process\n")
             log.flush()
 
-        (outcome,) = run_all([one], 1, chat)
+        with messages(chat):
+            (outcome,) = run_all([one], 1)
     assert outcome.state == "failed"
     assert "another process is training this run" in outcome.reason
     assert "epoch" not in outcome.reason
@@ -348,8 +350,8 @@ def test_a_run_is_resumed_on_the_device_of_the_command(copied, monkeypatch):
     (one.path / FILE_NAME).unlink()
     check_folders([one])
     with pytest.raises(SpinnError, match="GPU"):
-        resume(one.path, silent)
-    perform(one.configuration.moved({"device": "cpu"}), one.path, silent)
+        resume(one.path)
+    perform(one.configuration.moved({"device": "cpu"}), one.path)
     assert run_state(one.path) is RunState.DONE
 
 
@@ -362,10 +364,10 @@ def test_a_run_of_another_process_is_not_touched(made, tmp_path):
     (path / "metrics.jsonl").write_text("one line\n")
     with claimed(path):
         with pytest.raises(SpinnError, match=r"begun: another process is training this run"):
-            perform(one.configuration, path, silent)
+            perform(one.configuration, path)
         assert (path / "metrics.jsonl").read_text() == "one line\n"
         assert (path / "config.json").exists()
-    perform(one.configuration, path, silent)
+    perform(one.configuration, path)
     assert run_state(path) is RunState.DONE
 
 

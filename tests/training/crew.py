@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from toys import silent, small_configuration
+from toys import small_configuration
 
 from spinn.commands.main import main
 from spinn.config import Configuration
@@ -97,7 +97,7 @@ def on_cpu(folder: Path, **options: Any) -> Configuration:
 
 def train(folder: Path, path: Path, options: dict[str, Any]) -> None:
     with distributed.joined():
-        run.train(on_cpu(folder, **options), path, silent)
+        run.train(on_cpu(folder, **options), path)
 
 
 def _threads() -> list[str]:
@@ -109,7 +109,7 @@ def _threads() -> list[str]:
 def train_in_turn(folder: Path, runs: list[tuple[Path, dict[str, Any]]]) -> None:
     with distributed.joined():
         for path, options in runs:
-            run.train(on_cpu(folder, **options), path, silent)
+            run.train(on_cpu(folder, **options), path)
     assert not any("gloo" in name for name in _threads())  # they might abort the process later
 
 
@@ -121,7 +121,7 @@ def train_greedily(folder: Path, runs: list[tuple[Path, dict[str, Any]]]) -> Non
 
 def resume(path: Path) -> None:
     with distributed.joined():
-        run.resume(path, silent)
+        run.resume(path)
 
 
 def command(folder: Path, arguments: list[str], prepare: Callable[..., None] | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ from crew import (
 )
 from safetensors.torch import load_file
 from torch import Tensor
-from toys import FORMS, silent, write_corpus, write_expressions
+from toys import FORMS, write_corpus, write_expressions
 
 from spinn.commands.main import main
 from spinn.data.batching import Batcher
@@ -135,7 +136,7 @@ def test_processes_train_the_model_that_one_would(toy_folder, uneven, tmp_path, 
     all_well(count, train_in_turn, folder, runs)
     for path, options in runs:
         alone = tmp_path / "alone" / path.name
-        run.train(on_cpu(folder, **options), alone, silent)
+        run.train(on_cpu(folder, **options), alone)
         assert_same_to_rounding(alone, path)
         results, expected = (json.loads((p / "results.json").read_text()) for p in (path, alone))
         assert results["test"]["loss"] == pytest.approx(expected["test"]["loss"], abs=1e-5)
@@ -172,7 +173,7 @@ def test_sentences_of_one_word_leave_no_process_waiting(tmp_path):
     all_well(3, train_in_turn, folder, runs)
     for path, options in runs[:2]:
         alone = tmp_path / "alone" / path.name
-        run.train(on_cpu(folder, **options), alone, silent)
+        run.train(on_cpu(folder, **options), alone)
         assert_same_to_rounding(alone, path)
 
 
@@ -217,9 +218,9 @@ def test_processes_update_a_policy_as_one_would(uneven, tmp_path, monkeypatch):
     monkeypatch.setattr(TransitionPolicy, "sample", TransitionPolicy.argmax)
     for path, options in runs:
         alone, once = tmp_path / "alone" / path.name, tmp_path / "once" / path.name
-        run.train(on_cpu(uneven, **options), alone, silent)
+        run.train(on_cpu(uneven, **options), alone)
         assert_same_to_rounding(alone, path, atol=1e-5)
-        run.train(on_cpu(uneven, **{**options, "policy_updates": 1}), once, silent)
+        run.train(on_cpu(uneven, **{**options, "policy_updates": 1}), once)
         score = next(name for name in stored(path) if name.endswith("tracker.score.bias"))
         assert not torch.allclose(stored(once)[score], stored(path)[score], atol=1e-3)
 
@@ -237,12 +238,12 @@ def interrupted(folder: Path, path: Path, count: int, **options: Any) -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_run_of_three_processes_is_resumed_by_others(uneven, tmp_path, count):
     options = SAME["teacher"]
-    run.train(on_cpu(uneven, **options), tmp_path / "alone", silent)
+    run.train(on_cpu(uneven, **options), tmp_path / "alone")
     path = tmp_path / "run"
     interrupted(uneven, path, 3, **options)
     assert RunDirectory.open(path).training_state()["progress"]["step"] == 8
     if count == 1:
-        run.resume(path, silent)
+        run.resume(path)
     else:
         all_well(count, resume, path)
     assert_same_to_rounding(tmp_path / "alone", path)
@@ -367,6 +368,23 @@ def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ConfigurationError, match="There are 2 processes and 1 GPUs"):
         distributed.own_device(torch.device("cuda"))
+
+
+@pytest.mark.usefixtures("_two_processes")
+def test_only_the_first_process_logs(monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "spinn")
+    logger = logging.getLogger("spinn.training.run")
+
+    @distributed.logging_in_first()
+    def log(line: str) -> None:
+        logger.warning(line)
+
+    log("of rank 1")
+    assert not caplog.messages
+    monkeypatch.setattr(distributed, "rank", lambda: 0)
+    log("of rank 0")
+    assert caplog.messages == ["of rank 0"]
+    assert logging.getLogger("spinn").level == logging.INFO
 
 
 def test_processes_share_the_threads_of_a_machine(monkeypatch):

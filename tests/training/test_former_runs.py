@@ -12,7 +12,7 @@ from machine import alike
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim import Optimizer
-from toys import silent, small_configuration, small_model
+from toys import small_configuration, small_model
 
 from spinn.config import Configuration
 from spinn.data.prepare import load_corpus
@@ -74,7 +74,7 @@ def to_former(path: Path) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_a_former_run_continues_exactly(toy_folder, tmp_path, monkeypatch, name):
     configuration = small_configuration(toy_folder, **{**OWN_PARSER, **CASES[name]}, log_steps=1)
-    run.train(configuration, tmp_path / "whole", silent)
+    run.train(configuration, tmp_path / "whole")
     step = Trainer._step
 
     def stopping(self: Trainer, *arguments: Any) -> dict[str, float]:
@@ -85,9 +85,9 @@ def test_a_former_run_continues_exactly(toy_folder, tmp_path, monkeypatch, name)
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_step", stopping)
         with pytest.raises(Interruption):
-            run.train(configuration, tmp_path / "part", silent)
+            run.train(configuration, tmp_path / "part")
     to_former(tmp_path / "part")
-    run.resume(tmp_path / "part", silent)
+    run.resume(tmp_path / "part")
     whole, part = (load_trained(tmp_path / one, "last") for one in ("whole", "part"))
     expected = whole.model.state_dict()
     for weight, value in part.model.state_dict().items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import shutil
 import signal
@@ -17,9 +18,10 @@ import numpy as np
 import pytest
 import torch
 from machine import DEVICE, EXACT, alike
+from messages import messages
 from safetensors.torch import load_file
 from torch import Tensor
-from toys import FORMS, SMALL, silent, small_configuration, write_corpus, write_expressions
+from toys import FORMS, SMALL, small_configuration, write_corpus, write_expressions
 
 from spinn import pretrained
 from spinn.config import Configuration, resolve
@@ -101,7 +103,7 @@ def whole(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callabl
     def trained(name: str) -> Path:
         if name not in done:
             done[name] = base / name.replace(" ", "-")
-            run.train(small_configuration(toy_folder, **RESUMED[name]), done[name], silent)
+            run.train(small_configuration(toy_folder, **RESUMED[name]), done[name])
         return done[name]
 
     return trained
@@ -189,11 +191,11 @@ def test_a_run_stopped_at_a_step_goes_on_to_the_same_end(
         at_step(monkeypatch, step, stop),
         pytest.raises(Interruption),
     ):
-        run.train(small_configuration(toy_folder, **RESUMED[name]), path, silent)
+        run.train(small_configuration(toy_folder, **RESUMED[name]), path)
     assert RunDirectory.open(path).training_state()["progress"]["step"] == step
     assert not (path / "results.json").exists()
     torch.manual_seed(999)  # another process would be in another state
-    run.resume(path, silent)
+    run.resume(path)
     assert_same_run(path, whole(name))
 
 
@@ -205,11 +207,11 @@ def test_a_run_stopped_between_epochs_goes_on_to_the_same_end(toy_folder, tmp_pa
         if line.startswith("epoch 1/2: train"):
             stop()
 
-    with pytest.raises(Interruption):
-        run.train(small_configuration(toy_folder, **RESUMED[name]), path, stop_after_evaluation)
+    with pytest.raises(Interruption), messages(stop_after_evaluation):
+        run.train(small_configuration(toy_folder, **RESUMED[name]), path)
     state = RunDirectory.open(path).training_state()["progress"]
     assert (state["epoch"], state["batch"]) == (1, 0)
-    run.resume(path, silent)
+    run.resume(path)
     assert_same_run(path, whole(name))
 
 
@@ -218,59 +220,61 @@ def test_runs_on_single_sentences_go_on_to_the_same_end(
     toy_expressions, tmp_path, monkeypatch, name
 ):
     configuration = small_configuration(toy_expressions, **RESUMED[name])
-    run.train(configuration, tmp_path / "whole", silent)
+    run.train(configuration, tmp_path / "whole")
     with at_step(monkeypatch, 7, stop), pytest.raises(Interruption):
-        run.train(configuration, tmp_path / "run", silent)
-    run.resume(tmp_path / "run", silent)
+        run.train(configuration, tmp_path / "run")
+    run.resume(tmp_path / "run")
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
 def test_a_run_can_be_stopped_again_and_again(toy_folder, tmp_path, monkeypatch, whole):
     path, name = tmp_path / "run", "running mean"
     with at_step(monkeypatch, 2, stop), pytest.raises(Interruption):
-        run.train(small_configuration(toy_folder, **RESUMED[name]), path, silent)
+        run.train(small_configuration(toy_folder, **RESUMED[name]), path)
     for further in (1, 3, 5):
         with at_step(monkeypatch, further, stop), pytest.raises(Interruption):
-            run.resume(path, silent)
-    run.resume(path, silent)
+            run.resume(path)
+    run.resume(path)
     assert_same_run(path, whole(name))
 
 
-def test_a_run_killed_in_a_step_goes_on_from_its_last_checkpoint(toy_folder, tmp_path, monkeypatch):
+def test_a_run_killed_in_a_step_goes_on_from_its_last_checkpoint(
+    toy_folder, tmp_path, monkeypatch, caplog
+):
     """Metrics written after that checkpoint are written again, not twice."""
     options = {**RESUMED["random trees"], "checkpoint_steps": 4, "log_steps": 1}
     configuration = small_configuration(toy_folder, **options)
-    run.train(configuration, tmp_path / "whole", silent)
+    run.train(configuration, tmp_path / "whole")
 
     def power_cut() -> None:
         raise MemoryError
 
     path = tmp_path / "run"
     with at_step(monkeypatch, 12, power_cut), pytest.raises(MemoryError):
-        run.train(configuration, path, silent)
+        run.train(configuration, path)
     assert [line["step"] for line in figures(path)][-3:] == [9, 10, 11]
     with open(path / "metrics.jsonl", "a", encoding="utf-8") as stream:
         stream.write('{"kind": "train", "epo')  # the line it was writing
-    said: list[str] = []
-    run.resume(path, said.append)
-    assert f"Resuming {path} at epoch 2, batch 3." in said
+    with caplog.at_level(logging.INFO, "spinn"):
+        run.resume(path)
+    assert f"Resuming {path} at epoch 2, batch 3." in caplog.messages
     assert_same_run(path, tmp_path / "whole")
 
 
 def test_resuming_a_finished_run_only_tests_it_again(tmp_path, whole):
     path = Path(shutil.copytree(whole("random trees"), tmp_path / "run"))
-    run.resume(path, silent)
+    run.resume(path)
     assert_same_run(path, whole("random trees"))
 
 
 def test_a_run_from_a_machine_without_a_gpu_goes_on_with_one(toy_folder, tmp_path, monkeypatch):
     path, configuration = tmp_path / "run", small_configuration(toy_folder, device="cpu")
     with at_step(monkeypatch, 2, stop), pytest.raises(Interruption):
-        run.train(configuration, path, silent)
+        run.train(configuration, path)
     corpus = load_corpus(configuration.data)
     opened = RunDirectory.open(path)
-    task = PairTask(configuration, corpus, load_trained(path, "last").model, silent)
-    trainer = Trainer(task, configuration.training, configuration.schedule, opened, Log([], silent))
+    task = PairTask(configuration, corpus, load_trained(path, "last").model)
+    trainer = Trainer(task, configuration.training, configuration.schedule, opened, Log([]))
     trainer.state.device = torch.device("cuda")
     seeds: list[int] = []
     monkeypatch.setattr(torch.cuda, "manual_seed", seeds.append)
@@ -282,11 +286,11 @@ def test_a_run_from_a_machine_without_a_gpu_goes_on_with_one(toy_folder, tmp_pat
 def test_resuming_a_run_with_changed_training_files_is_refused(tmp_path, monkeypatch):
     folder, path = write_corpus(tmp_path / "corpus"), tmp_path / "run"
     with at_step(monkeypatch, 2, stop), pytest.raises(Interruption):
-        run.train(small_configuration(folder), path, silent)
+        run.train(small_configuration(folder), path)
     text = (folder / "train.jsonl").read_text().replace("word3", "novel")
     (folder / "train.jsonl").write_text(text)
     with pytest.raises(SpinnError, match="vocabulary is not that of the training files"):
-        run.resume(path, silent)
+        run.resume(path)
 
 
 @pytest.mark.parametrize(
@@ -305,12 +309,12 @@ def test_resuming_with_an_edited_configuration_is_refused_in_one_line(
     content[group] |= options
     (path / "config.json").write_text(json.dumps(content))
     with pytest.raises(SpinnError, match=r"config\.json"):
-        run.resume(path, silent)
+        run.resume(path)
 
 
 def test_resuming_without_a_checkpoint_or_a_run_says_so(toy_folder, tmp_path):
     with pytest.raises(SpinnError, match="this is no run"):
-        run.resume(tmp_path, silent)
+        run.resume(tmp_path)
     configuration = small_configuration(toy_folder)
     corpus = load_corpus(configuration.data)
     path = tmp_path / "run"
@@ -318,7 +322,7 @@ def test_resuming_without_a_checkpoint_or_a_run_says_so(toy_folder, tmp_path):
         path, configuration, Interface(corpus.vocabulary, corpus.labels, corpus.kind)
     )
     with pytest.raises(SpinnError, match="no last checkpoint yet"):
-        run.resume(path, silent)
+        run.resume(path)
 
 
 def test_resuming_from_a_damaged_checkpoint_names_the_file(tmp_path, whole):
@@ -326,7 +330,7 @@ def test_resuming_from_a_damaged_checkpoint_names_the_file(tmp_path, whole):
     state = RunDirectory.open(path).checkpoint("last") / "training.pt"
     state.write_bytes(state.read_bytes()[:200])
     with pytest.raises(DataError, match=r"training\.pt: it cannot be read"):
-        run.resume(path, silent)
+        run.resume(path)
 
 
 # Stopping.
@@ -334,20 +338,20 @@ def test_resuming_from_a_damaged_checkpoint_names_the_file(tmp_path, whole):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_after_the_step_and_is_given_back(
-    toy_folder, tmp_path, monkeypatch, number
+    toy_folder, tmp_path, monkeypatch, caplog, number
 ):
     before = signal.getsignal(number)
-    said: list[str] = []
     path = tmp_path / "run"
     with (
+        caplog.at_level(logging.INFO, "spinn"),
         at_step(monkeypatch, 2, lambda: signal.raise_signal(number)),
         pytest.raises(Interruption) as caught,
     ):
-        run.train(small_configuration(toy_folder), path, said.append)
+        run.train(small_configuration(toy_folder), path)
     assert signal.getsignal(number) is before
     assert str(caught.value) == str(path)
     assert RunDirectory.open(path).training_state()["progress"]["step"] == 2
-    assert "Stopping after this step; press Ctrl-C again to stop without saving." in said
+    assert "Stopping after this step; press Ctrl-C again to stop without saving." in caplog.messages
 
 
 def test_a_second_signal_ends_the_run_at_once(toy_folder, tmp_path, monkeypatch):
@@ -357,7 +361,7 @@ def test_a_second_signal_ends_the_run_at_once(toy_folder, tmp_path, monkeypatch)
 
     path = tmp_path / "run"
     with at_step(monkeypatch, 2, stop_twice), pytest.raises(KeyboardInterrupt):
-        run.train(small_configuration(toy_folder), path, silent)
+        run.train(small_configuration(toy_folder), path)
     with pytest.raises(SpinnError, match="no last checkpoint"):
         RunDirectory.open(path).checkpoint("last")
 
@@ -367,13 +371,14 @@ def test_a_signal_in_the_last_evaluation_leaves_nothing_to_resume(toy_folder, tm
         if line.startswith("epoch 2/2: train"):
             stop()
 
-    run.train(small_configuration(toy_folder), tmp_path / "run", stop_at_the_end)
+    with messages(stop_at_the_end):
+        run.train(small_configuration(toy_folder), tmp_path / "run")
     assert results(tmp_path / "run")["test"]["count"] == 20
 
 
 def test_training_works_in_a_thread_that_may_not_handle_signals(toy_folder, tmp_path):
     path = tmp_path / "run"
-    arguments = (small_configuration(toy_folder, epochs=1), path, silent)
+    arguments = (small_configuration(toy_folder, epochs=1), path)
     thread = threading.Thread(target=run.train, args=arguments)
     thread.start()
     thread.join()
@@ -388,7 +393,7 @@ def test_the_seed_decides_all_numbers(toy_folder, tmp_path, whole, name):
     torch.manual_seed(12345)  # what was drawn before must not matter
     for label, seed in (("same", 1), ("other", 2)):
         configuration = small_configuration(toy_folder, **RESUMED[name], seed=seed)
-        run.train(configuration, tmp_path / label, silent)
+        run.train(configuration, tmp_path / label)
     assert_same_run(tmp_path / "same", whole(name))
     assert not same_weights(stored(tmp_path / "other"), stored(whole(name)))
     assert figures(tmp_path / "other") != figures(whole(name))
@@ -406,13 +411,13 @@ def test_a_run_that_is_there_is_refused_and_left_as_it_was(toy_folder, whole):
 
     before = times()
     with pytest.raises(SpinnError, match="there is a run here already"):
-        run.train(small_configuration(toy_folder), path, silent)
+        run.train(small_configuration(toy_folder), path)
     assert times() == before
 
 
 def test_only_the_named_checkpoints_are_kept(toy_folder, tmp_path):
     path = tmp_path / "run"
-    run.train(small_configuration(toy_folder, checkpoint_steps=2, epochs=3), path, silent)
+    run.train(small_configuration(toy_folder, checkpoint_steps=2, epochs=3), path)
     named = json.loads((path / "checkpoints.json").read_text())
     assert named["last"].startswith(f"step-{3 * BATCHES:08d}")
     assert set(named) == {"best", "last"}
@@ -436,7 +441,7 @@ def test_the_best_model_is_the_one_that_is_tested(toy_folder, tmp_path, monkeypa
     fake_accuracies(monkeypatch, 0.5, 0.7, 0.6, 0.7)
     path = tmp_path / "run"
     configuration = small_configuration(toy_folder, epochs=4, learning_rate=0.05)
-    returned = run.train(configuration, path, silent)
+    returned = run.train(configuration, path)
     assert RunDirectory.open(path).checkpoint("best").name == f"step-{2 * BATCHES:08d}"
     assert not same_weights(stored(path, "best"), stored(path, "last"))
     assert returned["best_epoch"] == 2  # the first of the two that are equally good
@@ -451,14 +456,14 @@ def test_the_best_model_is_the_one_that_is_tested(toy_folder, tmp_path, monkeypa
     assert returned["test"]["loss"] == pytest.approx(again.report.loss, rel=1e-5)
 
 
-def test_patience_ends_a_run_that_no_longer_gets_better(toy_folder, tmp_path, monkeypatch):
+def test_patience_ends_a_run_that_no_longer_gets_better(toy_folder, tmp_path, monkeypatch, caplog):
     fake_accuracies(monkeypatch, 0.3, 0.5, 0.5, 0.4, 0.9)
-    said: list[str] = []
     configuration = small_configuration(toy_folder, epochs=9, patience=2)
-    returned = run.train(configuration, tmp_path / "run", said.append)
+    with caplog.at_level(logging.INFO, "spinn"):
+        returned = run.train(configuration, tmp_path / "run")
     assert returned["best_epoch"] == 2
     assert sum(line["kind"] == "dev" for line in figures(tmp_path / "run")) == 4
-    assert "No better dev accuracy for 2 epochs; stopping early." in said
+    assert "No better dev accuracy for 2 epochs; stopping early." in caplog.messages
 
 
 def test_a_run_that_was_out_of_patience_does_not_go_on_when_resumed(
@@ -466,9 +471,9 @@ def test_a_run_that_was_out_of_patience_does_not_go_on_when_resumed(
 ):
     fake_accuracies(monkeypatch, 0.5, 0.4, 0.9)
     path = tmp_path / "run"
-    run.train(small_configuration(toy_folder, epochs=9, patience=1), path, silent)
+    run.train(small_configuration(toy_folder, epochs=9, patience=1), path)
     before = figures(path)
-    run.resume(path, silent)
+    run.resume(path)
     assert figures(path) == before
 
 
@@ -476,21 +481,21 @@ def test_plateau_schedule_remembers_its_decays_when_resumed(toy_folder, tmp_path
     options = {"epochs": 4, "schedule": "plateau", "decay": 0.5, "log_steps": BATCHES}
     configuration = small_configuration(toy_folder, **options)
     fake_accuracies(monkeypatch, 0.5, 0.4, 0.6, 0.6)
-    run.train(configuration, tmp_path / "whole", silent)
+    run.train(configuration, tmp_path / "whole")
     rates = [line["rate"] for line in figures(tmp_path / "whole") if line["kind"] == "train"]
     assert rates == pytest.approx([0.01, 0.01, 0.005, 0.005])
     path = tmp_path / "run"
     fake_accuracies(monkeypatch, 0.5, 0.4, 0.6, 0.6)
     with at_step(monkeypatch, 2 * BATCHES + 2, stop), pytest.raises(Interruption):
-        run.train(configuration, path, silent)
-    run.resume(path, silent)
+        run.train(configuration, path)
+    run.resume(path)
     assert_same_run(path, tmp_path / "whole")
 
 
 def test_metrics_tell_what_happened(toy_folder, tmp_path):
     path = tmp_path / "run"
     configuration = small_configuration(toy_folder, log_steps=4, schedule="cosine", warmup=0.3)
-    run.train(configuration, path, silent)
+    run.train(configuration, path)
     lines = read_metrics(RunDirectory.open(path).metrics)
     assert [(line["kind"], line["step"]) for line in lines] == [
         ("train", 4),
@@ -514,26 +519,26 @@ def test_metrics_tell_what_happened(toy_folder, tmp_path):
 def test_a_run_without_a_test_set_is_measured_on_dev_alone(tmp_path):
     folder = write_corpus(tmp_path / "corpus")
     (folder / "test.jsonl").unlink()
-    assert "test" not in run.train(small_configuration(folder), tmp_path / "run", silent)
+    assert "test" not in run.train(small_configuration(folder), tmp_path / "run")
 
 
 def test_a_run_without_a_dev_set_is_refused(tmp_path):
     folder = write_corpus(tmp_path / "corpus")
     (folder / "dev.jsonl").unlink()
     with pytest.raises(ConfigurationError, match="There is no dev set; name its files with --dev"):
-        run.train(small_configuration(folder), tmp_path / "run", silent)
+        run.train(small_configuration(folder), tmp_path / "run")
 
 
 def test_symmetries_of_labels_that_have_none_are_refused_before_training(toy_folder, tmp_path):
     with pytest.raises(ConfigurationError, match="--symmetries is for logic"):
-        run.train(small_configuration(toy_folder, symmetries=True), tmp_path / "run", silent)
+        run.train(small_configuration(toy_folder, symmetries=True), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_plot_and_tensorboard_logs_are_left(toy_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "plot_learning_curve", plot_learning_curve)
     path = tmp_path / "run"
-    run.train(small_configuration(toy_folder, epochs=1, tensorboard=True), path, silent)
+    run.train(small_configuration(toy_folder, epochs=1, tensorboard=True), path)
     assert (path / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     assert list((path / "tensorboard").iterdir())
 
@@ -544,7 +549,7 @@ def test_a_plot_and_tensorboard_logs_are_left(toy_folder, tmp_path, monkeypatch)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_toy_is_learned(toy_folder, tmp_path, form):
     options = {**FORMS[form], "epochs": 10, "learning_rate": 0.03}
-    returned = run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
+    returned = run.train(small_configuration(toy_folder, **options), tmp_path / "run")
     losses = [line["loss"] for line in figures(tmp_path / "run") if line["kind"] == "train"]
     assert losses[-1] < 0.6 * losses[0]
     assert returned["dev"]["accuracy"] > returned["dev"]["majority"] + 0.1
@@ -552,7 +557,7 @@ def test_a_toy_is_learned(toy_folder, tmp_path, form):
 
 def test_a_parser_that_shares_aligned_words_parses_pairs(toy_folder, tmp_path):
     options = {**FORMS["SPINN"], "leaf_context": "aligned"}
-    run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
+    run.train(small_configuration(toy_folder, **options), tmp_path / "run")
     model = load_trained(tmp_path / "run").model.to(DEVICE)
     pairs = load_corpus(small_configuration(toy_folder).data).sets["dev"]
     together = Inference(model, tree_source("predicted")).parse(pairs).trees
@@ -566,7 +571,7 @@ def test_single_sentences_are_learned(tmp_path, form):
     folder = write_expressions(tmp_path / "expressions", train=160)
     rates = dict.fromkeys(DROPOUT, 0.0) | {"learning_rate": 0.015, "epochs": 5}
     options = {**rates, **FORMS.get(form, {"encoder": form}), "classifier_width": 16}
-    returned = run.train(small_configuration(folder, **options), tmp_path / "run", silent)
+    returned = run.train(small_configuration(folder, **options), tmp_path / "run")
     assert returned["dev"]["accuracy"] > returned["dev"]["majority"] + 0.1
 
 
@@ -575,7 +580,7 @@ def test_bf16_stays_close_to_fp32(toy_folder, tmp_path):
     for precision in ("fp32", "bf16"):
         path = tmp_path / precision
         options = {**FORMS["SPINN"], "precision": precision, "epochs": 1}
-        run.train(small_configuration(toy_folder, **options), path, silent)
+        run.train(small_configuration(toy_folder, **options), path)
         by_precision[precision] = figures(path)
         assert {tensor.dtype for tensor in stored(path).values() if tensor.is_floating_point()} == {
             torch.float32
@@ -609,7 +614,7 @@ def test_epochs_may_differ_in_how_many_batches_they_have(toy_folder, tmp_path, f
         "log_steps": 100,
         "seed": seed,
     }
-    run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
+    run.train(small_configuration(toy_folder, **options), tmp_path / "run")
     lines = [(line["kind"], line["epoch"], line["step"]) for line in figures(tmp_path / "run")]
     assert lines == [
         ("train", 1, first),
@@ -627,7 +632,7 @@ def test_a_warm_start_may_end_anywhere_in_an_epoch(tmp_path, monkeypatch, warm_s
     path, configuration = tmp_path / "run", small_configuration(folder, **options)
     switched = round(warm_start * 50)
     with at_step(monkeypatch, switched + 2, stop), pytest.raises(Interruption):
-        run.train(configuration, path, silent)
+        run.train(configuration, path)
     lines = [line for line in figures(path) if line["kind"] == "train"]
     rewarded = [line["step"] for line in lines if "reward" in line]
     assert rewarded == [switched + 1, switched + 2]
@@ -637,7 +642,7 @@ def test_a_figure_is_averaged_over_the_steps_that_have_it(toy_folder, tmp_path):
     """The reward is the logarithm of the label's probability, and the loss its negative."""
     options = {**FORMS["RL-SPINN"], "warm_start": 0.5, "epochs": 1, "baseline": "none"}
     options |= {"learning_rate": 1e-9}  # so that all steps are alike
-    run.train(small_configuration(toy_folder, **options), tmp_path / "run", silent)
+    run.train(small_configuration(toy_folder, **options), tmp_path / "run")
     last = [line for line in figures(tmp_path / "run") if line["kind"] == "train"][-1]
     assert last["reward"] == pytest.approx(-last["loss"], rel=0.1)
 
@@ -668,7 +673,7 @@ def test_a_parser_that_is_kept_gives_the_trees_of_all_later_epochs(
     monkeypatch.setattr(PairTask, "forward", watch)
     monkeypatch.setattr(RunDirectory, "save", note)
     path, configuration = tmp_path / "run", small_configuration(toy_folder, **options)
-    run.train(configuration, path, silent)
+    run.train(configuration, path)
     first, *later = saved
     for weights in later:
         for name, weight in weights.items():
@@ -715,13 +720,13 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_batch(
         poisoned(monkeypatch, BATCHES + 3, factor) as rows,
         pytest.raises(SpinnError, match="lower --learning-rate or --clip") as caught,
     ):
-        run.train(configuration, path, silent)
+        run.train(configuration, path)
     message = str(caught.value)
     assert f"epoch 2, batch 3 (training pairs {', '.join(map(str, rows))})" in message
     kept = RunDirectory.open(path)
     assert kept.training_state()["progress"]["step"] == BATCHES + 2
     assert all(torch.isfinite(tensor).all() for tensor in stored(path).values())
-    run.resume(path, silent)  # without the poison it goes on
+    run.resume(path)  # without the poison it goes on
     assert results(path)["test"]["count"] == 20
 
 
@@ -740,9 +745,9 @@ def test_a_full_disk_stops_the_run_and_leaves_it_to_be_resumed(
     with monkeypatch.context() as patch:
         patch.setattr(pretrained, "save_file", fill_up)
         with pytest.raises(SpinnError, match="No space left on device"):
-            run.train(small_configuration(toy_folder, **RESUMED["random trees"]), path, silent)
+            run.train(small_configuration(toy_folder, **RESUMED["random trees"]), path)
     assert RunDirectory.open(path).training_state()["progress"]["step"] == BATCHES
-    run.resume(path, silent)
+    run.resume(path)
     assert_same_run(path, whole("random trees"))
 
 
@@ -755,10 +760,10 @@ def test_trees_that_the_data_do_not_have_are_refused_before_training(tmp_path):
     lines[4] = json.dumps(row)
     (folder / "train.jsonl").write_text("\n".join(lines))
     with pytest.raises(DataError, match=r"train\.jsonl, line 5: .*parse"):
-        run.train(small_configuration(folder), tmp_path / "run", silent)
+        run.train(small_configuration(folder), tmp_path / "run")
     with pytest.raises(DataError, match=r"train\.jsonl, line 5"):
-        run.train(small_configuration(folder, **FORMS["SPINN"]), tmp_path / "run", silent)
-    run.train(small_configuration(folder, trees="balanced"), tmp_path / "run", silent)
+        run.train(small_configuration(folder, **FORMS["SPINN"]), tmp_path / "run")
+    run.train(small_configuration(folder, trees="balanced"), tmp_path / "run")
 
 
 def test_a_new_run_gets_a_folder_that_is_not_there_yet(tmp_path, monkeypatch):
@@ -778,8 +783,8 @@ def test_a_sentence_too_long_to_be_read_needs_no_parse(tmp_path):
         stream.write(json.dumps(long) + "\n")
     options = {"trees": "gold", "epochs": 1}
     with pytest.raises(SpinnError, match="no parse"):
-        run.train(small_configuration(folder, **options), tmp_path / "all", silent)
-    run.train(small_configuration(folder, **options, max_words=40), tmp_path / "some", silent)
+        run.train(small_configuration(folder, **options), tmp_path / "all")
+    run.train(small_configuration(folder, **options, max_words=40), tmp_path / "some")
 
 
 @pytest.mark.parametrize(
@@ -803,4 +808,4 @@ def test_options_that_do_nothing_with_the_vectors_of_a_prepared_corpus(
     base = {key: SMALL[key] for key in ("epochs", "threads", "device")}
     configuration = resolve(base, {"data": str(tmp_path / "prepared"), **options})
     with pytest.raises(SpinnError, match=rf"does nothing here; the prepared corpus has {have}"):
-        run.train(configuration, tmp_path / "run", silent)
+        run.train(configuration, tmp_path / "run")

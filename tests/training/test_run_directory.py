@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors import SafetensorError
-from toys import FORMS, silent, small_configuration, small_model
+from toys import FORMS, small_configuration, small_model
 
 from spinn import pretrained
 from spinn.data.corpus import Corpus
@@ -47,7 +47,7 @@ def model(toy_folder: Path) -> PairModel:
 def trained(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train one small model, to be copied by whoever wants to damage it."""
     path = tmp_path_factory.mktemp("trained") / "run"
-    run.train(small_configuration(toy_folder, epochs=1, **FORMS["RL-SPINN"]), path, silent)
+    run.train(small_configuration(toy_folder, epochs=1, **FORMS["RL-SPINN"]), path)
     return path
 
 
@@ -373,7 +373,7 @@ def test_weights_for_pairs_are_refused_as_weights_for_single_sentences(damaged):
 
 
 def test_a_model_of_single_sentences_is_loaded_as_one(toy_expressions, tmp_path):
-    run.train(small_configuration(toy_expressions, epochs=1), tmp_path / "run", silent)
+    run.train(small_configuration(toy_expressions, epochs=1), tmp_path / "run")
     loaded = load_trained(tmp_path / "run")
     assert loaded.kind.name == "sentence"
     assert len(loaded.labels) == 10
@@ -414,7 +414,7 @@ def test_fixed_word_vectors_travel_with_the_model(toy_folder, tmp_path):
     configuration = small_configuration(
         toy_folder, epochs=1, data_directory=str(tmp_path), **options
     )
-    run.train(configuration, tmp_path / "run", silent)
+    run.train(configuration, tmp_path / "run")
     vectors.unlink()
     loaded = load_trained(tmp_path / "run")
     word = torch.from_numpy(loaded.vocabulary.numbers(["word3"])).long()
@@ -466,7 +466,7 @@ def test_names_that_are_not_those_of_checkpoints_are_refused(damaged, name):
     with pytest.raises(DataError, match="is not the name of a checkpoint"):
         load_trained(damaged)
     with pytest.raises(DataError, match="is not the name of a checkpoint"):
-        run.resume(damaged, silent)
+        run.resume(damaged)
     assert sorted(damaged.rglob("*")) == before
 
 
@@ -477,6 +477,6 @@ def test_checkpoints_behind_links_are_refused(damaged, tmp_path, whole):
         linked /= json.loads((damaged / "checkpoints.json").read_text())["best"]
     linked.rename(tmp_path / "outside")
     linked.symlink_to(tmp_path / "outside")
-    for act in (lambda: load_trained(damaged), lambda: run.resume(damaged, silent)):
+    for act in (lambda: load_trained(damaged), lambda: run.resume(damaged)):
         with pytest.raises(DataError, match="it is a link"):
             act()

@@ -1,0 +1,36 @@
+"""Messages on a command line: those of the loggers under ``spinn``, printed to standard error.
+
+A program that embeds the package sets up :mod:`logging` itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class _Printer(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a bare message immediately, without disturbing a bar; raise the stream's errors."""
+        from tqdm import tqdm
+
+        tqdm.write(record.getMessage(), file=sys.stderr)
+        sys.stderr.flush()
+
+
+@contextmanager
+def printed_messages() -> Iterator[None]:
+    """Print the package's messages from level INFO within the block."""
+    logger, handler = logging.getLogger("spinn"), _Printer()
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False  # libraries may add handlers to the root logger
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
