@@ -78,7 +78,7 @@ def train_first_run() -> None:
     little = {"data": "sample", "epochs": 1, "max_words": 7, "cache": False}
     place = {"threads": 1, "device": "cpu"}
     configuration = resolve({"tracker": True, "trees": "sampled"}, small, little, place)
-    train(configuration, Path("runs/rl-spinn-seed1"), lambda line: None)
+    train(configuration, Path("runs/rl-spinn-seed1"))
 
 
 BEFORE = {"README.md": train_first_run}  # what the examples of a page take for granted
