@@ -8,7 +8,7 @@ number of sentences of an example, H the width of a sentence vector.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from spinn.data.batching import Batch, Batcher
 from spinn.data.dataset import PairDataset
 from spinn.model.pair import PairModel
 from spinn.model.policy import TransitionPolicy
-from spinn.model.types import Encoding, Plan
+from spinn.model.types import Encoding, Leaves, Plan
 from spinn.support.runtime import arithmetic, evaluation_mode
 from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource
@@ -133,28 +133,24 @@ class Inference:
 
     def encode(self, dataset: PairDataset) -> Encodings:
         """Return vectors and trees of the sentences of a data set of any kind."""
-        found = _Collected(dataset, vectors=True)
-        with self._running():
-            for batch in self._batches(dataset):
-                moved = batch.to(self.device)
-                leaves, plan = self.model.read(moved.words, moved.lengths, plan_of(moved))
-                found.add(batch, self.model.encode(leaves, plan))
-        return found.encodings
+        return self._collect(self.model.encode, _Collected(dataset, vectors=True), dataset)
 
     def parse(self, dataset: PairDataset, *, steps: bool = False) -> Encodings:
         """Return trees, and steps on request, of the sentences of a data set of any kind.
 
         The trees are those of :meth:`classify`. A parser apart from the encoder runs alone.
         """
-        found = _Collected(dataset, steps=steps)
-        batcher = Batcher(
-            dataset, self.source, batch_size=self.batch_size, shuffle=False, seed=self.seed
-        )
+        return self._collect(self.model.parse, _Collected(dataset, steps=steps), dataset)
+
+    def _collect(
+        self, run: Callable[[Leaves, Plan], Encoding], found: _Collected, dataset: PairDataset
+    ) -> Encodings:
+        """Run a part of the model over a data set, and collect the encodings."""
         with self._running():
-            for batch in batcher.batches():
+            for batch in self._batches(dataset):
                 moved = batch.to(self.device)
                 leaves, plan = self.model.read(moved.words, moved.lengths, plan_of(moved))
-                found.add(batch, self.model.parse(leaves, plan))
+                found.add(batch, run(leaves, plan))
         return found.encodings
 
     @contextmanager

@@ -135,9 +135,7 @@ class Predictor:
             If a text cannot be read, or lacks the tree that is to be followed.
 
         """
-        example = self._reader.example(texts, place, line)
-        self._require_trees(example, place, line)
-        return example
+        return self._checked(self._reader.example(texts, place, line), place, line)
 
     def predict(self, examples: str | Sequence[ExampleInput]) -> list[Prediction]:
         """Classify examples.
@@ -214,9 +212,8 @@ class Predictor:
             If an example lacks the tree that is to be followed.
 
         """
-        for line, example in enumerate(examples, start=1):
-            self._require_trees(example, _PLACE, line)
-        return self._parsed(list(examples), self.kind)
+        checked = [self._checked(one, _PLACE, line) for line, one in enumerate(examples, start=1)]
+        return self._parsed(checked, self.kind)
 
     def steps(self, sentences: SentenceInput | Sequence[SentenceInput]) -> list[Steps]:
         """Return the transitions of sentences and their probabilities.
@@ -278,12 +275,10 @@ class Predictor:
                 "give pairs to predict."
             )
         given = [sentences] if isinstance(sentences, (str, Sentence)) else sentences
-        examples = []
-        for line, sentence in enumerate(given, start=1):
-            example = Example(self._sentence(sentence, line), None, None, line)
-            self._require_trees(example, _PLACE, line)
-            examples.append(example)
-        return examples
+        return [
+            self._checked(Example(self._sentence(sentence, line), None, None, line), _PLACE, line)
+            for line, sentence in enumerate(given, start=1)
+        ]
 
     def _example(self, given: ExampleInput, line: int) -> Example:
         if isinstance(given, Example):
@@ -295,15 +290,16 @@ class Predictor:
         self._reader.check_count(len(parts), _PLACE, line)
         premise, *others = (self._sentence(part, line) for part in parts)
         example = Example(premise, others[0] if others else None, None, line)
-        self._require_trees(example, _PLACE, line)
-        return example
+        return self._checked(example, _PLACE, line)
 
     def _sentence(self, given: SentenceInput, line: int) -> Sentence:
         return given if isinstance(given, Sentence) else self._reader.sentence(given, _PLACE, line)
 
-    def _require_trees(self, example: Example, place: str, line: int) -> None:
+    def _checked(self, example: Example, place: str, line: int) -> Example:
+        """Return an example that has the trees that are to be followed."""
         if self.source is not None and self.source.needs_parse and not example.is_parsed:
             raise no_parse(place, line)
+        return example
 
     def _prediction(
         self, example: Example, row: int, probabilities: Floats, encodings: Encodings

@@ -35,7 +35,7 @@ def again(tolerance: float) -> dict[str, float]:
 
 
 def alike(one: Tensor, other: Tensor) -> bool:
-    """Tell whether things done twice came to the same: to the bit on the CPU, else nearly so."""
+    """Return whether two results are equal: to the bit on the CPU, within rounding on a GPU."""
     return torch.equal(one, other) if EXACT else torch.allclose(one, other, rtol=1e-4, atol=1e-5)
 
 

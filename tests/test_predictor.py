@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,8 +45,6 @@ SCORED = [
 ]
 TREES = [name for name, options in CASES.items() if "encoder" not in options] + ["Gumbel Tree-LSTM"]
 SINGLE = [name for name in CASES if name not in ALIGNED]
-
-MakeTrained = Callable[..., TrainedModel]
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,9 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 
-import torch
-
 from benchmarks.common import synchronise
-from benchmarks.contest import Contestant, ModelWork, Widths
-from benchmarks.gpu.program import Part, run_part
+from benchmarks.contest import Contestant, ModelWork
+from benchmarks.gpu.program import Part, model_work, run_part
 from spinn.data.batching import Batch
 
 SNLI_PAIRS = 549_367  # pairs of the training set with a gold label
@@ -27,14 +25,11 @@ SIZES = (128, 512)
 def main(part: Part) -> None:
     """Time every form in bf16 and fp32."""
     dataset = part.corpus.sets["train"]
-    vectors = torch.randn(
-        len(part.corpus.vocabulary), 300, generator=torch.Generator().manual_seed(1)
-    )
     part.keep(snli_pairs=SNLI_PAIRS, scaled_from_batches=2 if part.quick else BATCHES, rows=[])
     for precision in ("bf16", "fp32"):
         for form in FORMS:
             contestant = Contestant(form, "packed" if form == "LSTM" else "spinn", precision)
-            work = ModelWork(contestant, Widths(), vectors, len(part.corpus.labels), part.device)
+            work = model_work(part, contestant)
             for size in (16,) if part.quick else SIZES:
                 if not part.time_left(5):
                     return

@@ -23,8 +23,8 @@ import torch
 from torch import distributed as group
 from torch.nn.parallel import DistributedDataParallel
 
-from benchmarks.contest import FORMS, Contestant, ModelWork, Widths
-from benchmarks.gpu.program import Part, run_part
+from benchmarks.contest import FORMS, Contestant, ModelWork
+from benchmarks.gpu.program import Part, model_work, run_part
 from spinn.model.types import Plan
 from spinn.training import distributed
 from spinn.training.pairs import TrainingStep
@@ -168,12 +168,8 @@ def memory(part: Part) -> list[dict[str, Any]]:
 
 
 def _work(part: Part, form: str) -> ModelWork:
-    vectors = torch.randn(
-        len(part.corpus.vocabulary), 300, generator=torch.Generator().manual_seed(1)
-    )
     algorithm = "packed" if form == "LSTM" else "spinn"
-    contestant = Contestant(form, algorithm, "fp32")
-    return ModelWork(contestant, Widths(), vectors, len(part.corpus.labels), part.device)
+    return model_work(part, Contestant(form, algorithm, "fp32"))
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

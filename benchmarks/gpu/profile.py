@@ -20,8 +20,8 @@ from torch.autograd import DeviceType  # type: ignore[attr-defined]
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.common import synchronise
-from benchmarks.contest import Contestant, ModelWork, Widths
-from benchmarks.gpu.program import Part, run_part
+from benchmarks.contest import Contestant, ModelWork
+from benchmarks.gpu.program import Part, model_work, run_part
 from spinn.data.batching import Batch
 
 FORMS = ("SPINN-PI-NT", "RL-SPINN")
@@ -33,14 +33,11 @@ WAITS = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize
 
 def main(part: Part) -> None:
     """Profile a step of each form in bf16."""
-    vectors = torch.randn(
-        len(part.corpus.vocabulary), 300, generator=torch.Generator().manual_seed(1)
-    )
     for form in FORMS:
         if not part.time_left(5):
             return
         contestant = Contestant(form, "spinn", "bf16")
-        work = ModelWork(contestant, Widths(), vectors, len(part.corpus.labels), part.device)
+        work = model_work(part, contestant)
         size = 16 if part.quick else BATCH_SIZE
         dataset = part.corpus.sets["train"]
         batches = list(islice(work.batches(dataset, size, training=True), 3))

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.contest import Contestant, ModelWork, Widths
 from spinn.data.corpus import Corpus
 from spinn.support.files import write_whole
 from spinn.support.runtime import choose_device, set_threads
@@ -61,6 +62,14 @@ class Part:
     def add(self, name: str, row: dict[str, Any]) -> None:
         """Add a row to a list of the record and write it."""
         self.keep(**{name: [*self.record.get(name, []), row]})
+
+
+def model_work(part: Part, contestant: Contestant) -> ModelWork:
+    """Return a whole model with random word vectors, fixed as in the published models."""
+    widths = Widths()
+    generator = torch.Generator().manual_seed(1)
+    vectors = torch.randn(len(part.corpus.vocabulary), widths.embedding, generator=generator)
+    return ModelWork(contestant, widths, vectors, len(part.corpus.labels), part.device)
 
 
 def run_part(

@@ -41,9 +41,9 @@ class Machine:
     @classmethod
     def load(cls, leaves: Leaves, empty: int) -> Machine:
         """Put the words of all sentences on their buffers."""
-        rows = leaves.rows
-        rows = rows.masked_fill(torch.arange(len(rows))[:, None] >= leaves.lengths, empty)
-        return cls(rows.to(leaves.states.device), leaves.lengths, empty)
+        rows, lengths = leaves.rows, leaves.lengths
+        rows = rows.masked_fill(torch.arange(len(rows))[:, None] >= lengths, empty)
+        return cls(rows.to(leaves.states.device), lengths, empty)
 
     def view(self, active: int) -> Tensor:
         """Return rows ``[active, 3]``: buffer top, stack top, second on the stack."""

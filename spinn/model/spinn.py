@@ -65,19 +65,19 @@ class SPINN(Encoder):
 
     def encode(self, leaves: Leaves, plan: Plan) -> Encoding:
         """Encode B sentences by the transitions that the plan's chooser takes."""
-        active_at = running(leaves.lengths)
-        compositions = int((leaves.lengths - 1).sum())
+        lengths = leaves.lengths
+        active_at, compositions = running(lengths), int((lengths - 1).sum())
         nodes = node_table(leaves.states, self.composition.draw(), compositions, plain=self.plain)
         machine = Machine.load(leaves, nodes.empty)
         watch = self.tracker.watch(leaves, sum(active_at), plain=self.plain)
-        trace = Trace(len(leaves.lengths))
+        trace = Trace(len(lengths))
         for time, active in enumerate(active_at):
             seen, policy = watch(nodes, machine, active)
             taken = plan.choose(time, active, policy)
             machine.shift(taken == Transition.SHIFT)
             machine.reduce(taken == Transition.REDUCE, nodes, seen)
             trace.add(taken, machine.tops(active), policy, seen)
-        roots = machine.tops(len(leaves.lengths))
+        roots = machine.tops(len(lengths))
         if self.pooling == "root":
             return trace.encoding(nodes.read(roots))
         phrases, words = trace.phrases(nodes.empty), machine.words()

@@ -125,13 +125,13 @@ class PairTask(Task[Batch]):
 
     def batches(self, epoch: int, start: int) -> Iterator[Batch]:
         """Yield the rest of an epoch; with the teacher's trees as long as they are followed."""
-        source, count = self.configuration.source, self.batches_in(epoch)
-        reinforce, taught = self.configuration.reinforce, count
-        if source is None or not source.chosen_by_model:
-            taught = 0
-        elif reinforce is not None:
-            taught = math.ceil((reinforce.warm_start - epoch) * count)
-        switch = min(max(taught, start), count)
+        source, reinforce = self.configuration.source, self.configuration.reinforce
+        switch = start
+        if source is not None and source.chosen_by_model:
+            taught = count = self.batches_in(epoch)
+            if reinforce is not None:
+                taught = math.ceil((reinforce.warm_start - epoch) * count)
+            switch = min(max(taught, start), count)
         for batch in self._taught.batches(epoch, start, switch):
             yield batch.to(self.device)
         for batch in self._own.batches(epoch, switch):

@@ -34,8 +34,6 @@ from spinn.support.errors import SpinnError
 
 DATA = ("train", "dev", "test", "also", "vectors", "data", "data_directory")
 ELSEWHERE = {*DATA, "cache", "seed", "threads", "device"}
-# Options that are gone, with the value that all experiments had and the package now implies.
-GONE = {"dropout_unit": "token"}
 
 
 def header_of(name: str) -> StudyHeader:

@@ -67,7 +67,7 @@ class SampledTrees:
         ``[T, SP * K]``, the transitions of all copies, in the order of the leaves.
     transitions, log_probs
         ``[T, SP * K]``, those of the batch, in its order, and their log-probabilities when
-        sampled. A process without a pair of its own has none.
+        sampled. A process without pairs has none.
     advantage
         ``[P, K]`` or ``[T, P, K, S]``, from the baseline.
     entropy_weight
