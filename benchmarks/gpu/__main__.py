@@ -142,7 +142,7 @@ def passed(result: dict[str, Any]) -> bool:
     return (
         result["status"] == 0
         and not result.get("errors")
-        and all(group.get("failed", 1) == 0 for group in groups)
+        and all(group["failed"] == 0 and group.get("finished", True) for group in groups)
         and all(row["within"] for row in compared)
         and all(result.get(name, {"status": 0})["status"] == 0 for name in ("torchrun", "train"))
     )

@@ -421,8 +421,7 @@ def gradients(model: PairModel, output: PairOutput) -> list[Tensor]:
     weights = list(model.parameters())
     scores = output.scores.flatten()
     loss = (scores * torch.arange(1.0, 1 + len(scores), device=DEVICE)).sum()
-    found = torch.autograd.grad(loss, weights, materialize_grads=True, allow_unused=True)
-    return list(found)
+    return list(torch.autograd.grad(loss, weights, materialize_grads=True, allow_unused=True))
 
 
 @pytest.mark.parametrize("case", BY_HEIGHT.values(), ids=BY_HEIGHT)
@@ -435,8 +434,9 @@ def test_by_height_and_by_step_agree(case, lengths, seed, share):
     words = batch.words.cpu().numpy() if share and model.shares(training=False) else None
     trees = batch.transitions.cpu().numpy()
     heights = heights_of(trees, batch.lengths.numpy(), words).to(DEVICE)
-    by_height = model(batch.words, batch.lengths, Plan.given(batch.transitions, heights))
-    by_step = batch.run(PairModel(model.leaves, by_step_twin(model), model.classifier), "given")
+    with torch.backends.cudnn.flags(enabled=False):  # it has no backward pass in evaluation mode
+        by_height = model(batch.words, batch.lengths, Plan.given(batch.transitions, heights))
+        by_step = batch.run(PairModel(model.leaves, by_step_twin(model), model.classifier), "given")
     assert_same(by_height.scores, by_step.scores)
     assert torch.equal(by_height.encoding.transitions, by_step.encoding.transitions)
     for actual, expected in zip(
