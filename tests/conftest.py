@@ -27,7 +27,7 @@ stand_in()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let ``--device`` name the device of tests of tensors, models and runs."""
     parser.addoption("--device", default="cpu", metavar="NAME", help="cpu, cuda or cuda:N")
-    parser.addoption("--shard", default="1/1", metavar="I/N", help="run every N-th test from the I-th")
+    parser.addoption("--shard", default="1/1", metavar="I/N", help="every N-th test from the I-th")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
