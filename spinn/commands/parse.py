@@ -9,10 +9,14 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spinn.commands.options import add_reading
-from spinn.data.formats.snli import INFERENCE_LABELS
 from spinn.support.errors import ConfigurationError, SpinnError
+
+if TYPE_CHECKING:
+    from spinn.data.formats import Format
+    from spinn.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="folder in which each file is written under its name, in SNLI's format",
+        help="folder in which each file is written under its name, with trees",
     )
     add_reading(parser)
 
@@ -35,13 +39,11 @@ def run(namespace: argparse.Namespace) -> int:
     """Parse; return the exit status."""
     from spinn.data.readers import read_files
     from spinn.evaluation.evaluate_files import own_format
-    from spinn.evaluation.records import snli_rows
     from spinn.predictor import Predictor
-    from spinn.support.files import write_json_lines
+    from spinn.support.files import write_lines
     from spinn.support.runtime import set_threads
 
     set_threads(namespace.threads)
-    targets = _targets(namespace.files, namespace.output)
     predictor = Predictor.load(
         namespace.run_directory,
         namespace.checkpoint,
@@ -49,7 +51,8 @@ def run(namespace: argparse.Namespace) -> int:
         batch_size=namespace.batch_size,
     )
     trained = predictor.trained
-    _check_labels(predictor.labels)
+    written = _written_format(predictor)
+    targets = _targets(namespace.files, namespace.output, written.extension)
     if predictor.source is None or not predictor.source.chosen_by_model:
         raise SpinnError(
             f"{namespace.run_directory}: {trained.configuration.form} has no trees of its own; "
@@ -61,17 +64,18 @@ def run(namespace: argparse.Namespace) -> int:
         raise SpinnError(
             f"{namespace.output}: it cannot be created ({error.strerror}); choose another folder."
         ) from error
+    assert written.write_line is not None
     format = own_format(trained, namespace.format)
     for path, target in targets.items():
         examples, _ = read_files([path], format, predictor.labels, predictor.kind, unlabelled=True)
-        write_json_lines(snli_rows(predictor.parse_examples(examples)), target)
+        write_lines(map(written.write_line, predictor.parse_examples(examples)), target)
         logger.info(f"Written: {target} ({len(examples):,} pairs)")
     return 0
 
 
-def _targets(files: list[Path], folder: Path) -> dict[Path, Path]:
+def _targets(files: list[Path], folder: Path, extension: str) -> dict[Path, Path]:
     """Return the file to write for each file to read, and check all before the first is read."""
-    names = [Path(path.name.removesuffix(".gz")).with_suffix(".jsonl").name for path in files]
+    names = [Path(path.name.removesuffix(".gz")).with_suffix(extension).name for path in files]
     targets = {path: folder / name for path, name in zip(files, names, strict=True)}
     if len(set(names)) < len(files):
         raise ConfigurationError(
@@ -83,11 +87,15 @@ def _targets(files: list[Path], folder: Path) -> dict[Path, Path]:
     return targets
 
 
-def _check_labels(labels: tuple[str, ...]) -> None:
-    """Raise :class:`SpinnError` for labels that could not be read back."""
-    unknown = [label for label in labels if label not in INFERENCE_LABELS]
-    if unknown:
+def _written_format(predictor: Predictor) -> Format:
+    """Return the format to write; raise :class:`SpinnError` for labels that no format has."""
+    from spinn.data.formats import format_that_writes
+
+    written = format_that_writes(predictor.labels, predictor.kind)
+    if written is None:
         raise SpinnError(
-            f"SNLI's format has no label {unknown[0]!r}, which this model predicts; "
-            "give a run on a corpus of entailment, neutral and contradiction."
+            f"No format in which trees are written has the labels {', '.join(predictor.labels)}, "
+            "which this model predicts; give a run on SNLI, logic or ListOps, or on a corpus with "
+            "their labels."
         )
+    return written

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from spinn.data.examples import PAIR, Example, Sentence, kind_with
-from spinn.data.readers import UNLABELLED
+from spinn.data.examples import Sentence, kind_with
+from spinn.data.formats.format import bracketed
 from spinn.evaluation.evaluate_files import FileEvaluation
 from spinn.prediction import with_trees
-from spinn.transitions import to_brackets
 
 
 def prediction_record(
@@ -33,20 +32,3 @@ def evaluation_records(result: FileEvaluation, labels: tuple[str, ...]) -> Itera
         given = {"id": example.identifier, "line": example.line, "gold": example.label}
         named = dict(zip(labels, probabilities, strict=True))
         yield given | prediction_record(label, named, with_trees(example, row, trees))
-
-
-def snli_rows(examples: Iterable[Example]) -> Iterator[dict[str, Any]]:
-    """Yield pairs with trees in SNLI's format."""
-    for example in examples:
-        row = {"gold_label": example.label or UNLABELLED, "pairID": example.identifier}
-        assert len(example.sentences) == PAIR.count
-        for side, sentence in enumerate(example.sentences, start=1):
-            row[f"sentence{side}"] = " ".join(sentence.words)
-            row[f"sentence{side}_binary_parse"] = bracketed(sentence)
-        yield row
-
-
-def bracketed(sentence: Sentence) -> str:
-    """Return a sentence as a bracketed tree, or its words if it has none."""
-    words, transitions = sentence
-    return " ".join(words) if transitions is None else to_brackets(words, transitions)

@@ -43,7 +43,12 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def write_json_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
-    """Write one line of JSON for each row; the file appears when it is complete.
+    """Write one line of JSON for each row, as :func:`write_lines`."""
+    write_lines((json.dumps(row, ensure_ascii=False) for row in rows), path)
+
+
+def write_lines(lines: Iterable[str], path: Path) -> None:
+    """Write lines, given without line breaks; the file appears when it is complete.
 
     Raises
     ------
@@ -53,8 +58,8 @@ def write_json_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
     """
     try:
         with written_whole(path) as scratch, scratch.open("w", encoding="utf-8") as stream:
-            for row in rows:
-                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            for line in lines:
+                stream.write(line + "\n")
     except OSError as error:
         raise SpinnError(f"{path}: it cannot be written ({error.strerror}).") from error
 

@@ -766,6 +766,16 @@ def test_a_corpus_is_parsed_by_a_tracker_and_read_back(
     assert "against the parser's trees: F1 100.00%" in capsys.readouterr().out
 
 
+def test_expressions_are_parsed_and_read_back(
+    single: Path, listops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "parsed"
+    assert main(["parse", str(single), str(listops / "dev.tsv"), "--output", str(folder)]) == 0
+    assert [line[:2] for line in (folder / "dev.txt").open()] == ["8\t", "2\t", "7\t"] * 4
+    assert main(["evaluate", str(single), "--files", str(folder / "dev.txt")]) == 0
+    assert "against the parser's trees: F1 100.00%" in capsys.readouterr().out
+
+
 def test_parse_refuses_what_would_lose_or_waste_work(
     corpus: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,20 +1,15 @@
-"""Records of predictions and of evaluations, and rows in SNLI's format."""
+"""Records of predictions and of evaluations."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from spinn.data.examples import Example, Sentence
-from spinn.data.readers import read_examples
 from spinn.evaluation.classification import ClassificationReport
 from spinn.evaluation.evaluate import Evaluation
 from spinn.evaluation.evaluate_files import FileEvaluation
-from spinn.evaluation.records import evaluation_records, prediction_record, snli_rows
-from spinn.support.files import write_json_lines
+from spinn.evaluation.records import evaluation_records, prediction_record
 from spinn.transitions import left_branching, right_branching
 
 LABELS = ("entailment", "neutral", "contradiction")
@@ -50,26 +45,3 @@ def test_records_of_an_evaluation_have_the_trees_of_each_example(has_trees):
     assert first["probabilities"] == {"entailment": 0.5, "neutral": 0.25, "contradiction": 0.25}
     assert first["premise"] == ("( ( a b ) c )" if has_trees else "a b c")
     assert second["hypothesis"] == ("( f ( g h ) )" if has_trees else "f g h")
-
-
-def test_pairs_in_snlis_format_are_read_back(tmp_path: Path):
-    examples = [
-        Example(
-            Sentence(["a", "b", "c"], right_branching(3)),
-            Sentence(["d"], left_branching(1)),
-            label,
-            line,
-            f"p{line}",
-        )
-        for line, label in enumerate((*LABELS, None), start=1)
-    ]
-    write_json_lines(snli_rows(examples), tmp_path / "pairs.jsonl")
-    rows = [json.loads(line) for line in (tmp_path / "pairs.jsonl").open()]
-    assert rows[3]["gold_label"] == "-"
-    for one, other in zip(
-        examples, read_examples(tmp_path / "pairs.jsonl", unlabelled=True), strict=True
-    ):
-        assert (one.label, one.line, one.identifier) == (other.label, other.line, other.identifier)
-        for sentence, again in zip(one.sentences, other.sentences, strict=True):
-            assert sentence.words == again.words
-            assert np.array_equal(sentence.transitions, again.transitions)

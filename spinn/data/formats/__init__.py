@@ -7,8 +7,10 @@ below, or from other code by :func:`register_format`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
+from spinn.data.examples import ExampleKind
 from spinn.data.formats.format import Format as Format
 from spinn.data.formats.format import Row as Row
 from spinn.data.formats.format import Source as Source
@@ -43,6 +45,15 @@ def match_format(line: bytes) -> Format:
         if format.matches is not None and format.matches(text):
             return format
     return TABLE
+
+
+def format_that_writes(labels: Collection[str], kind: ExampleKind) -> Format | None:
+    """Return the format in which examples with these labels and their trees can be written."""
+    for format in FORMATS.values():
+        fits = format.kind == kind and set(labels) <= set(format.labels or ())
+        if fits and format.write_line is not None:
+            return format
+    return None
 
 
 def detect_format(path: str | Path) -> Format:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from spinn.data.examples import PAIR, ExampleKind
+from spinn.data.examples import PAIR, Example, ExampleKind, Sentence
+from spinn.transitions import to_brackets
 
 
 class Source(NamedTuple):
@@ -49,6 +50,11 @@ class Format:
         words on which the unknown word is trained; a formal language has not.
     rewrite
         Function that replaces each bracketed tree before it is read, if any.
+    write_line
+        Function that returns a labelled example with its trees as a line, without the line break,
+        that ``read_line`` reads back; ``None`` for a format that is read alone.
+    extension
+        Extension of a file in this format.
 
     """
 
@@ -59,6 +65,19 @@ class Format:
     kind: ExampleKind = PAIR
     minimum_count: int = 2
     rewrite: Callable[[str], str] | None = None
+    write_line: Callable[[Example], str] | None = None
+    extension: str = ".txt"
+
+
+def bracketed(sentence: Sentence) -> str:
+    """Return a sentence as a bracketed tree, or its words if it has none."""
+    words, transitions = sentence
+    return " ".join(words) if transitions is None else to_brackets(words, transitions)
+
+
+def write_cells(example: Example) -> str:
+    """Return tab-separated label and trees."""
+    return "\t".join([example.label or "-", *map(bracketed, example.sentences)])
 
 
 def is_tree(cell: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spinn.data.examples import SENTENCE
-from spinn.data.formats.format import Format, Row, Source, is_tree
+from spinn.data.formats.format import Format, Row, Source, is_tree, write_cells
 from spinn.data.lines import split_cells
 
 DIGITS = tuple("0123456789")  # the values of expressions
@@ -26,4 +26,12 @@ def read_line(path: Path, number: int, content: bytes) -> Row:
     return Row(digit, Source(None, expression), None)
 
 
-LISTOPS = Format("listops", DIGITS, read_line, matches, kind=SENTENCE, minimum_count=1)
+LISTOPS = Format(
+    "listops",
+    DIGITS,
+    read_line,
+    matches,
+    kind=SENTENCE,
+    minimum_count=1,
+    write_line=write_cells,
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spinn.data.formats.format import Format, Row, Source, is_tree
+from spinn.data.formats.format import Format, Row, Source, is_tree, write_cells
 from spinn.data.lines import split_cells
 from spinn.transitions import BRACKET_WORDS, from_brackets, tokens_of
 
@@ -67,5 +67,5 @@ def spell_brackets(text: str) -> str:
     return " ".join(tokens)
 
 
-LOGIC = Format("logic", LOGIC_RELATIONS, read_line, matches)
+LOGIC = Format("logic", LOGIC_RELATIONS, read_line, matches, write_line=write_cells)
 LOGIC_BRACKETS = Format("logic-brackets", LOGIC_RELATIONS, read_line, rewrite=spell_brackets)

@@ -5,10 +5,12 @@ Bowman et al. (2015, arXiv 1508.05326); Williams, Nangia and Bowman (2018, arXiv
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from spinn.data import jsonlines
-from spinn.data.formats.format import Format, Row, Source
+from spinn.data.examples import Example
+from spinn.data.formats.format import Format, Row, Source, bracketed
 from spinn.data.lines import decode
 from spinn.support.errors import DataError
 
@@ -65,5 +67,16 @@ def _text(path: Path, line: int, row: dict[str, object], field: str) -> str:
     raise DataError(path, cause, line=line, remedy=remedy)
 
 
-SNLI = Format("snli", INFERENCE_LABELS, read_line, matches)
+def write_line(example: Example) -> str:
+    """Return a pair with its trees as JSON; a missing gold label is written as ``-``."""
+    row = {"gold_label": example.label or "-", "pairID": example.identifier}
+    for side, sentence in enumerate(example.sentences, start=1):
+        row[f"sentence{side}"] = " ".join(sentence.words)
+        row[f"sentence{side}_binary_parse"] = bracketed(sentence)
+    return json.dumps(row, ensure_ascii=False)
+
+
+SNLI = Format(
+    "snli", INFERENCE_LABELS, read_line, matches, write_line=write_line, extension=".jsonl"
+)
 MULTINLI = Format("multinli", INFERENCE_LABELS, read_line)

@@ -6,13 +6,25 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rows import ROW, read, write
 
 from spinn.config import resolve
-from spinn.data.examples import SENTENCE
-from spinn.data.formats import FORMATS, Format, Row, Source, detect_format, register_format
+from spinn.data.examples import PAIR, SENTENCE, Example, Sentence
+from spinn.data.formats import (
+    FORMATS,
+    Format,
+    Row,
+    Source,
+    detect_format,
+    format_that_writes,
+    register_format,
+)
+from spinn.data.readers import read_examples
 from spinn.support.errors import ConfigurationError
+from spinn.support.files import write_lines
+from spinn.transitions import left_branching, right_branching
 
 
 def test_formats_are_registered_by_name():
@@ -86,3 +98,33 @@ def test_format_is_told_by_the_first_line(tmp_path, line, format):
 )
 def test_a_digit_and_one_expression_make_listops(tmp_path, line, format):
     assert detect_format(write(tmp_path / "f", line)).name == format
+
+
+@pytest.mark.parametrize("name", ["snli", "logic", "listops"])
+def test_written_examples_are_read_back(tmp_path: Path, name: str):
+    format = FORMATS[name]
+    numbered = name == "snli"
+    examples = [
+        Example(
+            Sentence(["a", "b", "c"], right_branching(3)),
+            Sentence(["d"], left_branching(1)) if format.kind == PAIR else None,
+            label,
+            line,
+            f"p{line}" if numbered else "",
+        )
+        for line, label in enumerate((*format.labels, None), start=1)
+    ]
+    assert format_that_writes(format.labels, format.kind) is format
+    path = tmp_path / f"pairs{format.extension}"
+    write_lines(map(format.write_line, examples), path)
+    again = read_examples(path, format=name, unlabelled=True)
+    for one, other in zip(examples, again, strict=True):
+        assert (one.label, one.line, one.identifier) == (other.label, other.line, other.identifier)
+        for sentence, again in zip(one.sentences, other.sentences, strict=True):
+            assert sentence.words == again.words
+            assert np.array_equal(sentence.transitions, again.transitions)
+
+
+def test_no_format_writes_labels_that_none_has():
+    assert format_that_writes(["yes", "no"], PAIR) is None
+    assert format_that_writes(["=", "<"], SENTENCE) is None
