@@ -2,7 +2,8 @@
 
 Each group is declared beside the code it configures. A configuration has the groups that its
 options imply (``--tracker`` brings ``[tracker]``, ``--schedule cosine`` the options of that
-schedule); an absent group is ``None``. Options are given flat, by name, in layers (preset, file,
+schedule); an absent group is ``None``. Extensions register further groups, which are in
+:attr:`Configuration.guests`. Options are given flat, by name, in layers (preset, file,
 flags), of which later ones take precedence. :mod:`spinn.config_files` reads and writes files.
 """
 
@@ -18,6 +19,7 @@ from spinn import extensions
 from spinn.data.batching import CURRICULUM_GROUP, Curriculum, CurriculumOptions
 from spinn.data.find import named
 from spinn.data.options import DATA_GROUP, VECTORS_GROUP, CorpusOptions, VectorOptions
+from spinn.data.transforms import BatchTransformOptions, VectorSourceOptions
 from spinn.learning.objectives.build import build_objective
 from spinn.learning.objectives.label import GUMBEL_GROUP, GumbelOptions, Objective
 from spinn.learning.objectives.ppo import PPO_GROUP, PPOOptions
@@ -44,6 +46,7 @@ from spinn.model.parser import PARSER_GROUP, ParserOptions
 from spinn.model.tracker import TRACKER_GROUP, TrackerOptions
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import (
+    GUEST_GROUPS,
     Field,
     Group,
     check_range,
@@ -119,6 +122,7 @@ class Configuration:
     optimizer: OptimizerOptions = field(default_factory=AdamW)
     schedule: Schedule = field(default_factory=Cosine)
     training: TrainingOptions = field(default_factory=TrainingOptions)
+    guests: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         extensions.load()  # their names are values of options
@@ -129,7 +133,17 @@ class Configuration:
     def groups(self) -> dict[str, Any]:
         """Return the groups that are present, by name."""
         groups = {name: getattr(self, name) for name in GROUPS}
-        return {name: group for name, group in groups.items() if group is not None}
+        return {name: group for name, group in groups.items() if group is not None} | self.guests
+
+    @property
+    def batch_transform(self) -> BatchTransformOptions | None:
+        """The extension that transforms batches of training, if any."""
+        return _first(self.guests, BatchTransformOptions)
+
+    @property
+    def vector_source(self) -> VectorSourceOptions | None:
+        """The extension that gives vectors to words without a pretrained one, if any."""
+        return _first(self.guests, VectorSourceOptions)
 
     def values(self) -> dict[str, Any]:
         """Return all options by name, those of absent groups at their defaults."""
@@ -283,10 +297,10 @@ def check_compatible(configuration: Configuration) -> None:
             "--baseline leave-one-out compares samples of a sentence; give --samples 2 or more."
         )
     if reinforce is not None and reinforce.policy_epochs is not None:
-        if training.symmetries:
+        if configuration.batch_transform is not None:
             raise ConfigurationError(
                 "--policy-epochs finds the trees of the training set once, of the formulas as they "
-                "are written, and --symmetries reads them in other forms; leave one of the two out."
+                "are written, and this run reads them in other forms; leave one of the two out."
             )
         if reinforce.policy_epochs >= training.epochs:
             raise ConfigurationError(
@@ -307,14 +321,15 @@ def check_compatible(configuration: Configuration) -> None:
         )
 
 
+def all_groups() -> dict[str, Group]:
+    """Return all groups by name, those of extensions last."""
+    extensions.load()
+    return GROUPS | dict(GUEST_GROUPS)
+
+
 def all_options() -> dict[str, Field]:
     """Return the declarations of all options, of all groups, by name."""
-    return {name: part for group in GROUPS.values() for name, part in group.fields().items()}
-
-
-def option_groups() -> dict[str, str]:
-    """Return the name of each option's group."""
-    return {name: group.name for group in GROUPS.values() for name in group.fields()}
+    return {name: part for group in all_groups().values() for name, part in group.fields().items()}
 
 
 def defaults() -> dict[str, Any]:
@@ -334,7 +349,7 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
-            if name not in GROUPS and name not in _FORMER_GROUPS:
+            if name not in all_groups() and name not in _FORMER_GROUPS:
                 raise ConfigurationError(f"There is no group of options called {name!r}.")
             flat.update(value)
         else:
@@ -361,7 +376,7 @@ def resolve(*layers: Mapping[str, Any]) -> Configuration:
         check_range(part, given.get(name))
     values = defaults() | given
     configuration = _assemble(values)
-    for group in GROUPS.values():
+    for group in all_groups().values():
         for name, part in group.fields().items():
             remedy = group.idle(name, values)
             if remedy is not None and values[name] != default_of(part):
@@ -386,4 +401,11 @@ def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _assemble(values: Mapping[str, Any]) -> Configuration:
     """Return the configuration with the groups that the values of all options imply."""
-    return Configuration(**{name: group.make(values) for name, group in GROUPS.items()})
+    own = {name: group.make(values) for name, group in GROUPS.items()}
+    guests = {name: group.make(values) for name, group in GUEST_GROUPS.items()}
+    present = {name: group for name, group in guests.items() if group is not None}
+    return Configuration(**own, guests=present)
+
+
+def _first(guests: Mapping[str, Any], kind: Any) -> Any:
+    return next((guest for guest in guests.values() if isinstance(guest, kind)), None)

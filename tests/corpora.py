@@ -13,6 +13,7 @@ from messages import messages
 from spinn.data.corpus import Corpus
 from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.prepare import load_corpus
+from spinn.extensions.induced_vectors import InducedVectorsOptions
 
 GLOVE = "a 1 2 3\ndog 4 5 6\nunicorn 7 8 9\n"
 
@@ -47,9 +48,10 @@ def load(
     options: CorpusOptions, vectors: Path | None = None, *, induce: bool = False
 ) -> tuple[Corpus, list[str]]:
     """Load a corpus with the vectors of a file, if one is given; return it with the messages."""
-    given = None if vectors is None else VectorOptions(str(vectors), induce_vectors=induce)
+    given = None if vectors is None else VectorOptions(str(vectors))
+    source = InducedVectorsOptions(induce_vectors=True) if induce else None
     with messages() as lines:
-        return load_corpus(options, given), lines
+        return load_corpus(options, given, source), lines
 
 
 def was_read(lines: list[str]) -> bool:

@@ -13,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinn.config import (
-    GROUPS,
     Configuration,
+    all_groups,
     all_options,
     flatten,
-    option_groups,
     resolve,
 )
 from spinn.config_files import (
@@ -92,21 +91,22 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def conditional() -> list[str]:
     """Return the options that may have no effect."""
     always = set()
-    for group in GROUPS.values():
+    for group in all_groups().values():
         kinds = (group.variants or {}).values()
         common = [set(kind.__dataclass_fields__) for kind in kinds] or [set(group.fields())]
         if group.when is None:
             always |= set.intersection(*common)
     narrower = {name for name, part in FIELDS.items() if part.metadata["when"] is not None}
-    # A curriculum begins with this option.
-    return sorted((set(FIELDS) - always | narrower) - {"curriculum"})
+    # These options bring their groups.
+    return sorted((set(FIELDS) - always | narrower) - {"curriculum", "symmetries"})
 
 
 CONDITIONAL = conditional()
+GROUP_OF = {name: group.name for group in all_groups().values() for name in group.fields()}
 
 
 def needs(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    return NEEDS[name if name in NEEDS else option_groups()[name]]
+    return NEEDS[name if name in NEEDS else GROUP_OF[name]]
 
 
 def another_value(name: str) -> Any:
@@ -142,9 +142,9 @@ def test_defaults_are_valid_and_train_the_simplest_form():
 
 
 def test_every_option_has_help_and_a_name_that_no_other_has():
-    names = [name for group in GROUPS.values() for name in group.fields()]
+    names = [name for group in all_groups().values() for name in group.fields()]
     assert len(names) == len(set(names))
-    assert set(option_groups()) == set(names)
+    assert set(all_options()) == set(names)
     for name, part in FIELDS.items():
         assert part.metadata["help"], name
         default, choices = default_of(part), part.metadata["choices"]
@@ -174,14 +174,14 @@ def test_forms_have_their_published_names(options, form):
 
 
 def test_every_group_is_described_in_a_sentence():
-    for group in GROUPS.values():
+    for group in all_groups().values():
         assert group.summary.endswith("."), group.name
         assert "`" not in group.summary
 
 
 def test_variants_share_the_declarations_of_their_options():
     """A flag has one default, whichever variant takes it."""
-    for group in GROUPS.values():
+    for group in all_groups().values():
         for name, kind in (group.variants or {}).items():
             assert default_of(kind.__dataclass_fields__[group.name]) == name
             for option, part in kind.__dataclass_fields__.items():
@@ -233,8 +233,8 @@ def test_groups_are_present_where_their_options_have_an_effect(options, groups):
     configuration = resolve(options)
     assert set(configuration.groups()) == ALWAYS | groups
     assert set(configuration.as_dict()) == ALWAYS | groups
-    for name in set(GROUPS) - ALWAYS - groups:
-        assert getattr(configuration, name) is None
+    for name in set(all_groups()) - ALWAYS - groups:
+        assert getattr(configuration, name, None) is None
 
 
 def test_the_options_of_a_schedule_and_of_an_optimiser_are_its_own():
@@ -357,7 +357,7 @@ def test_values_out_of_range_are_refused_by_their_flag(name, value):
 
 
 def test_every_condition_is_covered_here():
-    used = {name if name in NEEDS else option_groups()[name] for name in CONDITIONAL}
+    used = {name if name in NEEDS else GROUP_OF[name] for name in CONDITIONAL}
     assert used == set(NEEDS)
 
 
@@ -403,7 +403,7 @@ def test_the_remedy_names_what_an_option_belongs_to(options, flag, remedy):
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_an_option_is_taken_where_it_does_something(name):
     _, holds = needs(name)
-    group, value = option_groups()[name], another_value(name)
+    group, value = GROUP_OF[name], another_value(name)
     configuration = resolve(holds, {name: value})
     assert getattr(configuration.groups()[group], name) == value
 
@@ -442,7 +442,7 @@ def test_a_policy_learns_for_some_epochs_and_not_for_all():
     ended = [reinforce.ends_before(epoch) for epoch in (0, 1.9, 2, 2.5)]
     assert ended == [False, False, True, True]
     assert not other.ends_before(100)
-    with pytest.raises(ConfigurationError, match="--symmetries reads them in other forms"):
+    with pytest.raises(ConfigurationError, match="this run reads them in other forms"):
         resolve(learning, {"epochs": 3, "symmetries": True})
     with pytest.raises(ConfigurationError, match="would never be frozen"):
         resolve(learning, {"epochs": 2})
@@ -592,7 +592,12 @@ def test_the_five_groups_of_earlier_versions_are_read():
     given = flatten(json.loads(EARLIER.read_text()))
     configuration = load_configuration(EARLIER)
     assert configuration.form == "RL-SPINN"
-    assert set(configuration.groups()) == set(GROUPS) - {"embedding", "gumbel"}
+    assert set(configuration.groups()) == set(all_groups()) - {
+        "embedding",
+        "gumbel",
+        "induced_vectors",
+        "symmetries",
+    }
     values = configuration.values()
     assert set(given) - set(values) == {"average_forms", "balance_labels", "dropout_unit"}
     assert {name: given[name] for name in values} == values

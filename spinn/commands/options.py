@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spinn import extensions
-from spinn.config import GROUPS, Configuration, all_options, resolve
+from spinn.config import Configuration, all_groups, all_options, resolve
 from spinn.config_files import preset_names, read_file, read_preset
 from spinn.data.formats import FORMAT_NAMES
 from spinn.support.errors import ConfigurationError
@@ -29,7 +29,7 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset", metavar="NAME", help="a named configuration: " + ", ".join(preset_names())
     )
-    for group in GROUPS.values():
+    for group in all_groups().values():
         section = parser.add_argument_group(group.name, group.summary)
         add_group(section, group)
         if group.name == "trees":

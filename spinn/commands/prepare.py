@@ -9,8 +9,11 @@ import argparse
 import logging
 from pathlib import Path
 
+from spinn import extensions
 from spinn.commands.options import add_group
 from spinn.data.options import DATA_GROUP, VECTORS_GROUP
+from spinn.data.transforms import VectorSourceOptions
+from spinn.support.options import GUEST_GROUPS
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", type=Path, metavar="FOLDER", help="where to write the corpus")
     add_group(parser, DATA_GROUP)
     add_group(parser, VECTORS_GROUP)
+    extensions.load()
+    for group in GUEST_GROUPS.values():
+        if issubclass(group.options, VectorSourceOptions):
+            add_group(parser, group)
 
 
 def run(namespace: argparse.Namespace) -> int:
@@ -32,7 +39,7 @@ def run(namespace: argparse.Namespace) -> int:
     if namespace.output.exists() and not (namespace.output / "corpus.json").is_file():
         raise SpinnError(f"{namespace.output}: this is not a prepared corpus; name a new folder.")
     configuration = resolve(given_options(namespace))
-    corpus = load_corpus(configuration.data, configuration.vectors)
+    corpus = load_corpus(configuration.data, configuration.vectors, configuration.vector_source)
     try:
         corpus.save(namespace.output)
     except OSError as error:

@@ -25,7 +25,7 @@ def cache_key(
 ) -> str:
     """Return a digest of the options, and of the paths, sizes and times of all files.
 
-    ``induced`` is true if words without a vector have one induced.
+    ``induced`` is true if a source completes the vectors.
     """
     parts = {
         "version": VERSION,

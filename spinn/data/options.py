@@ -84,16 +84,6 @@ class VectorOptions:
         "GloVe by name (glove.840B.300d, glove.6B.100d, ...) or a file, plain or .gz",
         when=_FROM_TEXTS,
     )
-    induce_vectors: bool = option(
-        False,
-        "induce the vectors of words without a pretrained one from their contexts in training and "
-        "from their spelling, instead of drawing them at random",
-    )
-
-    @property
-    def source(self) -> str | None:
-        """Name of the registered source of vectors; ``None`` for pretrained vectors only."""
-        return "induced" if self.induce_vectors else None
 
 
 DATA_GROUP = Group("data", CorpusOptions)

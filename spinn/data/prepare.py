@@ -14,14 +14,18 @@ from spinn.data.dataset import DatasetBuilder, PairDataset
 from spinn.data.find import data_directory, find_files, find_vectors, named
 from spinn.data.formats import FORMATS, Format, detect_format
 from spinn.data.options import CorpusOptions, VectorOptions
-from spinn.data.transforms import VECTOR_SOURCES
+from spinn.data.transforms import VectorSourceOptions
 from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors, choose_words
 from spinn.support.errors import ConfigurationError, DataError
 
 logger = logging.getLogger(__name__)
 
 
-def load_corpus(options: CorpusOptions, vectors: VectorOptions | None = None) -> Corpus:
+def load_corpus(
+    options: CorpusOptions,
+    vectors: VectorOptions | None = None,
+    source: VectorSourceOptions | None = None,
+) -> Corpus:
     """Return the requested corpus, from the cache if possible.
 
     Parameters
@@ -30,6 +34,8 @@ def load_corpus(options: CorpusOptions, vectors: VectorOptions | None = None) ->
         What to read.
     vectors
         Pretrained vectors, if any.
+    source
+        Source of vectors for words without a pretrained one, if any.
 
     Raises
     ------
@@ -37,20 +43,21 @@ def load_corpus(options: CorpusOptions, vectors: VectorOptions | None = None) ->
         If files are missing or cannot be read.
 
     """
-    corpus = _load(options, vectors)
+    corpus = _load(options, vectors, source)
     for note in corpus.notes:
         logger.info(note)
     return corpus
 
 
-def _load(options: CorpusOptions, vectors: VectorOptions | None) -> Corpus:
+def _load(
+    options: CorpusOptions, vectors: VectorOptions | None, source: VectorSourceOptions | None
+) -> Corpus:
     if options.prepared is not None:
         logger.info(f"Prepared corpus: {options.prepared}")
         return Corpus.load(options.prepared)
     directory = data_directory(options)
     files = find_files(named(options, logging.INFO), directory)
     vector_file = None if vectors is None else find_vectors(vectors.vectors, directory)
-    source = None if vectors is None else vectors.source
     key = cache_key(options, files, vector_file, induced=source is not None)
     place = directory / "cache" / key
     if options.cache:
@@ -69,12 +76,13 @@ def _prepare(
     files: dict[str, list[Path]],
     vector_file: Path | None,
     vector_cache: Path,
-    source: str | None,
+    source: VectorSourceOptions | None,
 ) -> Corpus:
     """Read the files, choose the vocabulary and numericalise."""
     if source is not None and "train" not in files:
         raise ConfigurationError(
-            "--induce-vectors learns from a training set, and there is none; leave it out."
+            "Vectors are completed from a training set, and there is none; name its files with "
+            "--train, or give pretrained vectors only."
         )
     format, labels = _format_and_labels(options, files)
     builders: dict[str, DatasetBuilder] = {}
@@ -130,13 +138,16 @@ def _words(
 
 
 def _vectors(
-    source: str | None, vocabulary: Vocabulary, table: VectorTable, sets: dict[str, PairDataset]
+    source: VectorSourceOptions | None,
+    vocabulary: Vocabulary,
+    table: VectorTable,
+    sets: dict[str, PairDataset],
 ) -> WordVectors:
-    """Return the vectors of the vocabulary, from the registered source if one is requested."""
+    """Return the vectors of the vocabulary, completed by the source if there is one."""
     if source is None:
         return table.of(vocabulary.words)
     logger.info("Inducing the vectors of words that have none")
-    return VECTOR_SOURCES.find(source)(vocabulary.words, table, sets["train"])
+    return source.complete(vocabulary.words, table, sets["train"])
 
 
 def _format_and_labels(

@@ -1,11 +1,13 @@
 """Extension points of the data side: transforms of batches, and sources of word vectors.
 
-Extensions register by name; options look the name up. Nothing is registered here.
+An extension implements one of them by the dataclass of its options, and registers its group of
+options in :data:`spinn.support.options.GUEST_GROUPS`. Nothing is registered here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +15,6 @@ from numpy.typing import NDArray
 
 from spinn.data.dataset import PairDataset
 from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors
-from spinn.support.registry import Registry
 
 
 class BatchTransform(Protocol):
@@ -29,11 +30,20 @@ class BatchTransform(Protocol):
         """
 
 
-# From the vocabulary and the labels of a corpus; raises ConfigurationError if it does not apply.
-TransformFactory = Callable[[Vocabulary, Sequence[str]], BatchTransform]
-BATCH_TRANSFORMS: Registry[TransformFactory] = Registry("batch transform")
+class BatchTransformOptions(ABC):
+    """Options that, where their group is present, transform the batches of training."""
 
-# From the vocabulary's words, a table of pretrained vectors, and the training set, to the vectors
-# of all words; ``known`` marks those of the table.
-VectorSource = Callable[[Sequence[str], VectorTable, PairDataset], WordVectors]
-VECTOR_SOURCES: Registry[VectorSource] = Registry("source of word vectors")
+    @abstractmethod
+    def make_transform(self, vocabulary: Vocabulary, labels: Sequence[str]) -> BatchTransform:
+        """Return the transform for a corpus; raise ConfigurationError if it does not apply."""
+
+
+class VectorSourceOptions(ABC):
+    """Options that, where their group is present, give vectors to words that have none."""
+
+    @abstractmethod
+    def complete(self, words: Sequence[str], table: VectorTable, text: PairDataset) -> WordVectors:
+        """Return the vectors of all words of a vocabulary; ``known`` marks those of the table.
+
+        ``text`` is the training set.
+        """

@@ -20,7 +20,9 @@ import torch
 from torch import Tensor
 
 from spinn.data.dataset import PairDataset
+from spinn.data.transforms import VectorSourceOptions
 from spinn.data.vocabulary import SPECIAL_WORDS, VectorTable, WordVectors
+from spinn.support.options import Condition, Group, option
 
 WINDOW = 5  # words on either side
 NGRAMS = range(3, 7)  # lengths of character n-grams, as in Bojanowski et al. 2017
@@ -176,3 +178,29 @@ def _ngrams(word: str) -> list[str]:
         for start in range(len(marked) - length + 1)
     )
     return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class InducedVectorsOptions(VectorSourceOptions):
+    """Induced vectors of words without a pretrained one (``--induce-vectors``)."""
+
+    induce_vectors: bool = option(
+        False,
+        "induce the vectors of words without a pretrained one from their contexts in training and "
+        "from their spelling, instead of drawing them at random",
+        when=Condition(lambda values: values["vectors"] is not None, "it belongs to --vectors"),
+    )
+
+    def complete(self, words: Sequence[str], table: VectorTable, text: PairDataset) -> WordVectors:
+        """Return the vectors of a vocabulary, see :func:`induced_vectors`."""
+        return induced_vectors(words, table, text)
+
+
+INDUCED_VECTORS_GROUP = Group(
+    "induced_vectors",
+    InducedVectorsOptions,
+    Condition(
+        lambda values: values["vectors"] is not None and values["induce_vectors"],
+        "it belongs to --induce-vectors",
+    ),
+)

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinn.data.formats.logic import LOGIC_RELATIONS, VARIABLES
+from spinn.data.transforms import BatchTransformOptions
 from spinn.data.vocabulary import Vocabulary
 from spinn.support.errors import ConfigurationError
+from spinn.support.options import Condition, Group, option
 
 CONVERSES = {"<": ">", ">": "<"}  # the other relations are symmetric
 
@@ -72,3 +74,24 @@ def logic_symmetries(vocabulary: Vocabulary, labels: Sequence[str]) -> Symmetrie
         len(vocabulary),
         np.array([labels.index(CONVERSES.get(label, label)) for label in labels]),
     )
+
+
+@dataclass(frozen=True)
+class SymmetryOptions(BatchTransformOptions):
+    """Training on random forms of pairs of logic (``--symmetries``)."""
+
+    symmetries: bool = option(
+        False,
+        "read each pair of logic in a random form: variables renamed, sides exchanged or not",
+    )
+
+    def make_transform(self, vocabulary: Vocabulary, labels: Sequence[str]) -> Symmetries:
+        """Return the symmetries of a corpus of logic."""
+        return logic_symmetries(vocabulary, labels)
+
+
+SYMMETRIES_GROUP = Group(
+    "symmetries",
+    SymmetryOptions,
+    Condition(lambda values: values["symmetries"], "it belongs to --symmetries"),
+)

@@ -27,10 +27,6 @@ class TrainingOptions:
     max_words: int | None = option(
         None, "examples with a sentence of more words are left out of training", minimum=1
     )
-    symmetries: bool = option(
-        False,
-        "read each pair of logic in a random form: variables renamed, sides exchanged or not",
-    )
     pool_batches: int = option(
         DEFAULT_POOL_BATCHES,
         "batches whose examples are sorted by length together; 1 for batches drawn at random",
@@ -54,11 +50,6 @@ class TrainingOptions:
         0, "steps between checkpoints, besides one an epoch; 0 for none", minimum=0
     )
     tensorboard: bool = option(True, "write TensorBoard logs")
-
-    @property
-    def batch_transform(self) -> str | None:
-        """Name of the registered transform of training batches, if any."""
-        return "symmetries" if self.symmetries else None
 
 
 TRAINING_GROUP = Group("training", TrainingOptions)

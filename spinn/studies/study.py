@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spinn.config import GROUPS, all_options, flatten
+from spinn.config import all_groups, all_options, flatten
 from spinn.data.options import CorpusOptions
 from spinn.studies.reference import Reference, check_table, format_references
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
@@ -226,7 +226,7 @@ def _options_of(path: Path, place: str, values: Any) -> dict[str, Any]:
         options = flatten(values)
     except SpinnError as error:
         cause = f"{place}: {str(error).rstrip('.')}"
-        groups = ", ".join(GROUPS)
+        groups = ", ".join(all_groups())
         raise DataError(path, cause, remedy=f"Groups are {groups}; they may be omitted") from None
     check_option_names(options, place, path)
     return options

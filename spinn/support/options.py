@@ -149,6 +149,10 @@ class Group:
         return self.options if self.variants is None else self.variants.find(values[self.name])
 
 
+GUEST_GROUPS: Registry[Group] = Registry("group of options")
+"""The groups of extensions; those of the package's parts are in :data:`spinn.config.GROUPS`."""
+
+
 def _fields(group: Any) -> dict[str, Field]:
     return {part.name: part for part in dataclasses.fields(group)}
 

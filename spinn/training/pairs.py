@@ -15,7 +15,7 @@ from spinn.data.batching import Batch, Batcher
 from spinn.data.corpus import Corpus
 from spinn.data.dataset import PairDataset
 from spinn.data.examples import kind_with
-from spinn.data.transforms import BATCH_TRANSFORMS, BatchTransform
+from spinn.data.transforms import BatchTransform
 from spinn.evaluation.evaluate import evaluate
 from spinn.inference import Inference
 from spinn.learning.objectives.label import Objective, StepResult
@@ -56,9 +56,9 @@ class PairTask(Task[Batch]):
         self.objective = configuration.build_objective(model.sides).to(self.device)
         self._step = distributed.data_parallel(TrainingStep(model, self.objective))
         self._transform: BatchTransform | None = None
-        if configuration.training.batch_transform is not None:
-            make_transform = BATCH_TRANSFORMS.find(configuration.training.batch_transform)
-            self._transform = make_transform(corpus.vocabulary, corpus.labels)
+        transform = configuration.batch_transform
+        if transform is not None:
+            self._transform = transform.make_transform(corpus.vocabulary, corpus.labels)
         self._own = self._batcher(corpus.sets["train"], configuration.source)
         self._taught = self._batcher(corpus.sets["train"], configuration.teacher_source)
         self._frozen = False  # whether the parser is, and the model follows its trees

@@ -24,7 +24,6 @@ from spinn.data.dataset import PairDataset
 from spinn.data.examples import SENTENCE
 from spinn.data.find import named
 from spinn.data.prepare import load_corpus
-from spinn.data.transforms import BATCH_TRANSFORMS
 from spinn.evaluation.evaluate import evaluate_trained
 from spinn.evaluation.scores import all_scores
 from spinn.evaluation.tree_scores import Conventions
@@ -129,7 +128,7 @@ def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
 
 def load_training_corpus(configuration: Configuration) -> Corpus:
     """Load the corpus, and check that it has the sets and the trees that training requires."""
-    corpus = load_corpus(configuration.data, configuration.vectors)
+    corpus = load_corpus(configuration.data, configuration.vectors, configuration.vector_source)
     for split in ("train", "dev"):
         if split not in corpus.sets:
             raise ConfigurationError(f"There is no {split} set; name its files with --{split}.")
@@ -142,9 +141,9 @@ def load_training_corpus(configuration: Configuration) -> Corpus:
             corpus.require_parses(split)
     if teacher is not None and teacher.needs_parse:
         corpus.require_parses("train")
-    transform = configuration.training.batch_transform
+    transform = configuration.batch_transform
     if transform is not None:  # raises an error for labels that it does not apply to
-        BATCH_TRANSFORMS.find(transform)(corpus.vocabulary, corpus.labels)
+        transform.make_transform(corpus.vocabulary, corpus.labels)
     context = configuration.model.leaf_context
     if corpus.kind == SENTENCE and getattr(LEAF_CONTEXTS.get(context), "needs_pairs", False):
         raise ConfigurationError(

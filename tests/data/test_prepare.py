@@ -83,7 +83,7 @@ def test_vectors_are_induced_from_the_training_set_alone(options, tmp_path):
 
 def test_vectors_are_induced_from_a_training_set(options, tmp_path):
     options = replace(options, data=None, test=[str(tmp_path / "corpus/dev.jsonl")])
-    with pytest.raises(ConfigurationError, match="--induce-vectors learns from a training set"):
+    with pytest.raises(ConfigurationError, match="Vectors are completed from a training set"):
         load(options, tmp_path / "vectors.txt", induce=True)
 
 

@@ -237,7 +237,7 @@ def test_seeds_of_another_configuration_are_dropped_and_named(study, tmp_path):
 def test_an_option_missing_from_a_record_has_its_default(study, tmp_path):
     kept_before(study, tmp_path)
     record = read_record("sample", tmp_path)
-    del record["rows"]["bag of words"]["configuration"]["training"]["symmetries"]
+    del record["rows"]["bag of words"]["configuration"]["training"]["token_budget"]
     (tmp_path / "sample.json").write_text(json.dumps(record))
     assert collect("sample", study, tmp_path) == []
 
