@@ -97,7 +97,7 @@ def belongs_to(words: list[str], text: str) -> bool:
     if letters == len(text) - text.count(" ") and text.startswith(words[0]):
         return True  # fast path for nearly every sentence: same first word, same length
     plain = "".join(text.split()).lower()
-    leaves = [_UNESCAPED.get(word, word).lower() for word in words]
+    leaves = [UNESCAPED.get(word, word).lower() for word in words]
     letters = len("".join(leaves))
     if max(letters, len(plain)) > 2 * min(letters, len(plain)) + 4:
         return False
@@ -105,7 +105,7 @@ def belongs_to(words: list[str], text: str) -> bool:
     return len(leaves) < 4 or 2 * shared >= letters
 
 
-_UNESCAPED = {BRACKET_WORDS["("]: "(", BRACKET_WORDS[")"]: ")", "``": '"', "''": '"', "`": "'"}
+UNESCAPED = {BRACKET_WORDS["("]: "(", BRACKET_WORDS[")"]: ")", "``": '"', "''": '"', "`": "'"}
 
 
 def _shorten(text: str, length: int = 40) -> str:
