@@ -1,7 +1,7 @@
 """Corpus files to examples, for any format.
 
 This is the first step of the data pipeline. :func:`read_examples` does what all formats have in
-common: it skips rows without a label, checks labels, turns trees into words and transitions,
+common: it skips rows without a gold label, checks labels, turns trees into words and transitions,
 tokenises sentences without a tree, and raises :class:`DataError` for whatever cannot be read.
 """
 
@@ -19,6 +19,8 @@ from spinn.data.sentences import SentenceReader
 from spinn.support.errors import DataError
 
 UNLABELLED = "-"  # SNLI's label of examples on which the annotators did not agree
+# What other files write for it: HuggingFace, the test sets of MultiNLI, tables with empty cells.
+_UNLABELLED = frozenset({UNLABELLED, "", "-1", "-1.0", "hidden", "nan"})
 
 _NO_PARSE_NEEDED = "Choose trees that need no parse, such as --trees balanced"
 
@@ -30,7 +32,7 @@ class ReadCounts:
     read: int = 0
     """Examples yielded."""
     unlabelled: int = 0
-    """Rows labelled ``-``."""
+    """Rows without a gold label, skipped or not."""
     unparsed: int = 0
     """Examples with a sentence without a tree; included in ``read``."""
 
@@ -65,7 +67,8 @@ def read_examples(
     counts
         Updated while reading.
     unlabelled
-        If true, rows labelled ``-`` are yielded with the label ``None`` instead of skipped.
+        If true, rows without a gold label (``-``, ``-1``, ``hidden`` or empty) are yielded with the label
+        ``None``, which is ``NO_LABEL`` in a data set, instead of skipped.
 
     Raises
     ------
@@ -103,12 +106,13 @@ def _read(
         row = format.read_line(path, number, line)
         if row is None:
             continue
-        if row.label == UNLABELLED:
+        label = None if is_unlabelled(row.label, allowed) else row.label
+        if label is None:
             counts.unlabelled += 1
             if not unlabelled:
                 continue
-        elif row.label not in allowed:
-            _check_unlisted_label(path, number, row.label, format, labels)
+        elif label not in allowed:
+            _check_unlisted_label(path, number, label, format, labels)
         premise = sentences.premise(row.premise, number)
         hypothesis = None
         if row.hypothesis is not None:
@@ -116,16 +120,20 @@ def _read(
         sources = (row.premise, row.hypothesis)
         counts.unparsed += any(one is not None and one.brackets is None for one in sources)
         counts.read += 1
-        label = None if row.label == UNLABELLED else row.label
         yield Example(premise, hypothesis, label, number, row.identifier)
     if counts.read == read_before:
         skipped = counts.unlabelled - unlabelled_before
         cause = (
-            f"all {skipped} rows are unlabelled (their label is '-')"
+            f"all {skipped} rows are without a gold label (their label is -, -1, hidden or empty)"
             if skipped
             else "the file has no rows"
         )
         raise DataError(path, cause, remedy=NEEDS_EXAMPLES)
+
+
+def is_unlabelled(label: str, allowed: Collection[str] = ()) -> bool:
+    """Return whether a label, unless it is an allowed one, marks a row without a gold label."""
+    return label not in allowed and label.strip().lower() in _UNLABELLED
 
 
 def check_kind(path: str | Path, format: Format, kind: ExampleKind) -> None:
@@ -142,10 +150,8 @@ def check_kind(path: str | Path, format: Format, kind: ExampleKind) -> None:
 def _check_unlisted_label(
     path: Path, line: int, label: str, format: Format, labels: Collection[str] | None
 ) -> None:
-    """Raise an error unless any label is allowed and this one is not empty."""
+    """Raise an error unless any label is allowed."""
     allowed = labels or format.labels
-    if not label.strip():
-        raise DataError(path, "the label is empty", line=line, remedy="Give every row a label")
     if allowed:
         raise DataError(
             path,

@@ -35,7 +35,6 @@ def test_row_with_three_fields_is_enough(tmp_path):
         (without(sentence1_binary_parse=[1]), "the field 'sentence1_binary_parse' is not text"),
         (without(gold_label=2), "the field 'gold_label' is not text"),
         (without(gold_label="neural"), "the label 'neural' is not one of: entailment, neutral"),
-        (without(gold_label=""), "the label is empty"),
         (without("sentence1_binary_parse", sentence1=" "), "the premise is empty"),
         (without(sentence2_binary_parse="( It moves"), "the hypothesis is not a binary tree"),
         (without(sentence2_binary_parse="It moves"), "2 trees side by side"),
