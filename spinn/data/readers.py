@@ -67,8 +67,8 @@ def read_examples(
     counts
         Updated while reading.
     unlabelled
-        If true, rows without a gold label (``-``, ``-1``, ``hidden`` or empty) are yielded with the label
-        ``None``, which is ``NO_LABEL`` in a data set, instead of skipped.
+        If true, rows without a gold label (``-``, ``-1``, ``hidden`` or empty) are yielded with
+        the label ``None``, which is ``NO_LABEL`` in a data set, instead of skipped.
 
     Raises
     ------
