@@ -13,14 +13,11 @@ from itertools import chain
 from pathlib import Path
 
 from spinn.data.examples import Example, ExampleKind
-from spinn.data.formats import FORMATS, Format, match_format
-from spinn.data.lines import NEEDS_EXAMPLES, first_line, numbered_lines
+from spinn.data.formats import FORMATS, Format, match_format, sample_of
+from spinn.data.labels import INFERENCE_LABELS, read_label
+from spinn.data.lines import NEEDS_EXAMPLES, numbered_lines
 from spinn.data.sentences import SentenceReader
 from spinn.support.errors import DataError
-
-UNLABELLED = "-"  # SNLI's label of examples on which the annotators did not agree
-# What other files write for it: HuggingFace, the test sets of MultiNLI, tables with empty cells.
-_UNLABELLED = frozenset({UNLABELLED, "", "-1", "-1.0", "hidden", "nan"})
 
 _NO_PARSE_NEEDED = "Choose trees that need no parse, such as --trees balanced"
 
@@ -95,24 +92,25 @@ def _read(
     unlabelled: bool,
 ) -> Iterator[Example]:
     lines = numbered_lines(path)
-    first = first_line(path, lines)
-    format = match_format(first[1]) if name == "auto" else FORMATS[name]
+    sample = sample_of(path, lines)
+    format = match_format(sample) if name == "auto" else FORMATS[name]
     if kind is not None:
         check_kind(path, format, kind)
     allowed = frozenset(labels or format.labels or ())
     sentences = SentenceReader(path, use_parses, format)
     read_before, unlabelled_before = counts.read, counts.unlabelled
-    for number, line in chain([first], lines):
-        row = format.read_line(path, number, line)
+    read_line = format.reader(path, sample)
+    for number, line in chain(sample, lines):
+        row = read_line(path, number, line)
         if row is None:
             continue
-        label = None if is_unlabelled(row.label, allowed) else row.label
+        label = read_label(row.label, allowed)
         if label is None:
             counts.unlabelled += 1
             if not unlabelled:
                 continue
-        elif label not in allowed:
-            _check_unlisted_label(path, number, label, format, labels)
+        elif allowed and label not in allowed:
+            raise _unlisted_label(path, number, label, format, labels or format.labels or ())
         premise = sentences.premise(row.premise, number)
         hypothesis = None
         if row.hypothesis is not None:
@@ -131,11 +129,6 @@ def _read(
         raise DataError(path, cause, remedy=NEEDS_EXAMPLES)
 
 
-def is_unlabelled(label: str, allowed: Collection[str] = ()) -> bool:
-    """Return whether a label, unless it is an allowed one, marks a row without a gold label."""
-    return label not in allowed and label.strip().lower() in _UNLABELLED
-
-
 def check_kind(path: str | Path, format: Format, kind: ExampleKind) -> None:
     """Raise :class:`DataError` if the examples of a format are not of the required kind."""
     if format.kind != kind:
@@ -147,18 +140,20 @@ def check_kind(path: str | Path, format: Format, kind: ExampleKind) -> None:
         )
 
 
-def _check_unlisted_label(
-    path: Path, line: int, label: str, format: Format, labels: Collection[str] | None
-) -> None:
-    """Raise an error unless any label is allowed."""
-    allowed = labels or format.labels
-    if allowed:
-        raise DataError(
-            path,
-            f"the label {label!r} is not one of: {', '.join(allowed)}",
-            line=line,
-            remedy=f"Correct the label, or name another format than {format.name}",
-        )
+def _unlisted_label(
+    path: Path, line: int, label: str, format: Format, allowed: Collection[str]
+) -> DataError:
+    """Return the error for a label that is not allowed."""
+    remedy = f"Correct the label, or name another format than {format.name}"
+    if label.isdigit() and set(INFERENCE_LABELS).issubset(allowed):
+        numbered = "0 entailment, 1 neutral and 2 contradiction"
+        remedy = f"Write the label as a word (SNLI, MultiNLI and ANLI of HuggingFace: {numbered})"
+    return DataError(
+        path,
+        f"the label {label!r} is not one of: {', '.join(allowed)}",
+        line=line,
+        remedy=remedy,
+    )
 
 
 def read_files(
