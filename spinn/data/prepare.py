@@ -13,6 +13,7 @@ from spinn.data.corpus import Corpus
 from spinn.data.dataset import DatasetBuilder, PairDataset
 from spinn.data.find import data_directory, find_files, find_vectors, named
 from spinn.data.formats import FORMATS, Format, detect_format
+from spinn.data.labels import check_labels
 from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.transforms import VECTOR_SOURCES
 from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors, choose_words
@@ -171,8 +172,13 @@ def _format_and_labels(
 
 
 def _labels_in(paths: list[Path], format: str) -> tuple[str, ...]:
-    found = {example.label for path in paths for example in readers.read_examples(path, format)}
-    return tuple(sorted(label for label in found if label is not None))
+    counts: Counter[str] = Counter()
+    for path in paths:
+        for example in readers.read_examples(path, format):
+            assert example.label is not None  # rows without one are skipped
+            counts[example.label] += 1
+    check_labels(paths[0], counts)
+    return tuple(sorted(counts))
 
 
 def _vocabulary_note(
