@@ -33,9 +33,6 @@ def run(namespace: argparse.Namespace) -> int:
         raise SpinnError(f"{namespace.output}: this is not a prepared corpus; name a new folder.")
     configuration = resolve(given_options(namespace))
     corpus = load_corpus(configuration.data, configuration.vectors)
-    try:
-        corpus.save(namespace.output)
-    except OSError as error:
-        raise SpinnError(f"{namespace.output}: it cannot be written ({error.strerror}).") from error
+    corpus.save(namespace.output)
     logger.info(f"Prepared: {namespace.output}. Train from it with --data {namespace.output}.")
     return 0

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from spinn.data.corpus import VERSION, Corpus
+from spinn.data.corpus import DESCRIPTION, VERSION, Corpus
 from spinn.data.options import CorpusOptions
-from spinn.support.errors import DataError
+from spinn.support.errors import DataError, SpinnError
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +48,12 @@ def _stamp(path: Path) -> list[Any]:
 
 def load_cached(place: Path, options: CorpusOptions) -> Corpus | None:
     """Return the cached corpus in a folder; ``None`` if there is none or it is damaged."""
-    if not (place / "corpus.json").is_file():
-        return None
     try:
+        if not (place / DESCRIPTION).is_file():
+            return None
         # Older files lack the format; it is part of the key.
         return replace(Corpus.load(place), format=options.format)
-    except DataError:
+    except (DataError, OSError):
         logger.warning(f"The cache at {place} cannot be read; preparing the corpus again.")
         return None
 
@@ -62,5 +62,5 @@ def save_cached(corpus: Corpus, place: Path) -> None:
     """Write a corpus to a folder of the cache, if it is writable."""
     try:
         corpus.save(place)
-    except OSError as error:
-        logger.warning(f"The prepared corpus could not be cached ({error}); continuing without.")
+    except SpinnError as error:
+        logger.warning(f"{error} The prepared corpus is not cached; continuing without.")

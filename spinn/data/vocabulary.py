@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import logging
+import shutil
 import ssl
 import sys
 import tempfile
@@ -24,8 +25,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spinn.support import json_files as kinds
 from spinn.support.errors import DataError
 from spinn.support.files import written_folder
+from spinn.support.json_files import JSONObject
+from spinn.support.tensor_files import verify_archive
+
+logger = logging.getLogger(__name__)
 
 UNKNOWN, PADDING = 0, 1  # as in torchtext
 SPECIAL_WORDS = ["<unk>", "<pad>"]
@@ -65,6 +71,21 @@ class Vocabulary:
         return {"words": self.words, "lower": self.lower}
 
 
+def read_vocabulary(described: JSONObject) -> Vocabulary:
+    """Read a vocabulary, written by :meth:`Vocabulary.as_dict`, and check it.
+
+    Raises
+    ------
+    DataError
+        If words are not text, occur twice, or begin otherwise than with the special ones.
+
+    """
+    words = described.take("words", kinds.distinct(kinds.list_of(kinds.text)))
+    if words[:2] != SPECIAL_WORDS:
+        raise described.error(f"its words do not begin with {' and '.join(SPECIAL_WORDS)}")
+    return Vocabulary(words, described.take("lower", kinds.truth))
+
+
 @dataclass
 class WordVectors:
     """Vectors of the words of a vocabulary.
@@ -80,6 +101,16 @@ class WordVectors:
 
     vectors: Tensor
     known: Tensor
+
+    def check(self, words: int) -> None:
+        """Raise :class:`ValueError` unless these can be the vectors of a number of words."""
+        vectors, known = self.vectors, self.known
+        if vectors.dtype != torch.float32 or vectors.ndim != 2 or len(vectors) != words:
+            raise ValueError(f"vectors are not a matrix of float32 with {words} rows")
+        if known.dtype != torch.bool or known.shape != (words,):
+            raise ValueError(f"known is not a vector of {words} truth values")
+        if not torch.isfinite(vectors).all():
+            raise ValueError("a vector has a number that is not finite")
 
 
 class VectorTable:
@@ -146,7 +177,7 @@ def _load(path: Path, cache: Path) -> Any:
 
     torchtext identifies copies by file name only and writes them in place. Here the folder name of
     a copy includes the size and modification time of the file, and the copy is renamed into place.
-    If the cache is not writable, a temporary copy is used.
+    If the cache is not writable, a temporary copy is used. A damaged copy is made again.
     """
     logging.getLogger("torchtext.vocab").setLevel(logging.ERROR)
     stamp = path.stat()
@@ -155,7 +186,11 @@ def _load(path: Path, cache: Path) -> Any:
     https_context = ssl._create_default_https_context
     try:
         if folder.is_dir():
-            return _read(path, folder)
+            try:
+                return _read_copy(path, folder)
+            except Exception:  # a damaged pickle can raise anything
+                logger.warning(f"The cache at {folder} cannot be read; reading {path} again.")
+                shutil.rmtree(folder, ignore_errors=True)
         try:
             with written_folder(folder) as scratch:
                 return _read(path, scratch)
@@ -164,6 +199,17 @@ def _load(path: Path, cache: Path) -> Any:
                 return _read(path, Path(scratch))
     finally:
         ssl._create_default_https_context = https_context
+
+
+def _read_copy(path: Path, copy: Path) -> Any:
+    """Read the binary copy; raise an error if it is damaged."""
+    for file in copy.iterdir():
+        verify_archive(file)
+    table = _read(path, copy)
+    numbers = dict(zip(table.itos, range(len(table.itos)), strict=True))
+    if table.vectors.shape != (len(table.itos), table.dim) or table.stoi != numbers:
+        raise ValueError("it is not a table of vectors")
+    return table
 
 
 def _read(path: Path, copy: Path) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import ssl
+import struct
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -191,6 +192,31 @@ def test_a_second_reading_takes_the_copy_and_a_changed_file_does_not(tmp_path):
     os.utime(path, ns=(1, 1))
     changed = read_table(path, tmp_path / "cache")
     assert changed.of(["dog"]).vectors.tolist() == [[7, 8, 9]]
+
+
+@pytest.mark.parametrize("part", [b"PK", b"dog", struct.pack("<2f", 4, 5), b"PK\x01\x02"])
+def test_a_damaged_copy_is_made_again(tmp_path, part, caplog):
+    table = table_of(tmp_path, GLOVE)
+    (copy,) = (tmp_path / "cache").glob("*/*.pt")
+    content = bytearray(copy.read_bytes())
+    content[content.index(part)] ^= 16
+    copy.write_bytes(content)
+    for _ in range(2):
+        again = table_of_the_same(tmp_path)
+        assert torch.equal(again.of(["dog"]).vectors, table.of(["dog"]).vectors)
+    assert sum("cannot be read; reading" in line for line in caplog.messages) == 1
+
+
+def table_of_the_same(tmp_path: Path) -> VectorTable:
+    return read_table(tmp_path / "vectors.txt", tmp_path / "cache")
+
+
+def test_an_empty_copy_is_made_again(tmp_path):
+    table_of(tmp_path, GLOVE)
+    (copy,) = (tmp_path / "cache").glob("*/*.pt")
+    for damage in (lambda: copy.write_bytes(b""), copy.unlink):
+        damage()
+        assert table_of_the_same(tmp_path).of(["dog"]).known.all()
 
 
 def test_files_of_one_name_in_two_folders_do_not_share_a_copy(tmp_path):
