@@ -79,7 +79,7 @@ GROUPS: dict[str, Group] = {
 }
 PLACE = ("device", "threads")  # options that determine where a run is computed, not what it is
 
-_FORMER_GROUPS = ("policy",)  # of earlier versions; the others are names of groups today
+FORMER_GROUPS = frozenset({"policy"})  # of earlier versions; the others are names of groups today
 # Options of earlier versions, with the value at which they had no effect.
 _REMOVED = {"balance_labels": False, "average_forms": 1, "dropout_unit": "token"}
 _OTHER_FORMS = {
@@ -166,7 +166,7 @@ class Configuration:
                 raise ConfigurationError(
                     f"{run} was trained with {flag_of(name)}, which this version no longer has."
                 )
-        return _assemble(defaults() | _checked(given))
+        return _assemble(defaults() | checked(given))
 
     @property
     def place(self) -> dict[str, Any]:
@@ -334,7 +334,7 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
-            if name not in GROUPS and name not in _FORMER_GROUPS:
+            if name not in GROUPS and name not in FORMER_GROUPS:
                 raise ConfigurationError(f"There is no group of options called {name!r}.")
             flat.update(value)
         else:
@@ -352,10 +352,9 @@ def resolve(*layers: Mapping[str, Any]) -> Configuration:
         effect.
 
     """
-    extensions.load()
     given: dict[str, Any] = {}
     for layer in layers:
-        given |= _checked(layer)
+        given |= checked(layer)
     declared = all_options()
     for name, part in declared.items():
         check_range(part, given.get(name))
@@ -375,8 +374,16 @@ def resolve(*layers: Mapping[str, Any]) -> Configuration:
     return configuration
 
 
-def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return flat options with their declared types."""
+def checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return flat options with their declared types.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option is unknown, or its value is of another type.
+
+    """
+    extensions.load()
     declared = all_options()
     for name in given:
         if name not in declared:

@@ -66,7 +66,7 @@ class JSONObject:
 
     def error(self, cause: str) -> DataError:
         """Return the error for something wrong with the file."""
-        return DataError(self.path, cause, remedy=self.remedy)
+        return DataError(self.path, f"it cannot be read ({cause})", remedy=self.remedy)
 
 
 def read_object(path: Path, remedy: str) -> JSONObject:
@@ -86,7 +86,7 @@ def read_object(path: Path, remedy: str) -> JSONObject:
     except ValueError as error:
         raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
     if not isinstance(values, dict):
-        raise DataError(path, "it is not a JSON object", remedy=remedy)
+        raise DataError(path, "it cannot be read (it is not a JSON object)", remedy=remedy)
     return JSONObject(path, values, remedy)
 
 

@@ -30,6 +30,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+_SHOWN = 60  # characters of a value in a message
+
+
 @dataclass(frozen=True)
 class Condition:
     """When an option or a group has an effect.
@@ -187,7 +190,7 @@ def converted(field: Field, value: Any) -> Any:
     Raises
     ------
     ConfigurationError
-        If it has another type.
+        If it has another type, or is a number too large for 64 bits.
 
     """
     base = type_of(field)
@@ -196,9 +199,20 @@ def converted(field: Field, value: Any) -> Any:
     fits = isinstance(value, _TYPES[base]) and (base == "bool" or not isinstance(value, bool))
     if not fits or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
         raise ConfigurationError(
-            f"The option {field.name} is {value!r}; it must be of type {base}."
+            f"The option {field.name} is {_shown(value)}; it must be of type {base}."
         )
+    if isinstance(value, (int, float)) and (value >= 2**63 or value < -(2**63)):
+        raise ConfigurationError(
+            f"The option {field.name} is {_shown(value)}; it must be a number of 64 bits."
+        )
+    if "\0" in ("".join(value) if isinstance(value, (str, list)) else ""):
+        raise ConfigurationError(f"The option {field.name} contains a null character.")
     return float(value) if base == "float" else value
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def check_range(field: Field, value: Any) -> None:
@@ -221,6 +235,8 @@ def check_range(field: Field, value: Any) -> None:
         raise ConfigurationError(f"{flag} is {value}; it must be at least {rules['minimum']}.")
     if rules["maximum"] is not None and not value <= rules["maximum"]:
         raise ConfigurationError(f"{flag} is {value}; it must be at most {rules['maximum']}.")
+    if value != value:  # NaN
+        raise ConfigurationError(f"{flag} is nan; it must be a number.")
 
 
 def check_ranges(group: Any) -> None:

@@ -156,7 +156,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            metrics.append(json.loads(line))
+            metrics.append(_record(line))
         except ValueError as error:
             cause = f"it cannot be read ({error})"
             remedy = "Delete the line; the learning curve is then without it"
@@ -164,15 +164,33 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return metrics
 
 
+def _record(line: str) -> dict[str, Any]:
+    """Return the record of a line; raise :class:`ValueError` if it is none."""
+    try:
+        record = json.loads(line)
+    except RecursionError:
+        raise ValueError("brackets are nested too deeply") from None
+    if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
+        raise ValueError("it is no record of figures")
+    others = {name: value for name, value in record.items() if name != "kind"}
+    if not {"step", "epoch"} <= set(others) or not all(map(_is_number, others.values())):
+        raise ValueError("a figure is no number, or step or epoch is missing")
+    return record
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def drop_later_lines(path: Path, step: int) -> None:
     """Drop metrics written after the checkpoint of a step, and a line that was cut off."""
     if not path.is_file():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            if json.loads(line)["step"] <= step:
+            if _record(line)["step"] <= step:
                 kept.append(line + "\n")
-        except (ValueError, KeyError):
+        except ValueError:
             continue
     write_whole(path, "".join(kept))

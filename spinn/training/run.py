@@ -98,7 +98,7 @@ def resume(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]
         configuration = distributed.on_first(run.configuration).moved(place or {})
         device = distributed.together(lambda: _prepare_machine(configuration))
         corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
-        distributed.on_first(lambda: _check_vocabulary(run, corpus))
+        distributed.on_first(lambda: _check_run(run, configuration, corpus))
         model = _build(configuration, corpus).to(device)
         task = PairTask(configuration, corpus, model)
         trainer = _trainer(task, run)
@@ -116,8 +116,8 @@ def _claimed_by_first(path: Path) -> Iterator[None]:
         yield
 
 
-def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
-    """Raise :class:`SpinnError` if the training files of a run have changed."""
+def _check_run(run: RunDirectory, configuration: Configuration, corpus: Corpus) -> None:
+    """Raise :class:`SpinnError` if the training files of a run have changed, or it is damaged."""
     saved = run.interface()
     found = (saved.vocabulary.words, saved.labels, saved.kind)
     if found != (corpus.vocabulary.words, corpus.labels, corpus.kind):
@@ -125,6 +125,7 @@ def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
             f"{run.path}: the run's vocabulary is not that of the training files in their present "
             "state. Restore the files, or train a new model."
         )
+    run.check_weights(configuration, "last")
 
 
 def load_training_corpus(configuration: Configuration) -> Corpus:

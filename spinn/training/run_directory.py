@@ -16,7 +16,6 @@ or a full disk.
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,6 +31,8 @@ from spinn.config import Configuration
 from spinn.pretrained import Interface
 from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import write_whole, written_folder
+from spinn.support.tensor_files import read_torch
+from spinn.weights import check_weights, load_weights
 
 TRAINING_STATE = "training.pt"
 
@@ -155,6 +156,25 @@ class RunDirectory:
         """
         return pretrained.read_weights(self._weights_file(which))
 
+    def check_weights(self, configuration: Configuration, which: str) -> None:
+        """Check the weights of a checkpoint before a model is built for them.
+
+        Raises
+        ------
+        DataError
+            If they are damaged, or belong to another configuration.
+
+        """
+        interface = self.interface()
+        check_weights(
+            configuration,
+            self.weights(which),
+            self._weights_file(which),
+            words=len(interface.vocabulary),
+            labels=len(interface.labels),
+            sides=interface.kind.count,
+        )
+
     def load_weights(self, model: nn.Module, weights: dict[str, Tensor], which: str) -> None:
         """Put weights, read from a checkpoint of the run, into a model of the same shape.
 
@@ -164,7 +184,7 @@ class RunDirectory:
             If they belong to another configuration.
 
         """
-        pretrained.load_weights(model, weights, self._weights_file(which))
+        load_weights(model, weights, self._weights_file(which))
 
     def _weights_file(self, which: str) -> Path:
         return self.checkpoint(which) / pretrained.WEIGHTS
@@ -172,10 +192,10 @@ class RunDirectory:
     def training_state(self) -> dict[str, Any]:
         """Read the state of training in the last checkpoint."""
         path = self.checkpoint("last") / TRAINING_STATE
-        try:
-            return dict(torch.load(path, map_location="cpu", weights_only=True))
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-            raise DataError(path, f"it cannot be read ({error})", remedy="Train again") from error
+        state = read_torch(path, "Train again")
+        if not isinstance(state, dict):
+            raise DataError(path, "it cannot be read (it is not a state)", remedy="Train again")
+        return state
 
 
 @contextmanager

@@ -15,11 +15,13 @@ from torch import nn
 from torch.optim import Optimizer
 
 from spinn.learning.schedules import LearningRate
-from spinn.pretrained import has_former_names
 from spinn.support.errors import SpinnError
 from spinn.training import distributed
 from spinn.training.log import drop_later_lines
 from spinn.training.run_directory import RunDirectory
+from spinn.weights import has_former_names
+
+_MISFITS = (AttributeError, LookupError, OverflowError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass
@@ -130,12 +132,19 @@ class TrainingState:
             self.optimizer.load_state_dict(optimizer)
             self.rate.load_state_dict(state["schedule"])
             self.progress = Progress(**state["progress"])
-        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            torch.set_rng_state(state["random"])
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise SpinnError(
                 f"{run.path}: the last checkpoint does not fit the run's configuration "
                 f"({error}). Restore the config.json it was trained with."
             ) from error
-        torch.set_rng_state(state["random"])
         if self.device.type == "cuda" and "random_cuda" in state:
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
         elif self.device.type == "cuda":  # the run comes from a machine without a GPU
