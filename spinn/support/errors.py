@@ -10,8 +10,26 @@ from __future__ import annotations
 from pathlib import Path
 
 
+_LONGEST = 900  # characters of a message
+
+
 class SpinnError(Exception):
-    """An error that the user can correct."""
+    """An error that the user can correct.
+
+    Parameters
+    ----------
+    message
+        One or two sentences. What they quote may be anything: the message becomes one line of
+        printable characters, without the middle of a text that is too long.
+
+    """
+
+    def __init__(self, message: str) -> None:
+        text = " ".join(line.strip() for line in message.splitlines())
+        text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+        if len(text) > _LONGEST:
+            text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 3 :]}"
+        super().__init__(text)
 
 
 class DataError(SpinnError):

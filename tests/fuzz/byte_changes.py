@@ -119,7 +119,7 @@ def long_line(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def line_ends(random: Random, data: bytes, other: bytes) -> bytes:
-    return data.replace(b"\n", random.choice((b"\r\n", b"\r", b"\n\n", b" \n", b"", b"\x0b")))
+    return data.replace(b"\n", random.choice([b"\r\n", b"\r", b"\n\n", b" \n", b"", b"\x0b"]))
 
 
 def change_line(random: Random, data: bytes, other: bytes) -> bytes:
@@ -145,8 +145,7 @@ def change_line(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def replace_all(random: Random, data: bytes, other: bytes) -> bytes:
-    others: tuple[bytes, ...] = (b"", b"\n", b" ", b"\0" * 100, b"{}", b"[]", b"null", b"1", other)
-    return random.choice(others)
+    return random.choice([b"", b"\n", b" ", b"\0" * 100, b"{}", b"[]", b"null", b"1", other])
 
 
 BYTE_CHANGES: tuple[ByteChange, ...] = (
