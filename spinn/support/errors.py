@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-
 _LONGEST = 900  # characters of a message
 
 
