@@ -15,6 +15,8 @@ from spinn.support.errors import DataError, SpinnError
 
 logger = logging.getLogger(__name__)
 
+_READING = 1  # increased when the same files are read differently, so that older entries are unused
+
 
 def cache_key(
     options: CorpusOptions,
@@ -28,7 +30,7 @@ def cache_key(
     ``induced`` is true if words without a vector have one induced.
     """
     parts = {
-        "version": VERSION,
+        "version": [VERSION, _READING],
         "files": {split: [_stamp(path) for path in paths] for split, paths in files.items()},
         "vectors": _stamp(vectors) if vectors is not None else None,
         "options": [options.format, options.lower, options.minimum_count, induced],

@@ -83,9 +83,17 @@ def decode(path: Path, line: int, content: bytes) -> str:
 
 
 def split_cells(
-    path: Path, line: int, content: bytes, columns: tuple[str, ...], *, more: bool = False
+    path: Path,
+    line: int,
+    content: bytes,
+    columns: tuple[str, ...],
+    *,
+    more: bool = False,
+    remedy: str | None = None,
 ) -> list[str]:
     """Split a line at its tabs into the named ``columns``, or ``more`` if that is allowed.
+
+    A further ``remedy`` is added to the error.
 
     Raises
     ------
@@ -96,10 +104,11 @@ def split_cells(
     cells = [cell.strip() for cell in decode(path, line, content).split("\t")]
     count = len(columns)
     if len(cells) < count or (len(cells) > count and not more):
+        required = f"Write {'at least ' if more else ''}{count}: {', '.join(columns)}"
         raise DataError(
             path,
             f"the line has {len(cells)} tab-separated column{'s'[: len(cells) != 1]}",
             line=line,
-            remedy=f"Write {'at least ' if more else ''}{count}: {', '.join(columns)}",
+            remedy=required if remedy is None else f"{required}. {remedy}",
         )
     return cells
