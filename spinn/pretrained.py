@@ -310,10 +310,16 @@ def read_weights(place: Path) -> dict[str, Tensor]:
     Raises
     ------
     DataError
-        If it is missing or damaged.
+        If it is missing or damaged, or a weight is not finite.
 
     """
-    return read_tensors(place, "Train again")
+    weights = read_tensors(place, "Train again")
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            cause = f"{name} is not finite; the model has diverged"
+            remedy = "Train again with a lower --learning-rate or --clip"
+            raise DataError(place, cause, remedy=remedy)
+    return weights
 
 
 def write_weights(path: Path, model: nn.Module) -> None:

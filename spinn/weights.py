@@ -48,7 +48,7 @@ def check_weights(
     Raises
     ------
     DataError
-        If they belong to another model, or are not finite.
+        If they belong to another model.
 
     """
     weights = present_names(weights)
@@ -77,8 +77,6 @@ def check_weights(
     for name, value in weights.items():
         if name.endswith("embedding.trained_rows") and not value.equal(embedding.trained_rows):
             raise DataError(place, f"{name} is not that of the words", remedy="Train again")
-        if not torch.isfinite(value).all():
-            raise DataError(place, f"{name} has a number that is not finite", remedy="Train again")
     return embedding
 
 

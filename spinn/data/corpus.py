@@ -22,7 +22,8 @@ from spinn.data.dataset import ARRAY_TYPES, PairDataset
 from spinn.data.examples import ExampleKind, kind_with
 from spinn.data.formats import FORMAT_NAMES
 from spinn.data.readers import no_parse
-from spinn.data.vocabulary import Vocabulary, WordVectors, read_vocabulary
+from spinn.data.vectors import WordVectors
+from spinn.data.vocabulary import Vocabulary, read_vocabulary
 from spinn.support import json_files as kinds
 from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import written_folder

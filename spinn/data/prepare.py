@@ -16,7 +16,8 @@ from spinn.data.formats import FORMATS, Format, detect_format
 from spinn.data.labels import check_labels
 from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.transforms import VECTOR_SOURCES
-from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors, choose_words
+from spinn.data.vectors import VectorTable, WordVectors
+from spinn.data.vocabulary import Vocabulary, choose_words
 from spinn.support.errors import ConfigurationError, DataError
 
 logger = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ def _prepare(
     sets = {split: builder.build(vocabulary) for split, builder in builders.items()}
     vectors = None
     if table is not None:
+        notes += [table.note] if table.note else []
         vectors = _vectors(source, vocabulary, table, sets)
     notes.append(_vocabulary_note(vocabulary, vectors, sets))
     return Corpus(vocabulary, vectors, labels, sets, unparsed, notes, options.format)

@@ -159,8 +159,8 @@ def _label_column(rows: list[list[str]]) -> int | None:
     possible = [not any(map(is_sentence, cells)) for cells in columns]
     if not possible[0]:
         return 2 if possible[2] else None
-    fewer = possible[2] and len(set(columns[2])) < len(set(columns[0]))
-    return None if fewer else 0
+    longer = possible[2] and any(len(cell.split()) > 1 for cell in columns[0])
+    return None if longer and len(set(columns[2])) < len(set(columns[0])) else 0
 
 
 def _refuse_header(path: Path, number: int, first: list[str], rest: list[list[str]]) -> None:
