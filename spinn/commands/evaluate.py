@@ -126,8 +126,9 @@ def _files(namespace: argparse.Namespace, own: object) -> list[Path]:
     """Return the files to evaluate: those given, or a set of a corpus, by default the run's."""
     from dataclasses import replace
 
-    from spinn.data.find import data_directory, find_files
+    from spinn.data.find import find_files
     from spinn.data.options import CorpusOptions
+    from spinn.data.places import data_directory
     from spinn.support.errors import ConfigurationError
 
     if namespace.files:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from pathlib import Path
 
 from spinn.commands.options import add_configuration, configuration_of, given_options
@@ -47,7 +48,8 @@ def run(namespace: argparse.Namespace) -> int:
         else:
             runs.train(configuration, namespace.output)
     except Interruption as stopped:
-        logger.info(f"Stopped and saved. Go on with: python train.py --resume {stopped}")
+        program = "python train.py" if Path(sys.argv[0]).name == "train.py" else "spinn train"
+        logger.info(f"Stopped and saved. Go on with: {program} --resume {stopped}")
         return 130
     return 0
 

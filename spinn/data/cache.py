@@ -12,8 +12,10 @@ from typing import Any
 from spinn.data.corpus import DESCRIPTION, VERSION, Corpus
 from spinn.data.options import CorpusOptions
 from spinn.support.errors import DataError, SpinnError
+from spinn.support.files import require_writable
 
 logger = logging.getLogger(__name__)
+_NOT_CACHED = "The prepared corpus is not cached."
 
 _READING = 1  # increased when the same files are read differently, so that older entries are unused
 
@@ -58,9 +60,19 @@ def load_cached(place: Path, options: CorpusOptions) -> Corpus | None:
         return None
 
 
+def can_be_cached(place: Path) -> bool:
+    """Return whether a folder of the cache can be written; log a warning if it cannot."""
+    try:
+        require_writable(place.parent)
+    except SpinnError as error:
+        logger.warning(f"{error} {_NOT_CACHED}")
+        return False
+    return True
+
+
 def save_cached(corpus: Corpus, place: Path) -> None:
     """Write a corpus to a folder of the cache, if it is writable."""
     try:
         corpus.save(place)
     except SpinnError as error:
-        logger.warning(f"{error} The prepared corpus is not cached; continuing without.")
+        logger.warning(f"{error} {_NOT_CACHED}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from spinn.data import download
 from spinn.data.options import SPLITS, CorpusOptions
+from spinn.data.places import bundled_corpus, data_directory
 from spinn.support.errors import ConfigurationError, SpinnError, of_system
 
 logger = logging.getLogger(__name__)
@@ -23,13 +24,6 @@ _ENDINGS = ("jsonl", "json", "tsv", "csv", "txt", "")  # the first form of a set
 _COMPRESSED = ("", "gz", "bz2", "xz")
 
 
-def data_directory(options: CorpusOptions) -> Path:
-    """Return the data folder; the default is the checkout's if there is none in the current one."""
-    given = Path(options.data_directory)
-    default = Path(__file__).parents[2] / "data"
-    return default if not given.is_dir() and options.data_directory == "data" else given
-
-
 def named(options: CorpusOptions, level: int = logging.DEBUG) -> CorpusOptions:
     """Return the options with the default corpus named explicitly; log the bundled one at a level.
 
@@ -39,9 +33,7 @@ def named(options: CorpusOptions, level: int = logging.DEBUG) -> CorpusOptions:
         return options
     if _has_snli(data_directory(options)):
         return replace(options, data="snli")
-    message = (
-        "SNLI is not on disk: using the bundled corpus data/sample (--data snli fetches SNLI)."
-    )
+    message = "SNLI is not on disk: using the bundled corpus sample (--data snli fetches SNLI)."
     logger.log(level, message)
     return replace(options, data="sample")
 
@@ -67,7 +59,10 @@ def find_files(options: CorpusOptions, directory: Path) -> dict[str, list[Path]]
     if name in ("snli", "multinli"):
         official = download.corpus_files(name, directory)
         return {split: [path] for split, path in official.items()} | options.further
-    folder = directory / "sample" if name == "sample" else Path(name)
+    folder = Path(name)
+    if name == "sample":
+        folder = directory / "sample"
+        folder = folder if folder.is_dir() else bundled_corpus()
     return _files_in(folder) | options.further
 
 

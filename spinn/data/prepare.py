@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from spinn.data import readers
-from spinn.data.cache import cache_key, load_cached, save_cached
+from spinn.data.cache import cache_key, can_be_cached, load_cached, save_cached
 from spinn.data.corpus import Corpus
 from spinn.data.dataset import DatasetBuilder, PairDataset
-from spinn.data.find import data_directory, find_files, find_vectors, named
+from spinn.data.find import find_files, find_vectors, named
 from spinn.data.formats import FORMATS, Format, detect_format
 from spinn.data.labels import check_labels
 from spinn.data.options import CorpusOptions, VectorOptions
+from spinn.data.places import data_directory
 from spinn.data.transforms import VECTOR_SOURCES
 from spinn.data.vectors import VectorTable, WordVectors
 from spinn.data.vocabulary import Vocabulary, choose_words
@@ -59,9 +60,10 @@ def _load(options: CorpusOptions, vectors: VectorOptions | None) -> Corpus:
         cached = load_cached(place, options)
         if cached is not None:
             return cached
+    is_cached = options.cache and can_be_cached(place)
     vector_cache = directory / "cache" / "vectors"
     corpus = _prepare(options, files, vector_file, vector_cache, source)
-    if options.cache:
+    if is_cached:
         save_cached(corpus, place)
     return corpus
 

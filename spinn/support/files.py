@@ -9,6 +9,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import platform
+import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,7 +27,9 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     An error in the block removes the temporary file and is raised again.
     """
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")  # another process may write it too
+    remove_abandoned(path.parent)
+    # Another process may write it too.
+    scratch = path.with_name(f"{path.name}{_owner()}.part")
     try:
         yield scratch
         _flush(scratch)
@@ -68,7 +73,9 @@ def written_folder(target: Path) -> Iterator[Path]:
     is raised again.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as temporary:
+    remove_abandoned(target.parent)
+    prefix = f".{target.name}{_owner()}-"
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=prefix) as temporary:
         scratch = Path(temporary, "new")
         scratch.mkdir()
         existed = target.exists()
@@ -84,6 +91,70 @@ def written_folder(target: Path) -> Iterator[Path]:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
+
+
+def require_writable(folder: Path) -> None:
+    """Check that a folder can be made and written to, before long work on what goes there.
+
+    Nothing is left of it: a folder that did not exist does not exist afterwards.
+
+    Raises
+    ------
+    SpinnError
+        If it cannot.
+
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SpinnError(
+            f"{folder}: it cannot be written ({error.strerror or error}). Check the path, its "
+            "permissions and the free space."
+        ) from error
+    finally:
+        for place in missing:
+            with suppress(OSError):  # another process may have put something there
+                place.rmdir()
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove temporary files and folders whose process was killed; errors are ignored."""
+    if os.name != "posix":  # elsewhere a process cannot be asked whether it lives
+        return
+    with suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            owner = _OWNED.search(entry.name)
+            if owner is None or owner["host"] != _host() or _is_alive(int(owner["process"])):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+
+
+_OWNED = re.compile(r"\.(?P<host>[\w-]+)\.(?P<process>[0-9]+)(\.part|-\w+)$")
+
+
+def _owner() -> str:
+    """Return the part of a temporary name that tells which process it belongs to."""
+    return f".{_host()}.{os.getpid()}"
+
+
+def _host() -> str:
+    return re.sub(r"\W", "-", platform.node())[:20] or "host"
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _flush(path: Path) -> None:

@@ -33,7 +33,7 @@ from spinn.model.leaves import LEAF_CONTEXTS
 from spinn.model.pair import PairModel
 from spinn.pretrained import Interface, TrainedModel, load_trained
 from spinn.support.errors import ConfigurationError, SpinnError
-from spinn.support.files import write_whole
+from spinn.support.files import require_writable, write_whole
 from spinn.support.options import default_of, flag_of
 from spinn.support.runtime import choose_device, set_threads
 from spinn.training import distributed
@@ -64,6 +64,7 @@ def train(configuration: Configuration, output: Path | None) -> dict[str, Any]:
     """
     configuration = replace(configuration, data=named(configuration.data, logging.INFO))
     device = distributed.together(lambda: _prepare_machine(configuration))
+    distributed.on_first(lambda: _check_output(output))
     corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
     _check_vectors(configuration, corpus)
     path = distributed.on_first(lambda: output or new_run_path(configuration))
@@ -106,6 +107,13 @@ def resume(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]
         done = trainer.progress
         logger.info(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
         return _finish(trainer, task)
+
+
+def _check_output(output: Path | None) -> None:
+    """Raise :class:`SpinnError` if no run can be written, before the corpus is read."""
+    if output is not None:
+        RunDirectory.require_new(output)
+    require_writable(output or Path("runs"))
 
 
 @contextmanager

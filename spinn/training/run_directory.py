@@ -30,7 +30,7 @@ from spinn import pretrained
 from spinn.config import Configuration
 from spinn.pretrained import Interface
 from spinn.support.errors import DataError, SpinnError
-from spinn.support.files import write_whole, written_folder
+from spinn.support.files import remove_abandoned, write_whole, written_folder
 from spinn.support.tensor_files import read_torch
 from spinn.weights import check_weights, load_weights
 
@@ -55,6 +55,16 @@ class RunDirectory:
         """The metrics file."""
         return self.path / "metrics.jsonl"
 
+    @staticmethod
+    def require_new(path: Path) -> None:
+        """Raise :class:`SpinnError` if there is a run with a checkpoint already."""
+        complete = (pretrained.CHECKPOINTS, pretrained.WEIGHTS, "results.json")
+        if any((path / name).exists() for name in complete):
+            raise SpinnError(
+                f"{path}: there is a run here already. Choose another --output, or continue it: "
+                f"--resume {path}."
+            )
+
     @classmethod
     def create(cls, path: Path, configuration: Configuration, interface: Interface) -> RunDirectory:
         """Create the folder of a new run.
@@ -67,12 +77,7 @@ class RunDirectory:
             If there is a run already, or the folder cannot be created.
 
         """
-        complete = (pretrained.CHECKPOINTS, pretrained.WEIGHTS, "results.json")
-        if any((path / name).exists() for name in complete):
-            raise SpinnError(
-                f"{path}: there is a run here already. Choose another --output, or continue it: "
-                f"--resume {path}."
-            )
+        cls.require_new(path)
         if (path / pretrained.CONFIGURATION).exists():
             _clear(path)
         try:
@@ -218,6 +223,8 @@ def claimed(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise SpinnError(f"{path}: the run cannot be written there ({error.strerror}).") from error
+    for folder in (path, path / "checkpoints"):
+        remove_abandoned(folder)
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from corpora import DEV, GLOVE, TRAIN, assert_same, load, was_read, write
+from safetensors import SafetensorError
 
 from spinn import extensions
 from spinn.data import readers
@@ -136,6 +137,18 @@ def test_no_cache_if_not_wanted(options, tmp_path):
 
 def test_a_cache_that_cannot_be_written_is_said_and_done_without(options, tmp_path):
     write(tmp_path / "data/cache", "a file where the folder should be")
+    corpus, lines = load(options)
+    assert len(corpus.sets["train"]) == 3
+    (place,) = [number for number, line in enumerate(lines) if "is not cached" in line]
+    assert not was_read(lines[:place])  # it is found before the work, not after it
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), SafetensorError("full disk")])
+def test_a_disk_that_is_full_ends_nothing(options, monkeypatch, error):
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("spinn.data.corpus.save_file", fail)
     corpus, lines = load(options)
     assert len(corpus.sets["train"]) == 3
     assert any("is not cached" in line for line in lines)

@@ -1,12 +1,21 @@
 """Files and folders that are written whole or not at all."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from spinn.support.errors import SpinnError
-from spinn.support.files import write_json_lines, write_whole, written_folder, written_whole
+from spinn.support.files import (
+    require_writable,
+    write_json_lines,
+    write_whole,
+    written_folder,
+    written_whole,
+)
 
 
 def test_a_text_is_written(tmp_path: Path) -> None:
@@ -107,3 +116,33 @@ def test_rows_are_written_as_lines_of_json(tmp_path: Path) -> None:
     assert lines == ['{"a": "née"}', '{"b": [1, null]}']
     with pytest.raises(SpinnError, match="it cannot be written"):
         write_json_lines([], tmp_path / "absent" / "rows.jsonl")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from spinn.support.files import written_folder, written_whole
+with written_whole(Path(sys.argv[1], "file")) as file, written_folder(Path(sys.argv[1], "f")) as f:
+    file.touch(), (f / "part").touch()
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) == 2
+    (tmp_path / "mine.part").touch()
+    with written_whole(tmp_path / "text") as scratch:
+        scratch.touch()
+        write_whole(tmp_path / "other", "this process lives, and its file is kept")
+    assert sorted(os.listdir(tmp_path)) == ["mine.part", "other", "text"]
+
+
+def test_a_folder_that_can_be_made_is_not_left(tmp_path: Path) -> None:
+    require_writable(tmp_path / "a" / "b")
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "a").touch()
+    for place in (tmp_path / "a", tmp_path / "a" / "b"):
+        with pytest.raises(SpinnError, match="it cannot be written"):
+            require_writable(place)

@@ -262,6 +262,19 @@ def test_a_process_killed_while_saving_leaves_the_earlier_checkpoint(
     assert folders(place) == ["step-00000010", "step-00000030"]
 
 
+def test_a_folder_that_cannot_be_written_is_found_before_the_corpus_is_read(
+    toy_folder, trained, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(run, "load_training_corpus", lambda _: pytest.fail("the corpus is read"))
+    (tmp_path / "file").touch()
+    for output, message in (
+        (tmp_path / "file" / "run", "it cannot be written"),
+        (trained, "there is a run here already"),
+    ):
+        with pytest.raises(SpinnError, match=message):
+            run.train(small_configuration(toy_folder), output)
+
+
 # Damage.
 
 
