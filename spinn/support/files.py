@@ -26,6 +26,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     scratch = path.with_name(f"{path.name}.{os.getpid()}.part")  # another process may write it too
     try:
+        scratch.unlink(missing_ok=True)  # a link here would be followed
         yield scratch
         _flush(scratch)
         os.replace(scratch, path)
