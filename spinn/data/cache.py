@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spinn.data.corpus import DESCRIPTION, VERSION, Corpus
+from spinn.data.lines import unreadable
 from spinn.data.options import CorpusOptions
 from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import require_writable
@@ -44,7 +45,7 @@ def _stamp(path: Path) -> list[Any]:
     try:
         status = path.stat()
     except OSError as error:
-        raise DataError(path, "there is no such file", remedy="Check the path given") from error
+        raise unreadable(path, error) from error
     return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 
 

@@ -71,7 +71,7 @@ def find_vectors(name: str | None, directory: Path) -> Path | None:
     if name is None:
         return None
     path = Path(name)
-    if path.exists() or os.sep in name or path.suffix in (".txt", ".gz"):
+    if path.exists() or os.sep in name or path.suffix in (".txt", ".vec", ".gz", ".bz2", ".xz"):
         return path
     return download.vector_file(name, directory)
 

@@ -44,7 +44,7 @@ def read_examples(
     counts: ReadCounts | None = None,
     unlabelled: bool = False,
 ) -> Iterator[Example]:
-    """Yield the examples of a corpus file, plain or gzip.
+    """Yield the examples of a corpus file, plain or compressed.
 
     Blank lines are skipped. Consecutive examples with the same premise share one ``Sentence``.
 

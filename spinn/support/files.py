@@ -31,6 +31,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     # Another process may write it too.
     scratch = path.with_name(f"{path.name}{_owner()}.part")
     try:
+        scratch.unlink(missing_ok=True)  # a link here would be followed
         yield scratch
         _flush(scratch)
         os.replace(scratch, path)

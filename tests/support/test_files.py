@@ -24,6 +24,15 @@ def test_a_text_is_written(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["text"]
 
 
+def test_a_link_in_place_of_the_temporary_file_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / f"f.{os.getpid()}.part").symlink_to(tmp_path / "mine")
+    write_whole(tmp_path / "f", "new")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert (tmp_path / "f").read_text() == "new"
+    assert not (tmp_path / "f").is_symlink()
+
+
 def test_a_full_disk_leaves_the_file_before(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "text"
     write_whole(path, "before")
