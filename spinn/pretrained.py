@@ -33,7 +33,7 @@ from spinn.data.vocabulary import Vocabulary
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
-from spinn.support.files import write_whole, written_folder
+from spinn.support.files import as_json, write_whole, written_folder
 from spinn.trees import GUMBEL_TREES, TreeSource, tree_source
 
 CONFIGURATION = "config.json"
@@ -227,7 +227,7 @@ def read_configuration(path: Path) -> Configuration:
 
 def write_configuration(path: Path, configuration: Configuration) -> None:
     """Write a configuration to a folder."""
-    write_whole(path / CONFIGURATION, json.dumps(configuration.as_dict(), indent=2))
+    write_whole(path / CONFIGURATION, as_json(configuration.as_dict(), indent=2))
 
 
 def read_interface(path: Path) -> Interface:
@@ -260,7 +260,7 @@ def write_interface(path: Path, interface: Interface) -> None:
         "sides": interface.kind.count,
         "format": interface.format,
     }
-    write_whole(path / VOCABULARY, json.dumps(content, ensure_ascii=False))
+    write_whole(path / VOCABULARY, as_json(content, ensure_ascii=False))
 
 
 def checkpoint_names(path: Path) -> dict[str, str]:
@@ -319,13 +319,19 @@ def read_weights(place: Path) -> dict[str, Tensor]:
     Raises
     ------
     DataError
-        If it is missing or damaged.
+        If it is missing or damaged, or a weight is not finite.
 
     """
     try:
-        return load_file(place)
+        weights = load_file(place)
     except (OSError, SafetensorError) as error:
         raise DataError(place, f"it cannot be read ({error})", remedy="Train again") from error
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            cause = f"{name} is not finite; the model has diverged"
+            remedy = "Train again with a lower --learning-rate or --clip"
+            raise DataError(place, cause, remedy=remedy)
+    return weights
 
 
 def write_weights(path: Path, model: nn.Module) -> None:
