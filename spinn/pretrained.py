@@ -14,7 +14,6 @@ Nothing here depends on how a model was trained.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,7 @@ from spinn.data.formats import FORMATS, Format
 from spinn.data.vocabulary import Vocabulary, read_vocabulary
 from spinn.model.pair import PairModel
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
-from spinn.support.files import write_whole, written_folder
+from spinn.support.files import as_json, write_whole, written_folder
 from spinn.support.json_files import read_object
 from spinn.support.tensor_files import read_tensors
 from spinn.trees import GUMBEL_TREES, TreeSource, tree_source
@@ -226,7 +225,7 @@ def read_configuration(path: Path) -> Configuration:
 
 def write_configuration(path: Path, configuration: Configuration) -> None:
     """Write a configuration to a folder."""
-    write_whole(path / CONFIGURATION, json.dumps(configuration.as_dict(), indent=2))
+    write_whole(path / CONFIGURATION, as_json(configuration.as_dict(), indent=2))
 
 
 def read_interface(path: Path) -> Interface:
@@ -254,7 +253,7 @@ def write_interface(path: Path, interface: Interface) -> None:
         "sides": interface.kind.count,
         "format": interface.format,
     }
-    write_whole(path / VOCABULARY, json.dumps(content, ensure_ascii=False))
+    write_whole(path / VOCABULARY, as_json(content, ensure_ascii=False))
 
 
 def checkpoint_names(path: Path) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -117,9 +116,10 @@ def _in_batches(examples: Iterator[Example], size: int) -> Iterator[list[Example
 
 def _as_json(prediction: Prediction) -> str:
     from spinn.evaluation.records import prediction_record
+    from spinn.support.files import as_json
 
     record = prediction_record(prediction.label, prediction.probabilities, prediction.sentences)
-    return json.dumps(record, ensure_ascii=False)
+    return as_json(record, ensure_ascii=False)
 
 
 def _drawn(prediction: Prediction, ascii_only: bool) -> str:

@@ -1,5 +1,7 @@
 """Atomic writing of files and folders: they are written under a temporary name, then renamed.
 
+All JSON of the package is made by :func:`as_json`, so a file never has NaN, which is no JSON.
+
 All results are written in this way, so a full disk or an interruption does not damage files of an
 earlier run.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import platform
 import re
@@ -48,6 +51,37 @@ def write_whole(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8")
 
 
+def as_json(content: Any, *, indent: int | None = None, ensure_ascii: bool = True) -> str:
+    """Return content as JSON.
+
+    Raises
+    ------
+    SpinnError
+        If a number is not finite; the message names it.
+
+    """
+    try:
+        return json.dumps(content, indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
+    except ValueError as error:
+        path, value = next(_not_finite(content))
+        raise SpinnError(
+            f"{'.'.join(path)} is {value}: the model has diverged. Train again with a lower "
+            "--learning-rate or --clip."
+        ) from error
+
+
+def _not_finite(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the numbers that are not finite, each after its path of keys."""
+    if isinstance(content, float) and not math.isfinite(content):
+        yield path, content
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _not_finite(value, (*path, str(key)))
+    elif isinstance(content, (list, tuple)):
+        for number, value in enumerate(content):
+            yield from _not_finite(value, (*path, str(number)))
+
+
 def write_json_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
     """Write one line of JSON for each row; the file appears when it is complete.
 
@@ -60,7 +94,7 @@ def write_json_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
     try:
         with written_whole(path) as scratch, scratch.open("w", encoding="utf-8") as stream:
             for row in rows:
-                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+                stream.write(as_json(row, ensure_ascii=False) + "\n")
     except OSError as error:
         raise SpinnError(f"{path}: it cannot be written ({error.strerror}).") from error
 

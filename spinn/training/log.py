@@ -17,7 +17,8 @@ from typing import Any, Protocol, TypeVar
 from tqdm import tqdm
 
 from spinn.support.errors import DataError, SpinnError
-from spinn.support.files import write_whole
+from spinn.support.files import as_json, write_whole
+from spinn.training.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -36,29 +37,20 @@ class Logger(Protocol):
 
 
 class MetricsFile:
-    """Append each record as a line of JSON.
+    """Append each record as a line of JSON to the metrics file of a run."""
 
-    Parameters
-    ----------
-    path
-        The file.
-    run
-        The folder of the run, for the message of a disk that is full.
-
-    """
-
-    def __init__(self, path: Path, run: Path) -> None:
-        self._path, self._run = path, run
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
 
     def write(self, kind: str, step: int, figures: Figures, record: dict[str, Any]) -> None:
         """Append a line."""
         try:
-            with open(self._path, "a", encoding="utf-8") as stream:
-                stream.write(json.dumps(record) + "\n")
+            with open(self._run.metrics, "a", encoding="utf-8") as stream:
+                stream.write(as_json(record) + "\n")
         except OSError as error:
             raise SpinnError(
-                f"{self._path}: it cannot be written ({error.strerror}). The checkpoints are "
-                f"kept; make room and go on with --resume {self._run}."
+                f"{self._run.metrics}: it cannot be written ({error.strerror}). "
+                f"{self._run.after_full_disk()}"
             ) from error
 
     def close(self) -> None:

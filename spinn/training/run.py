@@ -6,7 +6,6 @@ initialised, all its processes call it and train one model together.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Iterator, Mapping
@@ -33,7 +32,7 @@ from spinn.model.leaves import LEAF_CONTEXTS
 from spinn.model.pair import PairModel
 from spinn.pretrained import Interface, TrainedModel, load_trained
 from spinn.support.errors import ConfigurationError, SpinnError
-from spinn.support.files import require_writable, write_whole
+from spinn.support.files import as_json, require_writable, write_whole
 from spinn.support.options import default_of, flag_of
 from spinn.support.runtime import choose_device, set_threads
 from spinn.training import distributed
@@ -239,7 +238,7 @@ def _trainer(task: PairTask, run: RunDirectory) -> Trainer:
     options, schedule = task.configuration.training, task.configuration.schedule
     loggers: list[Logger] = []
     if distributed.is_first():
-        loggers.append(MetricsFile(run.metrics, run.path))
+        loggers.append(MetricsFile(run))
         if options.tensorboard:
             loggers.append(TensorBoard(run.path / "tensorboard"))
     return Trainer(task, options, schedule, run, Log(loggers))
@@ -271,7 +270,7 @@ def _results(trainer: Trainer, task: PairTask) -> dict[str, Any]:
     if also:
         results["also"] = also
     try:
-        write_whole(run.path / "results.json", json.dumps(results, indent=2))
+        write_whole(run.path / "results.json", as_json(results, indent=2))
     except OSError as error:
         raise SpinnError(
             f"{run.path}: the results cannot be written ({error.strerror}). The model is trained "

@@ -15,7 +15,6 @@ or a full disk.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,7 +29,7 @@ from spinn import pretrained
 from spinn.config import Configuration
 from spinn.pretrained import Interface
 from spinn.support.errors import DataError, SpinnError
-from spinn.support.files import remove_abandoned, write_whole, written_folder
+from spinn.support.files import as_json, remove_abandoned, write_whole, written_folder
 from spinn.support.tensor_files import read_torch
 from spinn.weights import check_weights, load_weights
 
@@ -117,7 +116,7 @@ class RunDirectory:
         Raises
         ------
         SpinnError
-            If it cannot be written; earlier checkpoints are kept.
+            If it cannot be written; earlier checkpoints are kept, and named in the message.
 
         """
         folder = self.path / "checkpoints"
@@ -131,13 +130,30 @@ class RunDirectory:
                 torch.save(state, scratch / TRAINING_STATE)
             names = pretrained.checkpoint_names(self.path) | {"last": name}
             names |= {"best": name} if best else {}
-            write_whole(self.path / pretrained.CHECKPOINTS, json.dumps(names, indent=2))
+            write_whole(self.path / pretrained.CHECKPOINTS, as_json(names, indent=2))
         except (OSError, SafetensorError, RuntimeError) as error:
             raise SpinnError(
-                f"{place}: the checkpoint cannot be written ({error}). Earlier checkpoints "
-                f"are kept; free some space and continue with --resume {self.path}."
+                f"{place}: the checkpoint cannot be written ({error}). {self.after_full_disk()}"
             ) from error
         _remove_checkpoints(folder, keep=names.values())
+
+    def kept(self, which: str) -> str | None:
+        """Return a clause on the checkpoint that an error leaves: ``which``, or else the last.
+
+        ``None`` if there is no checkpoint.
+        """
+        names = pretrained.checkpoint_names(self.path)
+        found = which if which in names else "last"
+        if found not in names:
+            return None
+        return f"The {found} checkpoint, {self.path / 'checkpoints' / names[found]}, is kept"
+
+    def after_full_disk(self) -> str:
+        """Return a sentence on what is left when something cannot be written, and what to do."""
+        kept = self.kept("last")
+        if kept is None:
+            return "There is no checkpoint yet; free some space and repeat the command."
+        return f"{kept}; free some space and continue with --resume {self.path}."
 
     def checkpoint(self, which: str) -> Path:
         """Return the folder of the ``"best"`` or the ``"last"`` checkpoint.

@@ -98,6 +98,11 @@ class TrainingState:
     device: torch.device
     seed: int
 
+    def is_finite(self, model: nn.Module) -> bool:
+        """Return whether all weights and buffers of model and objective are finite."""
+        parts = [*model.state_dict().values(), *self.objective.state_dict().values()]
+        return bool(torch.stack([part.isfinite().all() for part in parts]).all())
+
     def save(self, run: RunDirectory, model: nn.Module, *, best: bool) -> None:
         """Write a checkpoint; only rank 0 does."""
         state = {

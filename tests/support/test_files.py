@@ -1,5 +1,6 @@
 """Files and folders that are written whole or not at all."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import spinn
 from spinn.support.errors import SpinnError
 from spinn.support.files import (
+    as_json,
     require_writable,
     write_json_lines,
     write_whole,
@@ -155,3 +158,21 @@ def test_a_folder_that_can_be_made_is_not_left(tmp_path: Path) -> None:
     for place in (tmp_path / "a", tmp_path / "a" / "b"):
         with pytest.raises(SpinnError, match="it cannot be written"):
             require_writable(place)
+
+
+def test_json_has_no_number_that_is_not_finite() -> None:
+    content = {"dev": [{"loss": 0.5}], "test": {"also": [1, float("nan")]}}
+    with pytest.raises(SpinnError, match=r"^test\.also\.1 is nan: the model has diverged"):
+        as_json(content)
+    content["test"] = {}
+    assert json.loads(as_json(content)) == content
+    assert as_json({"a": "née"}, ensure_ascii=False) == '{"a": "née"}'
+
+
+def test_all_json_is_written_by_one_function() -> None:
+    package = Path(spinn.__file__).parent
+    allowed = {"support/files.py", "config_files.py", "data/cache.py", "data/jsonlines.py"}
+    allowed |= {"data/corpus.py", "generators/writing.py", "generators/sample/corpus.py"}
+    for file in package.rglob("*.py"):
+        if str(file.relative_to(package)) not in allowed:
+            assert "json.dump" not in file.read_text(encoding="utf-8"), file
