@@ -11,7 +11,7 @@ import logging
 from pathlib import Path
 
 from spinn.commands.options import add_reading
-from spinn.data.formats.snli import INFERENCE_LABELS
+from spinn.data.labels import INFERENCE_LABELS
 from spinn.support.errors import ConfigurationError, SpinnError
 
 logger = logging.getLogger(__name__)

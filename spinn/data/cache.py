@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from spinn.data.corpus import VERSION, Corpus
+from spinn.data.lines import unreadable
 from spinn.data.options import CorpusOptions
 from spinn.support.errors import DataError
 
 logger = logging.getLogger(__name__)
+
+_READING = 1  # increased when the same files are read differently, so that older entries are unused
 
 
 def cache_key(
@@ -28,7 +31,7 @@ def cache_key(
     ``induced`` is true if words without a vector have one induced.
     """
     parts = {
-        "version": VERSION,
+        "version": [VERSION, _READING],
         "files": {split: [_stamp(path) for path in paths] for split, paths in files.items()},
         "vectors": _stamp(vectors) if vectors is not None else None,
         "options": [options.format, options.lower, options.minimum_count, induced],
@@ -40,7 +43,7 @@ def _stamp(path: Path) -> list[Any]:
     try:
         status = path.stat()
     except OSError as error:
-        raise DataError(path, "there is no such file", remedy="Check the path given") from error
+        raise unreadable(path, error) from error
     return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 
 

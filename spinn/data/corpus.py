@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from spinn.data.dataset import PairDataset
 from spinn.data.examples import ExampleKind, kind_with
 from spinn.data.readers import no_parse
-from spinn.data.vocabulary import Vocabulary, WordVectors
+from spinn.data.vectors import WordVectors
+from spinn.data.vocabulary import Vocabulary
 from spinn.support.errors import DataError
 from spinn.support.files import written_folder
 

@@ -81,7 +81,7 @@ class VectorOptions:
 
     vectors: str | None = option(
         None,
-        "GloVe by name (glove.840B.300d, glove.6B.100d, ...) or a file, plain or .gz",
+        "GloVe by name (glove.840B.300d, glove.6B.100d, ...) or a file, plain or compressed",
         when=_FROM_TEXTS,
     )
     induce_vectors: bool = option(

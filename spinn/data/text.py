@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Callable, Sequence
 
 from spinn.data.examples import PAIR, Example, ExampleKind, Sentence
+from spinn.data.sentences import size_problem
 from spinn.data.tokenizer import Tokenizer
 from spinn.support.errors import DataError, shorten
-from spinn.transitions import TreeError, from_brackets
+from spinn.transitions import TreeError, from_brackets, tokens_of
 
-logger = logging.getLogger(__name__)
-
-_NESTED = re.compile(r"\( \(|\) \)")  # hardly occurs in text
 _NUMBER_OF_SENTENCES = {
     "sentence": ("one sentence is", "Give one sentence, without tabs"),
     "pair": ("a premise and a hypothesis are", "Put one tab between the two"),
@@ -23,9 +19,9 @@ _NUMBER_OF_SENTENCES = {
 class TextReader:
     """Turn text into examples.
 
-    A binary tree, such as ``( a ( small dog ) )``, is read as one. Other sentences of pairs are
-    tokenised, with brackets as words; in single sentences, which are expressions with blanks
-    between words, and in formats that rewrite trees, other brackets are errors.
+    A sentence in brackets, such as ``( a ( small dog ) )``, is read as a tree. Other sentences of
+    pairs are tokenised, also if they begin with a bracket, as in ``( laughter ) That is true.``;
+    single sentences are expressions with blanks between words.
 
     Parameters
     ----------
@@ -40,7 +36,6 @@ class TextReader:
     def __init__(self, kind: ExampleKind, rewrite: Callable[[str], str] | None = None) -> None:
         self.kind = kind
         self._rewrite = rewrite
-        self._brackets_are_trees = kind != PAIR or rewrite is not None
         self._words: Callable[[str], list[str]] | None = None if kind == PAIR else str.split
 
     def example(self, texts: Sequence[str], place: str, line: int) -> Example:
@@ -75,26 +70,38 @@ class TextReader:
         if not _is_unicode(text):
             cause = f"{shorten(text)!r} is not UTF-8"
             raise DataError(place, cause, line=line, remedy="Convert it to UTF-8")
-        looks_like_a_tree = text.lstrip().startswith("( ")
-        words = [] if looks_like_a_tree else self._tokenise(text)
-        if looks_like_a_tree or "(" in words or ")" in words:
+        tree = self._looks_like_a_tree(text)
+        words = [] if tree else self._tokenise(text)
+        if tree or "(" in words or ")" in words:
             try:
-                return Sentence(
+                sentence = Sentence(
                     *from_brackets(text if self._rewrite is None else self._rewrite(text))
                 )
             except TreeError as error:
-                if self._brackets_are_trees:
-                    remedy = "Correct the brackets"
-                    raise DataError(place, str(error), line=line, remedy=remedy) from error
-                if _NESTED.search(text):
-                    logger.warning(
-                        f"{place}, line {line}: the brackets are not a binary tree ({error}), so "
-                        "they are read as text."
-                    )
-                words = self._tokenise(text)
-        if not words:
+                remedy = "Correct the brackets"
+                if self.kind == PAIR:
+                    remedy += "; if this is text, write no blank after the first one"
+                raise DataError(place, str(error), line=line, remedy=remedy) from error
+        else:
+            sentence = Sentence(words)
+        if not sentence.words:
             raise DataError(place, "a sentence is empty", line=line, remedy="Give it some words")
-        return Sentence(words)
+        problem = size_problem(sentence.words)
+        if problem is not None:
+            raise DataError(place, f"a sentence has {problem}", line=line, remedy="Shorten it")
+        return sentence
+
+    def _looks_like_a_tree(self, text: str) -> bool:
+        """Return whether a sentence is in brackets, not text that begins with some."""
+        if not text.lstrip().startswith("( "):
+            return False
+        depth = 0
+        tokens = tokens_of(text)
+        for position, token in enumerate(tokens, start=1):
+            depth += (token == "(") - (token == ")")
+            if depth == 0:
+                return self.kind != PAIR or position == len(tokens)
+        return True
 
     def _tokenise(self, text: str) -> list[str]:
         if self._words is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from spinn.data.examples import PAIR, Example, Sentence, kind_with
-from spinn.data.readers import UNLABELLED
+from spinn.data.labels import UNLABELLED
 from spinn.evaluation.evaluate_files import FileEvaluation
 from spinn.prediction import with_trees
 from spinn.transitions import to_brackets

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from spinn.data.dataset import PairDataset
-from spinn.data.vocabulary import SPECIAL_WORDS, VectorTable, WordVectors
+from spinn.data.vectors import VectorTable, WordVectors
+from spinn.data.vocabulary import SPECIAL_WORDS
 
 WINDOW = 5  # words on either side
 NGRAMS = range(3, 7)  # lengths of character n-grams, as in Bojanowski et al. 2017

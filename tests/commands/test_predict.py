@@ -130,8 +130,8 @@ def test_text_that_begins_with_a_bracket_is_text_unless_it_is_a_tree(run, capsys
     words = answer["premise"].replace("(", "").replace(")", "").split()
     assert words == ["-LRB-", "laughter", "-RRB-", "a", "dog", "runs", "."]
     assert answer["hypothesis"] == "( a dog )"
-    assert main(["predict", run, "( ( a dog ) runs", "a dog"]) == 0
-    assert "read as text" in capsys.readouterr().err
+    assert main(["predict", run, "( ( a dog ) runs", "a dog"]) == 2
+    assert "if this is text" in capsys.readouterr().err
 
 
 def test_unknown_words_are_counted_and_named(run, capsys):

@@ -20,18 +20,68 @@ from spinn.support.errors import ConfigurationError, SpinnError
 ROOT = Path(__file__).parents[2]
 
 
+def found_in(folder: Path, *names: str) -> dict[str, list[str]]:
+    """Create empty files and return the names of those of each set."""
+    for name in names:
+        (folder / name).touch()
+    found = find_files(CorpusOptions(data=str(folder)), folder)
+    return {split: [path.name for path in paths] for split, paths in found.items()}
+
+
 def test_files_of_a_folder_are_told_apart_by_name(tmp_path):
     names = {
-        "train": ["b_train.jsonl", "c.train.txt.gz", "train0", "train1.gz", "x_train.tsv"],
-        "dev": ["SICK_trial.txt", "snli_dev.jsonl", "validation.json"],
-        "test": ["test6.gz"],
+        "train": ["b_train.jsonl", "c.train.txt.gz", "train0", "train1.gz", "x_train.csv"],
+        "dev": ["SICK_trial.txt"],
+        "test": ["logic_test5.txt.xz", "logic_test6.txt.bz2"],
     }
-    others = ["README.md", "train.py", "train.zip", "vectors.txt"]
-    for name in chain(*names.values(), others):
-        (tmp_path / name).touch()
+    others = ["README.md", "train.py", "train.zip", "vectors.txt", "contest.txt", "devices.txt"]
     (tmp_path / "train").mkdir()
-    found = find_files(CorpusOptions(data=str(tmp_path)), tmp_path)
-    assert {split: [path.name for path in paths] for split, paths in found.items()} == names
+    assert found_in(tmp_path, *chain(*names.values(), others)) == names
+
+
+def test_a_split_is_a_word_of_the_name(tmp_path):
+    names = {split: [f"latest-Trained_{split}.jsonl"] for split in ("train", "dev", "test")}
+    assert found_in(tmp_path, *chain(*names.values())) == names
+
+
+def test_a_name_with_the_words_of_two_sets_is_refused(tmp_path):
+    with pytest.raises(SpinnError, match=r"train_dev\.jsonl: .* train and dev\. Rename it"):
+        found_in(tmp_path, "train_dev.jsonl", "test.jsonl")
+
+
+def test_of_several_forms_of_a_set_one_is_read_and_named(tmp_path, caplog):
+    names = ["train.txt", "train.jsonl.gz", "train.jsonl", "Dev.txt", "dev.tsv", "test.csv"]
+    with caplog.at_level(logging.WARNING, "spinn"):
+        found = found_in(tmp_path, *names)
+    assert found == {"train": ["train.jsonl"], "dev": ["dev.tsv"], "test": ["test.csv"]}
+    first, second = sorted(caplog.messages)
+    assert "dev.tsv only, taking Dev.txt for" in first
+    assert "train.jsonl only, taking train.jsonl.gz, train.txt for" in second
+
+
+def test_hidden_files_are_no_sets(tmp_path):
+    names = ["._train.jsonl", "train.jsonl", ".dev.jsonl", ".~lock.test.csv#"]
+    assert found_in(tmp_path, *names) == {"train": ["train.jsonl"]}
+
+
+def test_a_mismatched_set_is_a_set_by_itself(tmp_path):
+    splits = ["train", "dev_matched", "dev_mismatched"]
+    assert found_in(tmp_path, *(f"multinli_1.0_{split}.jsonl" for split in splits)) == {
+        "train": ["multinli_1.0_train.jsonl"],
+        "dev": ["multinli_1.0_dev_matched.jsonl"],
+        "dev_mismatched": ["multinli_1.0_dev_mismatched.jsonl"],
+    }
+
+
+def test_held_out_sets_are_not_joined(tmp_path):
+    with pytest.raises(SpinnError, match=r"test\.jsonl and test_hard\.jsonl may all be the test"):
+        found_in(tmp_path, "train.jsonl", "test.jsonl", "test_hard.jsonl")
+
+
+def test_a_file_is_no_folder(tmp_path):
+    write(tmp_path / "train.jsonl", TRAIN)
+    with pytest.raises(SpinnError, match=r"train\.jsonl: this is a file.*--train"):
+        found_in(tmp_path / "train.jsonl")
 
 
 def test_explicit_files_keep_their_order(tmp_path):
@@ -71,7 +121,7 @@ def test_a_missing_folder_is_named(tmp_path, name):
 
 def test_a_folder_without_sets_is_named(tmp_path):
     write(tmp_path / "notes.txt", "nothing")
-    with pytest.raises(SpinnError, match="no file here has train, dev or test in its name"):
+    with pytest.raises(SpinnError, match="no file here has the word train"):
         find_files(CorpusOptions(data=str(tmp_path)), tmp_path)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from spinn.data.examples import PAIR, ExampleKind
+from spinn.transitions import TreeError, from_brackets
 
 
 class Source(NamedTuple):
@@ -24,6 +25,10 @@ class Row(NamedTuple):
     premise: Source
     hypothesis: Source | None
     identifier: str = ""
+
+
+NumberedLine = tuple[int, bytes]
+ReadLine = Callable[[Path, int, bytes], Row | None]
 
 
 @dataclass(frozen=True)
@@ -49,18 +54,49 @@ class Format:
         words on which the unknown word is trained; a formal language has not.
     rewrite
         Function that replaces each bracketed tree before it is read, if any.
+    matches_sample
+        Function of the first non-blank lines, stripped, that must be true too, if given.
+    for_file
+        Function of the path and of the first non-blank lines with their numbers that returns the
+        ``read_line`` of a file, if it depends on them.
 
     """
 
     name: str
     labels: tuple[str, ...] | None
-    read_line: Callable[[Path, int, bytes], Row | None]
+    read_line: ReadLine
     matches: Callable[[str], bool] | None = None
     kind: ExampleKind = PAIR
     minimum_count: int = 2
     rewrite: Callable[[str], str] | None = None
+    matches_sample: Callable[[Sequence[str]], bool] | None = None
+    for_file: Callable[[Path, Sequence[NumberedLine]], ReadLine] | None = None
+
+    def reader(self, path: Path, sample: Sequence[NumberedLine]) -> ReadLine:
+        """Return the function that reads the lines of a file with these first lines."""
+        return self.read_line if self.for_file is None else self.for_file(path, sample)
 
 
 def is_tree(cell: str) -> bool:
     """Return whether a cell looks like a bracketed tree of two words or more."""
     return cell.startswith("( ")
+
+
+def are_trees(cells: Sequence[str]) -> bool:
+    """Return whether sentences are bracketed trees, some of which may be damaged, not text.
+
+    Each of them has to look like a tree or be a single word, and most of the former have to be
+    trees. Text may begin with a bracket, as transcribed speech does: ``( laughter ) That is true.``
+    """
+    bracketed = [cell for cell in cells if is_tree(cell)]
+    if not bracketed or any(not is_tree(cell) and len(cell.split()) > 1 for cell in cells):
+        return False
+    return 2 * sum(map(_is_binary, bracketed)) > len(bracketed)
+
+
+def _is_binary(cell: str) -> bool:
+    try:
+        from_brackets(cell)
+    except TreeError:
+        return False
+    return True
