@@ -135,3 +135,15 @@ def at_least(minimum: int) -> Callable[[str], int]:
 
     whole_number.__name__ = "whole number"  # as argparse calls it where the text is none
     return whole_number
+
+
+def new_folder(text: str) -> Path:
+    """Convert the value of a flag for the folder of a run; TensorBoard requires UTF-8 names."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(
+            "the name of the folder is not text in the encoding of this system; choose another "
+            "name, or set PYTHONUTF8=1 if it is UTF-8"
+        ) from None
+    return Path(text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from spinn.data.examples import Sentence
 from spinn.data.formats.format import Format, Source
 from spinn.data.tokenizer import Tokenizer
-from spinn.support.errors import DataError
+from spinn.support.errors import DataError, shorten
 from spinn.transitions import BRACKET_WORDS, TreeError, from_brackets, tokens_of
 
 LONGEST_SENTENCE = 100_000  # words
@@ -65,7 +65,7 @@ class SentenceReader:
             raise DataError(
                 self._path,
                 f"the {role}'s tree has other words than its text: "
-                f"{_shorten(' '.join(sentence.words))!r} for {_shorten(source.text)!r}",
+                f"{shorten(' '.join(sentence.words))!r} for {shorten(source.text)!r}",
                 line=line,
                 remedy="Give the sentence its own tree, or none",
             )
@@ -130,7 +130,3 @@ def belongs_to(words: list[str], text: str) -> bool:
 
 
 _UNESCAPED = {BRACKET_WORDS["("]: "(", BRACKET_WORDS[")"]: ")", "``": '"', "''": '"', "`": "'"}
-
-
-def _shorten(text: str, length: int = 40) -> str:
-    return text if len(text) <= length else text[: length - 3] + "..."

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from spinn.data.examples import PAIR, Example, ExampleKind, Sentence
 from spinn.data.sentences import size_problem
 from spinn.data.tokenizer import Tokenizer
-from spinn.support.errors import DataError
+from spinn.support.errors import DataError, shorten
 from spinn.transitions import TreeError, from_brackets, tokens_of
 
 _NUMBER_OF_SENTENCES = {
@@ -67,6 +67,9 @@ class TextReader:
 
     def sentence(self, text: str, place: str, line: int) -> Sentence:
         """Read a sentence; see :meth:`example`."""
+        if not _is_unicode(text):
+            cause = f"{shorten(text)!r} is not UTF-8"
+            raise DataError(place, cause, line=line, remedy="Convert it to UTF-8")
         tree = self._looks_like_a_tree(text)
         words = [] if tree else self._tokenise(text)
         if tree or "(" in words or ")" in words:
@@ -104,3 +107,12 @@ class TextReader:
         if self._words is None:
             self._words = Tokenizer()  # created when first needed; spaCy loads slowly
         return self._words(text)
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether a text can be encoded; bytes that were not decoded are lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

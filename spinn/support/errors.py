@@ -65,3 +65,8 @@ def of_system(error: OSError) -> SpinnError:
     return SpinnError(
         f"{place}{error.strerror or error}. Check the path, its permissions, and the free space."
     )
+
+
+def shorten(text: str, length: int = 40) -> str:
+    """Return a text cut to a length, for messages."""
+    return text if len(text) <= length else text[: length - 3] + "..."
