@@ -18,7 +18,7 @@ LONGEST_LINE = 2**24  # bytes
 _START = 64  # bytes that the kind of a file is recognised by
 _OFTEN = 2**14  # lines between two checks of the expansion
 _EXPANSION = 250  # unpacked bytes per packed byte; rows of text have about 10
-_LARGE = 2**28  # unpacked bytes that are accepted at any expansion
+_LARGE = 2**26  # unpacked bytes that are accepted at any expansion
 NEEDS_EXAMPLES = "Choose a file with labelled sentences or sentence pairs"
 
 

@@ -77,7 +77,7 @@ _SUFFIXES = (
     r"(?<=[A-Za-z])(?i:n't)",
     r"'(?i:[smd]|ll|re|ve)",
     r"(?<=[A-Za-z0-9.])'",  # the bare possessive and the closing single quote
-    r"(?<=[^A-Z])\.",  # not after U.S. or an initial
+    r"(?<=[^A-Z])(?<!\b[a-z]\.[a-z])\.",  # not after U.S., an initial or a.k.a.
     r"(?<=[A-Z&/][A-Z])\.",  # but after a word in capitals
 )
 # Split anywhere in a token; a comma or colon between digits is part of a number or a time.

@@ -59,6 +59,7 @@ def tokenize() -> Tokenizer:
         ("$5 50% #15 A&M hat&", "$ 5 50 % # 15 A&M hat &"),
         ("Mr. Li of St. Louis, U.S. Navy", "Mr. Li of St. Louis , U.S. Navy"),
         ("watches t.v.", "watches t.v."),
+        ("a.k.a. Bo, a b.b.q. at b.", "a.k.a. Bo , a b.b.q. at b ."),
         ("in the USA.", "in the USA ."),
         ("wait... what\N{HORIZONTAL ELLIPSIS}", "wait ... what ..."),
         ("to work..", "to work . ."),

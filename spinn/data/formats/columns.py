@@ -53,7 +53,9 @@ def find_columns(names: Sequence[str]) -> Columns | None:
     rest = [name for plain, name in known.items() if plain not in pair]
     if label is None and identifier is None and len(names) == 3 and len(rest) == 1:
         label = rest[0]
-    premise_tree, hypothesis_tree = (known.get(f"{name}binaryparse") for name in pair)
+    premise_tree, hypothesis_tree = (
+        _first(known, (f"{name}binaryparse", f"binaryparse{name}")) for name in pair
+    )
     return Columns(label, known[pair[0]], known[pair[1]], premise_tree, hypothesis_tree, identifier)
 
 

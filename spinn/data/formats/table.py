@@ -32,11 +32,13 @@ def for_file(path: Path, sample: Sequence[NumberedLine]) -> ReadLine:
     number, content = sample[0]
     header = decode(path, number, content)
     for delimiter in "\t,;":
-        names = _split(header, delimiter)
+        # Tables with tabs rarely quote: a quotation mark is part of the text unless all are quoted.
+        quoted = delimiter != "\t" or header.startswith('"')
+        names = _split(header, delimiter, quoted)
         columns = find_columns(names) if names is not None else None
         if names is not None and columns is not None:
             _check_names(path, number, names, columns)
-            table = _Headed(delimiter, names, columns)
+            table = _Headed(delimiter, quoted, names, columns)
             rows = (table.cells(path, *line) for line in sample[1:])
             table.trees = are_trees([cell for row in rows if row for cell in table.sentences(row)])
             return table.read_line
@@ -48,6 +50,8 @@ class _Headed:
     """A table whose header names the columns."""
 
     delimiter: str
+    quoted: bool
+    """Whether cells with quotation marks are quoted, as in CSV."""
     names: list[str]
     columns: Columns
     trees: bool = False
@@ -55,7 +59,7 @@ class _Headed:
 
     def cells(self, path: Path, number: int, content: bytes) -> dict[str, str] | None:
         """Return the cells of a line by name; ``None`` for the header."""
-        cells = _split(decode(path, number, content), self.delimiter)
+        cells = _split(decode(path, number, content), self.delimiter, self.quoted)
         if cells is None:
             raise DataError(
                 path,
@@ -97,10 +101,10 @@ class _Headed:
         return Row(label, premise, hypothesis, identifier)
 
 
-def _split(line: str, delimiter: str) -> list[str] | None:
+def _split(line: str, delimiter: str, quoted: bool) -> list[str] | None:
     """Split a line into cells; return ``None`` if a quoted cell is not closed."""
-    if delimiter == "\t":
-        return [_unquoted(cell.strip()) for cell in line.split("\t")]
+    if not quoted:
+        return [_unquoted(cell.strip()) for cell in line.split(delimiter)]
     try:
         (cells,) = csv.reader([line.rstrip("\r\n")], delimiter=delimiter, strict=True)
     except (csv.Error, ValueError):

@@ -40,6 +40,7 @@ OFFICIAL = {
         "7\tfiction\tA dog runs.\tIt moves\tentailment\tneutral",
     ),
     "csv": (",premise,hypothesis,label", '0,"A dog runs.",It moves,neutral'),
+    "quoted": ('"label"\t"premise"\t"hypothesis"', '"neutral"\t"A dog runs."\t"It moves"'),
     "semicolons": ("Label;Sentence 1;Sentence 2", "neutral;A dog runs.;It moves"),
     "unknown label": ("annotation\tpremise\thypothesis", "neutral\tA dog runs.\tIt moves"),
     "label alone": ("label\ttext\tother", "neutral\tA dog runs.\tIt moves"),
@@ -62,9 +63,12 @@ def test_columns_are_found_by_the_header(tmp_path, lines, format):
 
 def test_quoted_cells_are_unquoted(tmp_path):
     comma = write(tmp_path / "c", "premise,hypothesis,label", '"He, ""Bo"", ran.",It,no', "A,B,yes")
+    # Tables with tabs have marks as they are, or as spreadsheets write them.
     tab = write(tmp_path / "t", "premise\thypothesis\tlabel", '"He, ""Bo"", ran."\tIt\tno')
     for path in (comma, tab):
         assert read(path)[0].premise.words == ["He", ",", "``", "Bo", "''", ",", "ran", "."]
+    bare = write(tmp_path / "b", "premise\thypothesis\tlabel", '"He ran.\tIt "ran"\tno')
+    assert read(bare)[0].premise.words == ["``", "He", "ran", "."]
     with pytest.raises(DataError, match=r"c, line 2: a quotation mark is not closed"):
         read(write(tmp_path / "c", "premise,hypothesis,label", '"He', 'ran.",It,no'))
 
