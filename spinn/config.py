@@ -16,73 +16,43 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spinn import extensions
-from spinn.data.batching import CURRICULUM_GROUP, Curriculum, CurriculumOptions
+from spinn.data.batching import Curriculum, CurriculumOptions
 from spinn.data.find import named
-from spinn.data.options import DATA_GROUP, VECTORS_GROUP, CorpusOptions, VectorOptions
+from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.transforms import BatchTransformOptions, VectorSourceOptions
 from spinn.learning.objectives.build import build_objective
-from spinn.learning.objectives.label import GUMBEL_GROUP, GumbelOptions, Objective
-from spinn.learning.objectives.ppo import PPO_GROUP, PPOOptions
-from spinn.learning.objectives.reinforce import REINFORCE_GROUP, ReinforceOptions
-from spinn.learning.objectives.teacher import TEACHER_GROUP, TeacherOptions
-from spinn.learning.optimizers import OPTIMIZER_GROUP, AdamW, OptimizerOptions
-from spinn.learning.options import TRAINING_GROUP, TrainingOptions
-from spinn.learning.schedules import SCHEDULE_GROUP, Cosine, Schedule
+from spinn.learning.objectives.label import GumbelOptions, Objective
+from spinn.learning.objectives.ppo import PPOOptions
+from spinn.learning.objectives.reinforce import ReinforceOptions
+from spinn.learning.objectives.teacher import TeacherOptions
+from spinn.learning.optimizers import AdamW, OptimizerOptions
+from spinn.learning.options import TrainingOptions
+from spinn.learning.schedules import Cosine, Schedule
 from spinn.model.build import (
-    EMBEDDING_GROUP,
-    MODEL_GROUP,
-    PRETRAINED_GROUP,
-    SPINN_GROUP,
     EmbeddingOptions,
     ModelOptions,
     PretrainedOptions,
     SPINNOptions,
     build_model,
 )
-from spinn.model.cells import COMPOSITION_GROUP, CompositionOptions
+from spinn.model.cells import CompositionOptions
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
-from spinn.model.parser import PARSER_GROUP, ParserOptions
-from spinn.model.tracker import TRACKER_GROUP, TrackerOptions
+from spinn.model.parser import ParserOptions
+from spinn.model.tracker import TrackerOptions
+from spinn.option_groups import GROUPS, all_groups, all_options, checked, defaults, flatten
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import (
     GUEST_GROUPS,
-    Field,
-    Group,
     check_range,
     check_ranges,
-    converted,
     default_of,
     flag_of,
 )
-from spinn.trees import TREES_GROUP, TreeOptions, TreeSource, source_of, tree_source
+from spinn.trees import TreeOptions, TreeSource, source_of, tree_source
 
-GROUPS: dict[str, Group] = {
-    group.name: group
-    for group in (
-        DATA_GROUP,
-        VECTORS_GROUP,
-        MODEL_GROUP,
-        EMBEDDING_GROUP,
-        PRETRAINED_GROUP,
-        SPINN_GROUP,
-        TRACKER_GROUP,
-        PARSER_GROUP,
-        COMPOSITION_GROUP,
-        GUMBEL_GROUP,
-        TREES_GROUP,
-        TEACHER_GROUP,
-        REINFORCE_GROUP,
-        PPO_GROUP,
-        CURRICULUM_GROUP,
-        OPTIMIZER_GROUP,
-        SCHEDULE_GROUP,
-        TRAINING_GROUP,
-    )
-}
 PLACE = ("device", "threads")  # options that determine where a run is computed, not what it is
 
-_FORMER_GROUPS = ("policy",)  # of earlier versions; the others are names of groups today
 # Options of earlier versions, with the value at which they had no effect.
 _REMOVED = {"balance_labels": False, "average_forms": 1, "dropout_unit": "token"}
 _OTHER_FORMS = {
@@ -180,7 +150,7 @@ class Configuration:
                 raise ConfigurationError(
                     f"{run} was trained with {flag_of(name)}, which this version no longer has."
                 )
-        return _assemble(defaults() | _checked(given))
+        return _assemble(defaults() | checked(given))
 
     @property
     def place(self) -> dict[str, Any]:
@@ -321,42 +291,6 @@ def check_compatible(configuration: Configuration) -> None:
         )
 
 
-def all_groups() -> dict[str, Group]:
-    """Return all groups by name, those of extensions last."""
-    extensions.load()
-    return GROUPS | dict(GUEST_GROUPS)
-
-
-def all_options() -> dict[str, Field]:
-    """Return the declarations of all options, of all groups, by name."""
-    return {name: part for group in all_groups().values() for name, part in group.fields().items()}
-
-
-def defaults() -> dict[str, Any]:
-    """Return the defaults of all options."""
-    return {name: default_of(part) for name, part in all_options().items()}
-
-
-def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options flat that may be under the names of their groups.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no group of a name.
-
-    """
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            if name not in all_groups() and name not in _FORMER_GROUPS:
-                raise ConfigurationError(f"There is no group of options called {name!r}.")
-            flat.update(value)
-        else:
-            flat[name] = value
-    return flat
-
-
 def resolve(*layers: Mapping[str, Any]) -> Configuration:
     """Return the configuration of flat options, later layers taking precedence.
 
@@ -367,10 +301,9 @@ def resolve(*layers: Mapping[str, Any]) -> Configuration:
         effect.
 
     """
-    extensions.load()
     given: dict[str, Any] = {}
     for layer in layers:
-        given |= _checked(layer)
+        given |= checked(layer)
     declared = all_options()
     for name, part in declared.items():
         check_range(part, given.get(name))
@@ -388,15 +321,6 @@ def resolve(*layers: Mapping[str, Any]) -> Configuration:
             f"epochs of {epochs}. Give more --epochs."
         )
     return configuration
-
-
-def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return flat options with their declared types."""
-    declared = all_options()
-    for name in given:
-        if name not in declared:
-            raise ConfigurationError(f"There is no option called {name!r}.")
-    return {name: converted(declared[name], value) for name, value in given.items()}
 
 
 def _assemble(values: Mapping[str, Any]) -> Configuration:

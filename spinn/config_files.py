@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from spinn.config import Configuration, flatten
+from spinn.config import Configuration
+from spinn.option_groups import FORMER_GROUPS, checked, flatten, option_groups
 from spinn.support.errors import ConfigurationError, DataError
+from spinn.support.json_files import parse, read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+_SIZE = 2**20  # bytes; the largest configuration has a few thousand
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -24,20 +30,60 @@ def read_file(path: Path) -> dict[str, Any]:
     ------
     DataError
         If the file is missing or is neither.
+    ConfigurationError
+        If an option is unknown, in the table of another group, or has a value of the wrong type.
 
     """
+    values = _read(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
+        return checked(options_in(values))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = read_text(path, _SIZE)
+        values = parse(text) if path.suffix == ".json" else tomllib.loads(text)
+    except FileNotFoundError as error:
         cause = "there is no such configuration file"
         raise DataError(path, cause, remedy="Check the path given") from error
-    except ValueError as error:
+    except OSError as error:
+        cause = f"it cannot be read ({error.strerror or error})"
+        raise DataError(path, cause, remedy="Check the path and its permissions") from error
+    except (ValueError, RecursionError) as error:
         remedy = "Correct the line, or see the presets for examples"
         raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
     if not isinstance(values, dict):
         raise DataError(path, "it holds no options", remedy="Write one option per line")
-    return flatten(values)
+    return values
+
+
+def options_in(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a file flat, which may be in the tables of their groups.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such group, or an option is in the table of another one, or has two values.
+
+    """
+    flat = flatten(values)
+    if not FORMER_GROUPS.isdisjoint(values):  # earlier versions had other tables
+        return flat
+    groups = option_groups()
+    for table, value in values.items():
+        inside = value if isinstance(value, Mapping) else {}
+        for name in inside:
+            right = groups.get(name, table)
+            if right != table:
+                raise ConfigurationError(
+                    f"The option {name} is in [{table}] and belongs in [{right}]; move it there."
+                )
+            alone = values.get(name, inside[name])  # of the same name may be a table, too
+            if alone != inside[name] and not isinstance(alone, Mapping):
+                raise ConfigurationError(f"The option {name} has two values; remove one.")
+    return flat
 
 
 def preset_names() -> list[str]:
@@ -73,7 +119,13 @@ def load_configuration(path: Path) -> Configuration:
         If the file cannot be read, or the run has an option that this version does not have.
 
     """
-    return Configuration.of_dict(read_file(path), str(path.parent))
+    values, run = _read(path), str(path.parent)
+    try:
+        return Configuration.of_dict(values, run)
+    except ConfigurationError as error:
+        if str(error).startswith(run):
+            raise
+        raise ConfigurationError(f"{path}: {error}") from error
 
 
 def as_toml(configuration: Configuration) -> str:

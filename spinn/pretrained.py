@@ -14,27 +14,28 @@ Nothing here depends on how a model was trained.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spinn.config import Configuration
 from spinn.config_files import load_configuration
+from spinn.data.corpus import read_format, read_kind, read_labels
 from spinn.data.examples import ExampleKind, kind_with
 from spinn.data.formats import FORMATS, Format
-from spinn.data.vocabulary import Vocabulary
-from spinn.model.leaves import WordEmbedding
+from spinn.data.vocabulary import Vocabulary, read_vocabulary
 from spinn.model.pair import PairModel
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
-from spinn.support.files import write_whole, written_folder
+from spinn.support.files import as_json, write_whole, written_folder
+from spinn.support.json_files import read_object
+from spinn.support.tensor_files import read_tensors
 from spinn.trees import GUMBEL_TREES, TreeSource, tree_source
+from spinn.weights import check_weights, load_weights
 
 CONFIGURATION = "config.json"
 VOCABULARY = "vocabulary.json"
@@ -171,17 +172,14 @@ def load_trained(path: Path, checkpoint: str = "best") -> TrainedModel:
     configuration, interface = read_configuration(path), read_interface(path)
     place = weights_file(path, checkpoint)
     weights = read_weights(place)
-    try:
-        embedding = WordEmbedding.shaped_like(weights, "leaves.embedding.")
-    except KeyError as error:
-        raise DataError(place, f"it has no {error}", remedy="Train again") from error
-    if len(embedding.trained_rows) != len(interface.vocabulary):
-        raise DataError(
-            place,
-            f"it has {len(embedding.trained_rows)} words and {VOCABULARY} has "
-            f"{len(interface.vocabulary)}",
-            remedy="Copy the whole folder of the run",
-        )
+    embedding = check_weights(
+        configuration,
+        weights,
+        place,
+        words=len(interface.vocabulary),
+        labels=len(interface.labels),
+        sides=interface.kind.count,
+    )
     model = configuration.build_model(embedding, len(interface.labels), interface.kind.count)
     load_weights(model, weights, place)
     return TrainedModel(
@@ -227,7 +225,7 @@ def read_configuration(path: Path) -> Configuration:
 
 def write_configuration(path: Path, configuration: Configuration) -> None:
     """Write a configuration to a folder."""
-    write_whole(path / CONFIGURATION, json.dumps(configuration.as_dict(), indent=2))
+    write_whole(path / CONFIGURATION, as_json(configuration.as_dict(), indent=2))
 
 
 def read_interface(path: Path) -> Interface:
@@ -239,18 +237,13 @@ def read_interface(path: Path) -> Interface:
         If the file is missing or damaged.
 
     """
-    place = path / VOCABULARY
-    try:
-        content = json.loads(place.read_text(encoding="utf-8"))
-        return Interface(
-            Vocabulary(content["words"], content["lower"]),
-            tuple(content["labels"]),
-            kind_with(int(content.get("sides", 2))),  # absent in early versions, all of pairs
-            content.get("format"),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "Copy the whole folder of the run"
-        raise DataError(place, f"it cannot be read ({error})", remedy=remedy) from error
+    described = read_object(path / VOCABULARY, "Copy the whole folder of the run")
+    return Interface(
+        read_vocabulary(described),
+        read_labels(described),
+        read_kind(described),
+        read_format(described, None),
+    )
 
 
 def write_interface(path: Path, interface: Interface) -> None:
@@ -260,7 +253,7 @@ def write_interface(path: Path, interface: Interface) -> None:
         "sides": interface.kind.count,
         "format": interface.format,
     }
-    write_whole(path / VOCABULARY, json.dumps(content, ensure_ascii=False))
+    write_whole(path / VOCABULARY, as_json(content, ensure_ascii=False))
 
 
 def checkpoint_names(path: Path) -> dict[str, str]:
@@ -275,10 +268,7 @@ def checkpoint_names(path: Path) -> dict[str, str]:
     place, remedy = path / CHECKPOINTS, "Train again, or restore the file"
     if not place.is_file():
         return {}
-    try:
-        names = dict(json.loads(place.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(place, f"it cannot be read ({error})", remedy=remedy) from error
+    names = read_object(place, remedy).values
     for name in names.values():
         if not isinstance(name, str) or not CHECKPOINT_NAME.fullmatch(name):
             raise DataError(place, f"{name!r} is not the name of a checkpoint", remedy=remedy)
@@ -319,65 +309,19 @@ def read_weights(place: Path) -> dict[str, Tensor]:
     Raises
     ------
     DataError
-        If it is missing or damaged.
+        If it is missing or damaged, or a weight is not finite.
 
     """
-    try:
-        return load_file(place)
-    except (OSError, SafetensorError) as error:
-        raise DataError(place, f"it cannot be read ({error})", remedy="Train again") from error
+    weights = read_tensors(place, "Train again")
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            cause = f"{name} is not finite; the model has diverged"
+            remedy = "Train again with a lower --learning-rate or --clip"
+            raise DataError(place, cause, remedy=remedy)
+    return weights
 
 
 def write_weights(path: Path, model: nn.Module) -> None:
     """Write the weights of a model to a folder."""
     weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
     save_file(weights, path / WEIGHTS)
-
-
-def load_weights(model: nn.Module, weights: dict[str, Tensor], place: Path) -> None:
-    """Put weights into a model of the same shape.
-
-    Parameters
-    ----------
-    model
-        The model.
-    weights
-        From :func:`read_weights`, in present or former names.
-    place
-        The file they were read from, for the error.
-
-    Raises
-    ------
-    DataError
-        If they belong to another configuration.
-
-    """
-    try:
-        model.load_state_dict(present_names(weights))
-    except RuntimeError as error:
-        raise DataError(
-            place,
-            f"the weights belong to another configuration than that in {CONFIGURATION}",
-            remedy=f"Restore the {CONFIGURATION} that the run was trained with",
-        ) from error
-
-
-def has_former_names(names: Iterable[str]) -> bool:
-    """Return whether these are names of weights of an earlier version, with a parser apart."""
-    return any(name.startswith("parser.") for name in names)
-
-
-def present_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights in present names.
-
-    In earlier versions, a parser apart (``--parser own``) was a part of the model and is now a part
-    of the encoder: ``parser.*`` is ``encoder.parser.*``, ``encoder.*`` is ``encoder.composer.*``.
-    """
-    if not has_former_names(weights):
-        return weights
-    renamed = {}
-    for name, value in weights.items():
-        part, _, rest = name.partition(".")
-        moved = {"parser": f"encoder.parser.{rest}", "encoder": f"encoder.composer.{rest}"}
-        renamed[moved.get(part, name)] = value
-    return renamed

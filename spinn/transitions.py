@@ -213,6 +213,41 @@ def check(transitions: Transitions, length: int | None = None) -> None:
         raise TreeError(f"the tree has {words} words where the sentence has {length}")
 
 
+def check_sequences(transitions: TransitionArray, offsets: NDArray[np.int64]) -> None:
+    """Check the concatenated transitions of many sentences at once.
+
+    Parameters
+    ----------
+    transitions
+        ``[T]``, those of all sentences; PAD throughout a sentence without a tree.
+    offsets
+        ``[S + 1]``, increasing: the position of each of S sentences, and T.
+
+    Raises
+    ------
+    TreeError
+        Naming the first sentence, from 0, whose transitions are neither PAD nor a binary tree.
+
+    """
+    if len(offsets) < 2:
+        return
+    starts = offsets[:-1]
+    # The step from SHIFT to REDUCE is from +1 to -1; PAD and all other numbers do not move.
+    moves = (transitions == Transition.SHIFT).astype(np.int8)
+    moves -= transitions == Transition.REDUCE
+    present = moves[starts] != 0
+    depth = np.cumsum(moves, dtype=np.int64)
+    before = depth[starts] - moves[starts]
+    ends = depth[offsets[1:] - 1] - before
+    lowest = np.minimum.reduceat(depth, starts) - before
+    steps = np.add.reduceat(moves != 0, starts, dtype=np.int64)
+    tree = present & (ends == 1) & (lowest >= 1) & (steps == np.diff(offsets))
+    padding = np.add.reduceat(transitions == Transition.PAD, starts, dtype=np.int64)
+    wrong = np.flatnonzero(~tree & (padding != np.diff(offsets)))
+    if len(wrong):
+        raise TreeError(f"the transitions of sentence {wrong[0]} are not a binary tree")
+
+
 # Deterministic shapes map a length N to transitions [2N - 1].
 
 

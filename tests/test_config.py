@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -12,13 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinn.config import (
-    Configuration,
-    all_groups,
-    all_options,
-    flatten,
-    resolve,
-)
+from spinn.config import Configuration, resolve
 from spinn.config_files import (
     as_toml,
     load_configuration,
@@ -26,6 +21,7 @@ from spinn.config_files import (
     read_file,
     read_preset,
 )
+from spinn.option_groups import all_groups, all_options, flatten
 from spinn.studies.expansion import expand
 from spinn.studies.study import override, read_study, study_file, study_names
 from spinn.support.errors import ConfigurationError, DataError
@@ -533,6 +529,11 @@ def test_saved_configuration_is_read_back(tmp_path):
         ("toml-by-mistake.json", b"epochs = 4", "it cannot be read"),
         ("latin.toml", b'data = "caf\xe9"', "it cannot be read"),
         ("list.json", b"[1, 2]", "it holds no options"),
+        ("deep.json", b"[" * 99_999, "it cannot be read"),
+        ("deep.toml", b"epochs = " + b"[" * 99_999, "it cannot be read"),
+        ("twice.json", b'{"epochs": 4, "epochs": 5}', "a name occurs twice"),
+        ("infinite.json", b'{"clip": Infinity}', "Infinity is not a JSON number"),
+        ("large.toml", b"#" * (2**20 + 1), "more than 1,048,576 bytes"),
         ("number.json", b"3", "it holds no options"),
     ],
 )
@@ -547,6 +548,39 @@ def test_a_file_that_is_no_configuration_is_refused_by_name(tmp_path, name, cont
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match=r"absent\.toml: there is no such configuration file"):
         read_file(tmp_path / "absent.toml")
+
+
+def test_a_folder_is_no_configuration(tmp_path):
+    with pytest.raises(DataError, match=r"it cannot be read \(Is a directory\)"):
+        read_file(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.toml", "epochs = 4"), ("a.json", '{"epochs": 4}')])
+def test_a_byte_order_mark_is_skipped(tmp_path, name, text):
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert read_file(tmp_path / name) == {"epochs": 4}
+    assert load_configuration(tmp_path / name).training.epochs == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[ppo]\nepochs = 3", r"epochs is in \[ppo\] and belongs in \[training\]; move it"),
+        ("[training.x]\nepochs = 3", "no option called 'x'"),
+        ("epochs = 4\n[training]\nepochs = 3", "epochs has two values"),
+        ("[training]\nepochs = '3'", "epochs is '3'; it must be of type int"),
+        ("epochs = 1979-05-27", "epochs is .*; it must be of type int"),
+        ("train = ['a', 1]", "train is .*; it must be of type list"),
+        ("epochs = 9223372036854775808", "epochs is .*; it must be a number of 64 bits"),
+        ("clip = inf", "clip is inf; it must be a number of 64 bits"),
+        (f"epochs = '{'x' * 999}'", r"epochs is 'x{59}\.\.\.; it must"),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_named_with_its_file(tmp_path, text, message):
+    path = tmp_path / "options.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=rf"^{re.escape(str(path))}: .*{message}"):
+        read_file(path)
 
 
 def test_an_unknown_group_is_named(tmp_path):
@@ -663,7 +697,7 @@ def test_a_printed_configuration_resolves_to_itself(configuration):
     assert Configuration.of_dict(json.loads(json.dumps(configuration.as_dict()))) == configuration
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8"))))
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"))))
 def test_any_text_is_printed_as_toml(names):
     configuration = resolve({"train": names, "learning_rate": 1e-9})
     assert resolve(read_toml(as_toml(configuration))) == configuration

@@ -20,12 +20,12 @@ from spinn.pretrained import (
     Interface,
     TrainedModel,
     load_trained,
-    present_names,
     read_weights,
     save_trained,
 )
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.training import run
+from spinn.weights import present_names
 
 ROOT = Path(__file__).parents[1]
 OWN_PARSER = {"parser": "own", "parser_size": 5, "tracker_size": 4, "trees": "sampled"}

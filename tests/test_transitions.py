@@ -21,6 +21,7 @@ from spinn.transitions import (
     TreeError,
     balanced,
     check,
+    check_sequences,
     from_brackets,
     from_spans,
     is_valid,
@@ -444,3 +445,29 @@ def test_the_trees_of_up_to_two_words_are_certain():
     for shape in RANDOM_SHAPES.values():
         batch = shape(np.array([1, 2]), np.random.default_rng(0))
         assert batch.T.tolist() == [[S, PAD, PAD], [S, S, R]]
+
+
+# Many sequences at once.
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 6), st.integers(0, 4)), min_size=1))
+def test_sequences_are_checked_at_once_as_one_by_one(sentences):
+    sequences = []
+    for length, place, value in sentences:
+        sequence = (right_branching, left_branching)[value % 2](length)
+        if place < len(sequence):
+            sequence[place] = value
+        sequences.append(
+            np.full_like(sequence, Transition.PAD) if value == 4 and place == 6 else sequence
+        )
+    offsets = np.cumsum([0, *map(len, sequences)])
+    valid = [bool((one == Transition.PAD).all()) or is_valid(one) for one in sequences]
+    if all(valid):
+        check_sequences(np.concatenate(sequences), offsets)
+    else:
+        with pytest.raises(TreeError, match=f"of sentence {valid.index(False)} are"):
+            check_sequences(np.concatenate(sequences), offsets)
+
+
+def test_no_sequences_are_right():
+    check_sequences(np.empty(0, dtype=np.int8), np.zeros(1, dtype=np.int64))

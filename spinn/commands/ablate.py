@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinn.commands.options import add_configuration, given_options
+from spinn.commands.options import add_configuration, given_options, new_folder
 from spinn.support.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--against", metavar="ROW", help="compare the others with this row (default: the first)"
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="folder of the runs (default: runs/ablate-..)"
+        "--output",
+        type=new_folder,
+        metavar="FOLDER",
+        help="folder of the runs (default: runs/ablate-..)",
     )
     parser.add_argument(
         "--jobs",

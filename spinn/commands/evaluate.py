@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from pathlib import Path
 
@@ -88,7 +87,7 @@ def run(namespace: argparse.Namespace) -> int:
     from spinn.evaluation.scores import format_scores
     from spinn.evaluation.tree_scores import Conventions
     from spinn.pretrained import load_trained
-    from spinn.support.files import write_json_lines, write_whole
+    from spinn.support.files import as_json, write_json_lines, write_whole
     from spinn.support.runtime import choose_device, set_threads
 
     set_threads(namespace.threads)
@@ -118,7 +117,7 @@ def run(namespace: argparse.Namespace) -> int:
         count = write_brackets(result, namespace.brackets)
         print(f"\n{count:,} trees each: gold.txt and predicted.txt in {namespace.brackets}")
     if namespace.json is not None:
-        write_whole(namespace.json, json.dumps(result.scores, indent=2))
+        write_whole(namespace.json, as_json(result.scores, indent=2))
     return 0
 
 
@@ -126,8 +125,9 @@ def _files(namespace: argparse.Namespace, own: object) -> list[Path]:
     """Return the files to evaluate: those given, or a set of a corpus, by default the run's."""
     from dataclasses import replace
 
-    from spinn.data.find import data_directory, find_files
+    from spinn.data.find import find_files
     from spinn.data.options import CorpusOptions
+    from spinn.data.places import data_directory
     from spinn.support.errors import ConfigurationError
 
     if namespace.files:

@@ -9,12 +9,13 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from spinn import __version__
 from spinn.support.errors import SpinnError, of_system
 from spinn.support.logs import printed_messages
+from spinn.support.streams import discard_output, flush_output, output_error, prepare_output
 
 COMMANDS = {
     "train": "train and test a model",
@@ -31,14 +32,25 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    prepare_output()
+    try:
+        return _reported(given)
+    finally:
+        discard_output()
+
+
+def _reported(given: list[str]) -> int:
+    """Run a command, and report the errors that the user can correct."""
     try:
         with printed_messages(), _processes():
-            return _run(given)
+            try:
+                return _run(given)
+            finally:
+                flush_output()  # also of --help, which raises SystemExit
     except SpinnError as error:
         return _report(error)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of the output has exited; print nothing more
-        return 1
+        return 1  # the reader of the output has exited; print nothing more
     except KeyboardInterrupt:
         return _report("stopped.", 130)
 
@@ -60,7 +72,8 @@ def _is_distributed() -> bool:
 def _report(error: object, status: int = 2) -> int:
     """Print the message of an error to stderr, in rank 0 only; return the exit status."""
     if not _is_distributed() or os.environ["RANK"] == "0":
-        print(f"spinn: {error}", file=sys.stderr)
+        with suppress(OSError):  # standard error may be what cannot be written
+            print(f"spinn: {error}", file=sys.stderr, flush=True)
     return status
 
 
@@ -73,20 +86,29 @@ def _run(given: list[str]) -> int:
     parser.add_argument("--version", action="version", version=f"spinn {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     selected = given[0] if given and given[0] in COMMANDS else None
+    module: Any = None if selected is None else _load(selected)
+    own = parser
     for name, summary in COMMANDS.items():
         command = commands.add_parser(
             name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
         )
         if name == selected:
-            _load(name).add_arguments(command)
-    options = parser.parse_args(given)
+            own = command
+            module.add_arguments(own)
+    parse = getattr(module, "parse_arguments", None)
+    options = parser.parse_args(given) if parse is None else parse(own, given[1:])
+    if module is None:
+        parser.error("name a command first")
     try:
-        if options.command != "train" and _is_distributed():
-            raise SpinnError(f"{options.command} runs in one process; start it without torchrun.")
-        return int(_load(options.command).run(options))
+        if selected != "train" and _is_distributed():
+            raise SpinnError(f"{selected} runs in one process; start it without torchrun.")
+        return int(module.run(options))
     except SpinnError as error:
         return _report(error)  # before the processes leave the group
     except OSError as error:
+        lost = output_error(error)
+        if lost is not None:
+            raise lost from error
         if error.filename is None or _is_distributed():
             raise  # a bug; or other processes wait for this one and must be stopped
         return _report(of_system(error))

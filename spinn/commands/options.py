@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from spinn import extensions
-from spinn.config import Configuration, all_groups, all_options, resolve
+from spinn.config import Configuration, resolve
 from spinn.config_files import preset_names, read_file, read_preset
 from spinn.data.formats import FORMAT_NAMES
+from spinn.option_groups import all_groups, all_options
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import Field, Group, flag_of, type_of
 
@@ -135,3 +136,15 @@ def at_least(minimum: int) -> Callable[[str], int]:
 
     whole_number.__name__ = "whole number"  # as argparse calls it where the text is none
     return whole_number
+
+
+def new_folder(text: str) -> Path:
+    """Convert the value of a flag for the folder of a run; TensorBoard requires UTF-8 names."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(
+            "the name of the folder is not text in the encoding of this system; choose another "
+            "name, or set PYTHONUTF8=1 if it is UTF-8"
+        ) from None
+    return Path(text)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
+import logging
+import os
+import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from spinn.commands.options import at_least
-from spinn.support.errors import ConfigurationError, DataError
+from spinn.data.lines import decode
+from spinn.support.errors import ConfigurationError, DataError, shorten
+from spinn.support.streams import can_encode
 from spinn.trees import TREE_SOURCES
 
 if TYPE_CHECKING:
@@ -19,7 +25,11 @@ if TYPE_CHECKING:
     from spinn.prediction import Prediction
     from spinn.predictor import Predictor
 
+logger = logging.getLogger(__name__)
+
 _INPUT = "standard input"
+_MARK = "\0"  # marks a sentence for the parser of arguments; no argument can contain it
+_NAMED = 10  # unknown words that a warning names
 _GIVE = {
     "sentence": "This model takes single sentences: give one, in quotes, or none.",
     "pair": "This model takes pairs: give a premise and a hypothesis, each in quotes, or neither.",
@@ -56,13 +66,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ascii", action="store_true", help="draw trees in plain ASCII")
 
 
+def parse_arguments(parser: argparse.ArgumentParser, given: list[str]) -> argparse.Namespace:
+    """Parse the arguments of the command; flags may be anywhere among the sentences.
+
+    An argument that begins with a dash and has blanks is a sentence, as are all after ``--``.
+    """
+    end = given.index("--") if "--" in given else len(given)
+    marked = [_MARK + text if _is_text(text) else text for text in given[:end]]
+    marked += [_MARK + text for text in given[end + 1 :]]
+    namespace, unknown = parser.parse_known_intermixed_args(marked)
+    if unknown:
+        flags = [text for text in unknown if text.startswith("-")]
+        parser.error(
+            f"unrecognized arguments: {' '.join(flags)} (write -- before sentences that begin "
+            "with a dash)"
+        )
+    namespace.run_directory = Path(str(namespace.run_directory).removeprefix(_MARK))
+    namespace.sentences = [text.removeprefix(_MARK) for text in namespace.sentences]
+    return namespace
+
+
+def _is_text(argument: str) -> bool:
+    is_flag = re.match(r"--[a-z-]+(=|$)", argument) is not None
+    return argument.startswith("-") and not is_flag and len(argument.split()) > 1
+
+
 def run(namespace: argparse.Namespace) -> int:
     """Predict; return the exit status."""
+    from spinn.evaluation.drawing import SIGNS
     from spinn.predictor import Predictor
     from spinn.support.runtime import set_threads
 
+    if not namespace.sentences and sys.stdin is None:
+        raise ConfigurationError(
+            "There is no standard input; give the sentences as arguments, or a file: < FILE."
+        )
     set_threads(1)
-    size = namespace.batch_size or (1 if sys.stdin.isatty() else 256)
+    interactive = sys.stdin is not None and sys.stdin.isatty()
+    size = namespace.batch_size or (1 if interactive else 256)
     predictor = Predictor.load(
         namespace.run_directory,
         namespace.checkpoint,
@@ -72,30 +113,76 @@ def run(namespace: argparse.Namespace) -> int:
     )
     if len(namespace.sentences) not in (0, predictor.kind.count):
         raise ConfigurationError(_GIVE[predictor.kind.name])
-    for examples in _in_batches(_examples(namespace.sentences, predictor), size):
-        for prediction in predictor.predict(examples):
-            print(_as_json(prediction) if namespace.json else _drawn(prediction, namespace.ascii))
-        sys.stdout.flush()
+    signs_fit = can_encode(sys.stdout, SIGNS)
+    shown = _as_json if namespace.json else partial(_drawn, namespace.ascii or not signs_fit)
+    unknown = _UnknownWords()
+    try:
+        for examples in _in_batches(_examples(namespace.sentences, predictor), size):
+            for prediction in predictor.predict(examples):
+                unknown.add(prediction)
+                print(shown(prediction))
+            sys.stdout.flush()
+    finally:
+        unknown.warn()
     return 0
 
 
 def _examples(sentences: list[str], predictor: Predictor) -> Iterator[Example]:
     """Read the example given as arguments, or one from each line of standard input."""
     if sentences:
-        yield predictor.read(sentences, "arguments")
+        yield predictor.read(list(map(_as_utf8, sentences)), "arguments")
         return
-    for number, line in enumerate(_standard_input(), start=1):
-        text = line.rstrip("\n")
-        if text:
-            yield predictor.read(text.split("\t"), _INPUT, number)
+    for number, text in _lines(sys.stdin):
+        yield predictor.read(text.split("\t"), _INPUT, number)
 
 
-def _standard_input() -> Iterator[str]:
+def _as_utf8(argument: str) -> str:
+    """Decode an argument that Python could not decode in the encoding of the system."""
     try:
-        yield from sys.stdin
-    except UnicodeDecodeError as error:
-        remedy = "Write it in UTF-8"
-        raise DataError(_INPUT, f"it is no text ({error})", remedy=remedy) from error
+        return os.fsencode(argument).decode()
+    except UnicodeError:
+        return argument
+
+
+def _lines(stream: TextIO) -> Iterator[tuple[int, str]]:
+    """Yield the lines of standard input, in UTF-8 whatever the encoding of the system is.
+
+    On a terminal, blank lines are skipped. Elsewhere each line must have an answer, so a blank line
+    before others is an error.
+    """
+    blank = None
+    for number, line in enumerate(getattr(stream, "buffer", stream), start=1):
+        text = line if isinstance(line, str) else decode(Path(_INPUT), number, line)
+        text = text.rstrip("\r\n")
+        if number == 1:
+            text = text.removeprefix("\ufeff")
+        if not text:
+            blank = blank or number
+            continue
+        if blank is not None and not stream.isatty():
+            raise DataError(_INPUT, "the line is blank", line=blank, remedy="Remove it")
+        yield number, text
+
+
+class _UnknownWords:
+    """Count the words that a model does not know, for one warning at the end."""
+
+    def __init__(self) -> None:
+        self._words: Counter[str] = Counter()
+        self._total = 0
+
+    def add(self, prediction: Prediction) -> None:
+        words = [word for sentence in prediction.sentences for word in sentence.words]
+        self._total += len(words)
+        unknown = set(prediction.unknown)
+        self._words.update(word for word in words if word in unknown)
+
+    def warn(self) -> None:
+        if self._words:
+            named = list(map(shorten, self._words))
+            shown = ", ".join(named[:_NAMED]) + (", ..." if len(named) > _NAMED else "")
+            count = f"{self._words.total():,} of {self._total:,} words"
+            logger.warning(f"Unknown to the model: {count} ({shown}).")
 
 
 def _in_batches(examples: Iterator[Example], size: int) -> Iterator[list[Example]]:
@@ -117,12 +204,15 @@ def _in_batches(examples: Iterator[Example], size: int) -> Iterator[list[Example
 
 def _as_json(prediction: Prediction) -> str:
     from spinn.evaluation.records import prediction_record
+    from spinn.support.files import as_json
 
     record = prediction_record(prediction.label, prediction.probabilities, prediction.sentences)
-    return json.dumps(record, ensure_ascii=False)
+    record["unknown"] = list(prediction.unknown)
+    text = as_json(record, ensure_ascii=False)
+    return text if can_encode(sys.stdout, text) else as_json(record)
 
 
-def _drawn(prediction: Prediction, ascii_only: bool) -> str:
+def _drawn(ascii_only: bool, prediction: Prediction) -> str:
     """Return a prediction as text, with its trees drawn."""
     from spinn.data.examples import kind_with
     from spinn.evaluation.drawing import draw_tree

@@ -35,14 +35,13 @@ def run(namespace: argparse.Namespace) -> int:
     from spinn.config import resolve
     from spinn.data.prepare import load_corpus
     from spinn.support.errors import SpinnError
+    from spinn.support.files import require_writable
 
     if namespace.output.exists() and not (namespace.output / "corpus.json").is_file():
         raise SpinnError(f"{namespace.output}: this is not a prepared corpus; name a new folder.")
+    require_writable(namespace.output.parent)
     configuration = resolve(given_options(namespace))
     corpus = load_corpus(configuration.data, configuration.vectors, configuration.vector_source)
-    try:
-        corpus.save(namespace.output)
-    except OSError as error:
-        raise SpinnError(f"{namespace.output}: it cannot be written ({error.strerror}).") from error
+    corpus.save(namespace.output)
     logger.info(f"Prepared: {namespace.output}. Train from it with --data {namespace.output}.")
     return 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from pathlib import Path
 
-from spinn.commands.options import add_configuration, configuration_of, given_options
+from spinn.commands.options import add_configuration, configuration_of, given_options, new_folder
 from spinn.config import PLACE
 from spinn.support.errors import ConfigurationError
 
@@ -16,7 +17,10 @@ logger = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     parser.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="where to write the run (default: runs/...)"
+        "--output",
+        type=new_folder,
+        metavar="FOLDER",
+        help="where to write the run (default: runs/...)",
     )
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
     parser.add_argument(
@@ -47,7 +51,8 @@ def run(namespace: argparse.Namespace) -> int:
         else:
             runs.train(configuration, namespace.output)
     except Interruption as stopped:
-        logger.info(f"Stopped and saved. Go on with: python train.py --resume {stopped}")
+        program = "python train.py" if Path(sys.argv[0]).name == "train.py" else "spinn train"
+        logger.info(f"Stopped and saved. Go on with: {program} --resume {stopped}")
         return 130
     return 0
 

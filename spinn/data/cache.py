@@ -9,11 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from spinn.data.corpus import VERSION, Corpus
+from spinn.data.corpus import DESCRIPTION, VERSION, Corpus
+from spinn.data.lines import unreadable
 from spinn.data.options import CorpusOptions
-from spinn.support.errors import DataError
+from spinn.support.errors import DataError, SpinnError
+from spinn.support.files import require_writable
 
 logger = logging.getLogger(__name__)
+_NOT_CACHED = "The prepared corpus is not cached."
+
+_READING = 1  # increased when the same files are read differently, so that older entries are unused
 
 
 def cache_key(
@@ -28,7 +33,7 @@ def cache_key(
     ``induced`` is true if a source completes the vectors.
     """
     parts = {
-        "version": VERSION,
+        "version": [VERSION, _READING],
         "files": {split: [_stamp(path) for path in paths] for split, paths in files.items()},
         "vectors": _stamp(vectors) if vectors is not None else None,
         "options": [options.format, options.lower, options.minimum_count, induced],
@@ -40,25 +45,35 @@ def _stamp(path: Path) -> list[Any]:
     try:
         status = path.stat()
     except OSError as error:
-        raise DataError(path, "there is no such file", remedy="Check the path given") from error
+        raise unreadable(path, error) from error
     return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 
 
 def load_cached(place: Path, options: CorpusOptions) -> Corpus | None:
     """Return the cached corpus in a folder; ``None`` if there is none or it is damaged."""
-    if not (place / "corpus.json").is_file():
-        return None
     try:
+        if not (place / DESCRIPTION).is_file():
+            return None
         # Older files lack the format; it is part of the key.
         return replace(Corpus.load(place), format=options.format)
-    except DataError:
+    except (DataError, OSError):
         logger.warning(f"The cache at {place} cannot be read; preparing the corpus again.")
         return None
+
+
+def can_be_cached(place: Path) -> bool:
+    """Return whether a folder of the cache can be written; log a warning if it cannot."""
+    try:
+        require_writable(place.parent)
+    except SpinnError as error:
+        logger.warning(f"{error} {_NOT_CACHED}")
+        return False
+    return True
 
 
 def save_cached(corpus: Corpus, place: Path) -> None:
     """Write a corpus to a folder of the cache, if it is writable."""
     try:
         corpus.save(place)
-    except OSError as error:
-        logger.warning(f"The prepared corpus could not be cached ({error}); continuing without.")
+    except SpinnError as error:
+        logger.warning(f"{error} {_NOT_CACHED}")

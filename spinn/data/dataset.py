@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from spinn.data.examples import PAIR, Example, ExampleKind
 from spinn.data.vocabulary import Vocabulary
-from spinn.transitions import Transition, TransitionArray
+from spinn.transitions import Transition, TransitionArray, check_sequences
 
 NO_LABEL = -1
+ARRAY_TYPES = {"words": "int32", "offsets": "int64", "transitions": "int8", "labels": "int64"}
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,40 @@ class PairDataset:
     def transition_offsets(self) -> NDArray[np.int64]:
         """``[SP + 1]``, position of each sentence in ``transitions``."""
         return 2 * self.offsets - np.arange(len(self.offsets))
+
+    def check(self, words: int, labels: int) -> None:
+        """Check arrays that come from a file, before anything is computed from them.
+
+        Parameters
+        ----------
+        words, labels
+            Numbers of words of the vocabulary and of labels.
+
+        Raises
+        ------
+        ValueError
+            If an array has another type or shape, offsets do not increase, an index is out of
+            range, or transitions are not trees.
+
+        """
+        for name, dtype in ARRAY_TYPES.items():
+            array = getattr(self, name)
+            if array.ndim != 1 or array.dtype != dtype:
+                raise ValueError(f"{name} are not a vector of {dtype}")
+        offsets = self.offsets
+        # The differences of numbers that are far apart could overflow.
+        ordered = offsets[0] == 0 and offsets[-1] == len(self.words)
+        if not ordered or not (offsets[1:] > offsets[:-1]).all():
+            raise ValueError("offsets do not divide the words into sentences")
+        if len(self.transitions) != 2 * len(self.words) - (len(offsets) - 1):
+            raise ValueError("there are not 2N - 1 transitions for each N words")
+        for name, array, least, limit in (
+            ("words", self.words, 0, words),
+            ("labels", self.labels, NO_LABEL, labels),
+        ):
+            if len(array) and not least <= array.min() <= array.max() < limit:
+                raise ValueError(f"{name} are out of range")
+        check_sequences(self.transitions, self.transition_offsets)
 
     def take(self, rows: NDArray[np.int64]) -> PairDataset:
         """Return the examples ``rows`` ``[n]`` in this order; rows may be repeated."""

@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 _TIMEOUT = 30.0  # seconds without data from the server
 _CHUNK = 2**20  # bytes
+_LARGE = 2**30  # unpacked bytes of a member that are accepted however small it is packed
+_EXPANSION = 100  # unpacked bytes per packed byte; text has less than 20
 _NETWORK_FAILURES = (
     urllib.error.URLError,
     http.client.HTTPException,
@@ -208,6 +210,8 @@ def _download(archive: Archive, target: Path) -> None:
     A partial file is kept and resumed; one that fails verification is deleted.
     """
     part = target.with_name(target.name + ".part")
+    if part.is_symlink():
+        part.unlink()  # its target is not ours to write to
     if archive.size is None or not part.exists() or part.stat().st_size != archive.size:
         try:
             _fetch(archive, part)
@@ -247,6 +251,8 @@ def _fetch(archive: Archive, part: Path) -> None:
                 file.write(chunk)
                 bar.update(len(chunk))
                 present += len(chunk)
+                if archive.size is not None and present > archive.size:
+                    return  # verification fails
     if total is not None and present < total:
         raise ConnectionError(f"the connection ended after {present:,} of {total:,} bytes")
 
@@ -313,7 +319,9 @@ def _unpack(zip_path: Path, members: list[str], directory: Path) -> None:
             target = directory / _last_name(member)
             part = target.with_name(target.name + ".part")
             try:
-                with _open_member(archive, member) as source, open(part, "wb") as file:
+                part.unlink(missing_ok=True)
+                # "x" does not follow a link that was put here.
+                with _open_member(archive, member) as source, open(part, "xb") as file:
                     shutil.copyfileobj(source, file, _CHUNK)
                 os.replace(part, target)
             finally:
@@ -322,6 +330,9 @@ def _unpack(zip_path: Path, members: list[str], directory: Path) -> None:
 
 def _open_member(archive: zipfile.ZipFile, member: str) -> zipfile.ZipExtFile:
     try:
+        size, packed = archive.getinfo(member).file_size, archive.getinfo(member).compress_size
+        if size > max(_LARGE, _EXPANSION * packed):
+            raise zipfile.BadZipFile(f"{member} expands from {packed:,} to {size:,} bytes")
         opened = archive.open(member)
     except KeyError as error:
         raise zipfile.BadZipFile(f"it does not contain {member}") from error

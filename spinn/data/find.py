@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from spinn.data import download
 from spinn.data.options import SPLITS, CorpusOptions
-from spinn.support.errors import ConfigurationError, SpinnError
+from spinn.data.places import bundled_corpus, data_directory
+from spinn.support.errors import ConfigurationError, SpinnError, of_system
 
 logger = logging.getLogger(__name__)
 
-_PATTERNS = {
-    "train": ("*train*",),
-    "dev": ("*dev*", "*trial*", "*valid*"),
-    "test": ("*test*",),
+_WORDS = {
+    "train": {"train", "training", "trainset"},
+    "dev": {"dev", "devset", "development", "trial", "valid", "validation", "val"},
+    "test": {"test", "testset", "testing"},
 }
-_ENDINGS = (".jsonl", ".tsv", ".txt", ".json")
-
-
-def data_directory(options: CorpusOptions) -> Path:
-    """Return the data folder; the default is the checkout's if there is none in the current one."""
-    given = Path(options.data_directory)
-    default = Path(__file__).parents[2] / "data"
-    return default if not given.is_dir() and options.data_directory == "data" else given
+_ENDINGS = ("jsonl", "json", "tsv", "csv", "txt", "")  # the first form of a set is read
+_COMPRESSED = ("", "gz", "bz2", "xz")
 
 
 def named(options: CorpusOptions, level: int = logging.DEBUG) -> CorpusOptions:
@@ -37,9 +33,7 @@ def named(options: CorpusOptions, level: int = logging.DEBUG) -> CorpusOptions:
         return options
     if _has_snli(data_directory(options)):
         return replace(options, data="snli")
-    message = (
-        "SNLI is not on disk: using the bundled corpus data/sample (--data snli fetches SNLI)."
-    )
+    message = "SNLI is not on disk: using the bundled corpus sample (--data snli fetches SNLI)."
     logger.log(level, message)
     return replace(options, data="sample")
 
@@ -65,12 +59,10 @@ def find_files(options: CorpusOptions, directory: Path) -> dict[str, list[Path]]
     if name in ("snli", "multinli"):
         official = download.corpus_files(name, directory)
         return {split: [path] for split, path in official.items()} | options.further
-    folder = directory / "sample" if name == "sample" else Path(name)
-    if not folder.is_dir():
-        raise SpinnError(
-            f"{folder}: there is no such folder. Give --data snli, multinli, sample or a folder, "
-            "or name the files with --train, --dev and --test."
-        )
+    folder = Path(name)
+    if name == "sample":
+        folder = directory / "sample"
+        folder = folder if folder.is_dir() else bundled_corpus()
     return _files_in(folder) | options.further
 
 
@@ -79,7 +71,7 @@ def find_vectors(name: str | None, directory: Path) -> Path | None:
     if name is None:
         return None
     path = Path(name)
-    if path.exists() or os.sep in name or path.suffix in (".txt", ".gz"):
+    if path.exists() or os.sep in name or path.suffix in (".txt", ".vec", ".gz", ".bz2", ".xz"):
         return path
     return download.vector_file(name, directory)
 
@@ -93,17 +85,96 @@ def _has_snli(directory: Path) -> bool:
 
 
 def _files_in(folder: Path) -> dict[str, list[Path]]:
-    """Assign the files of a folder to splits by their names."""
-    found: dict[str, list[Path]] = {}
-    for split, patterns in _PATTERNS.items():
-        matches = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-        data = [path for path in matches if path.name.removesuffix(".gz").endswith(_ENDINGS)]
-        data += [path for path in matches if "." not in path.name.removesuffix(".gz")]
-        if data:
-            found[split] = sorted(set(data))
+    """Assign the files of a folder to splits by the words of their names.
+
+    Hidden files are ignored. Of several forms of one set, the first of ``_ENDINGS`` is chosen. The
+    training set may consist of any files, a held-out set of files that differ in numbers only; a
+    mismatched one is a set by itself.
+    """
+    stems: dict[str, list[Path]] = {}
+    for path in _listed(folder):
+        stem = _stem(path.name)
+        if stem is not None and path.is_file():
+            stems.setdefault(stem, []).append(path)
+    found: dict[str, dict[tuple[str, ...], list[Path]]] = {}
+    for stem, forms in stems.items():
+        words = tuple(re.findall(r"[^\W\d_]+", stem))
+        splits = [split for split, names in _WORDS.items() if names.intersection(words)]
+        if not splits:
+            continue
+        path = _chosen(forms)
+        if len(splits) > 1:
+            raise SpinnError(
+                f"{path}: its name has the words of two sets, {' and '.join(splits)}. "
+                "Rename it, or name the files with --train, --dev and --test."
+            )
+        mismatched = splits[0] != "train" and "mismatched" in words
+        split = f"{splits[0]}_mismatched" if mismatched else splits[0]
+        found.setdefault(split, {}).setdefault(words, []).append(path)
     if not found:
         raise SpinnError(
-            f"{folder}: no file here has train, dev or test in its name. "
+            f"{folder}: no file here has the word train, dev or test in its name. "
             "Name the files with --train, --dev and --test."
         )
-    return found
+    order = [*SPLITS, *sorted(set(found).difference(SPLITS))]
+    return {split: _joined(split, found[split]) for split in order if split in found}
+
+
+def _listed(folder: Path) -> list[Path]:
+    """Return the files and folders in a folder, without hidden ones."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except FileNotFoundError:
+        problem = "there is no such folder"
+    except NotADirectoryError:
+        problem = "this is a file, not a folder"
+    except OSError as error:
+        raise of_system(error) from error
+    raise SpinnError(
+        f"{folder}: {problem}. Give --data snli, multinli, sample or a folder, "
+        "or name the files with --train, --dev and --test."
+    )
+
+
+def _stem(name: str) -> str | None:
+    """Return the name of a data file without its endings, ``None`` for another file."""
+    return _form(name)[0] if _form(name)[1] in _ENDINGS else None
+
+
+def _form(name: str) -> tuple[str, str, str]:
+    """Split a name in lower case into stem, ending and ending of compression."""
+    name = name.lower()
+    plain, _, last = name.rpartition(".")
+    compressed = last if plain and last in _COMPRESSED else ""
+    name = plain if compressed else name
+    stem, _, ending = name.rpartition(".")
+    return (stem, ending, compressed) if stem else (name, "", compressed)
+
+
+def _chosen(forms: list[Path]) -> Path:
+    """Return the preferred form of a set; log it if there are several."""
+
+    def rank(path: Path) -> tuple[int, int]:
+        _, ending, compressed = _form(path.name)
+        return _ENDINGS.index(ending), _COMPRESSED.index(compressed)
+
+    chosen, *others = sorted(forms, key=rank)
+    if others:
+        logger.warning(
+            f"Reading {chosen} only, taking {', '.join(path.name for path in others)} for other "
+            "forms of the same set; name the files with --train, --dev and --test to read others."
+        )
+    return chosen
+
+
+def _joined(split: str, groups: dict[tuple[str, ...], list[Path]]) -> list[Path]:
+    """Return the files of a set in order of their names, if they belong together."""
+    paths = sorted(path for group in groups.values() for path in group)
+    if split != "train" and len(groups) > 1:
+        option = split.partition("_")[0]
+        raise SpinnError(
+            f"{paths[0].parent}: {' and '.join(path.name for path in paths)} may all be the "
+            f"{split} set. Name the files with --train, --dev and --test: one of these with "
+            f"--{option}, the others with --also NAME=FILE."
+        )
+    return paths

@@ -1,54 +1,83 @@
-"""Lines of corpus files: opening plain and gzip files, decoding, and splitting at tabs."""
+"""Lines of text files: opening plain and compressed files, decoding, and splitting at tabs."""
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import io
+import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from spinn.support.errors import DataError
 
+LONGEST_LINE = 2**24  # bytes
+_START = 64  # bytes that the kind of a file is recognised by
+_OFTEN = 2**14  # lines between two checks of the expansion
+_EXPANSION = 250  # unpacked bytes per packed byte; rows of text have about 10
+_LARGE = 2**26  # unpacked bytes that are accepted at any expansion
 NEEDS_EXAMPLES = "Choose a file with labelled sentences or sentence pairs"
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield the numbers and contents of the non-blank lines of a plain or gzip file.
+    """Yield the numbers and contents of the non-blank lines of a text file, plain or compressed.
+
+    gzip, bzip2 and xz are recognised by content. A byte-order mark at the start of a line, as files
+    that were joined have it, is removed.
 
     Raises
     ------
     DataError
-        If the file cannot be opened, read or decompressed.
+        If the file cannot be opened, read or decompressed, is not text in UTF-8, has a line of more
+        than ``LONGEST_LINE`` bytes, or expands without end.
 
     """
     number = 0
     try:
         with open(path, "rb") as file, _decompress(path, file) as stream:
-            for number, line in enumerate(stream, start=1):
-                content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+            for number, line in enumerate(
+                iter(lambda: stream.readline(LONGEST_LINE), b""), start=1
+            ):
+                if len(line) == LONGEST_LINE:
+                    cause = f"the line has more than {LONGEST_LINE:,} bytes"
+                    raise DataError(path, cause, line=number, remedy="Write each row on one line")
+                if number % _OFTEN == 0 and stream is not file:
+                    _check_expansion(path, number, file, stream)
+                content = line.removeprefix(codecs.BOM_UTF8)
                 if content and not content.isspace():
                     yield number, content
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            path,
-            f"the gzip data are cut short or damaged from here on ({error})",
-            line=number + 1,
-            remedy="Copy or download the file again",
-        ) from error
-    except FileNotFoundError as error:
-        raise DataError(
-            path, "there is no such file", remedy="Check the path, or download the corpus first"
-        ) from error
-    except IsADirectoryError as error:
-        raise DataError(path, "this is a folder", remedy="Name a file in it") from error
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise _damaged(path, number + 1, error) from error
     except OSError as error:
-        reason = error.strerror or error
-        raise DataError(
-            path, f"the file cannot be read ({reason})", remedy="Check it and its permissions"
-        ) from error
+        if error.errno is None:  # invalid bzip2 data
+            raise _damaged(path, number + 1, error) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """Return the error for a file that cannot be opened or read."""
+    if isinstance(error, FileNotFoundError):
+        cause, remedy = "there is no such file", "Check the path, or download the corpus first"
+    elif isinstance(error, IsADirectoryError):
+        cause, remedy = "this is a folder", "Name a file in it"
+    elif isinstance(error, PermissionError):
+        cause, remedy = "you are not allowed to read the file", "Change its permissions (chmod)"
+    else:
+        cause = f"the file cannot be read ({error.strerror or error})"
+        remedy = "Check it and its permissions"
+    return DataError(path, cause, remedy=remedy)
+
+
+def _damaged(path: Path, line: int, error: Exception) -> DataError:
+    return DataError(
+        path,
+        f"the compressed data are cut short or damaged from here on ({error})",
+        line=line,
+        remedy="Copy or download the file again",
+    )
 
 
 def first_line(path: Path, lines: Iterator[tuple[int, bytes]]) -> tuple[int, bytes]:
@@ -58,15 +87,58 @@ def first_line(path: Path, lines: Iterator[tuple[int, bytes]]) -> tuple[int, byt
     raise DataError(path, "the file is empty", remedy=NEEDS_EXAMPLES)
 
 
+_OPENERS: dict[bytes, Callable[[BinaryIO], object]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\0": lzma.LZMAFile,
+}
+_REFUSED = {
+    b"PK\x03\x04": ("this is a zip archive", "Unpack it and name a file in it"),
+    b"7z\xbc\xaf": ("this is a 7z archive", "Unpack it and name a file in it"),
+    b"\x28\xb5\x2f\xfd": ("this is compressed by zstd", "Decompress it (`zstd -d`)"),
+    **dict.fromkeys(
+        (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+        ("this is text in UTF-16", "Convert it, for example with `iconv -f utf-16 -t utf-8`"),
+    ),
+}
+
+
 def _decompress(path: Path, file: io.BufferedReader) -> BinaryIO:
-    magic = file.peek(4)
-    if magic.startswith(b"\x1f\x8b"):
-        # GzipFile yields lines in Python; a buffered reader around it does so in C.
-        compressed = cast(io.RawIOBase, gzip.GzipFile(fileobj=file))
-        return cast(BinaryIO, io.BufferedReader(compressed, 2**18))
-    if magic.startswith(b"PK\x03\x04"):
-        raise DataError(path, "this is a zip archive", remedy="Unpack it and name a file in it")
+    start = file.peek(_START)[:_START]
+    for magic, opener in _OPENERS.items():
+        if start.startswith(magic):
+            # These files yield lines in Python; a buffered reader around them does so in C.
+            compressed = cast(io.RawIOBase, opener(file))
+            return cast(BinaryIO, io.BufferedReader(compressed, 2**18))
+    for magic, (cause, remedy) in _REFUSED.items():
+        if start.startswith(magic):
+            raise DataError(path, cause, remedy=remedy)
+    if b"\0" in start:
+        zeros = {place % 2 for place, byte in enumerate(start) if not byte}
+        order = "utf-16le" if zeros == {1} else "utf-16be"
+        if len(zeros) > 1 or 3 * start.count(0) < len(start):
+            raise DataError(path, "this is not text", remedy="Name a text file")
+        raise DataError(
+            path,
+            "this is text in UTF-16",
+            remedy=f"Convert it, for example with `iconv -f {order} -t utf-8`",
+        )
     return cast(BinaryIO, file)
+
+
+def _check_expansion(path: Path, line: int, file: BinaryIO, stream: BinaryIO) -> None:
+    """Raise :class:`DataError` if the compressed data expand more than text does."""
+    try:
+        packed, unpacked = file.tell(), stream.tell()
+    except OSError:  # a pipe
+        return
+    if unpacked > max(_LARGE, _EXPANSION * packed):
+        raise DataError(
+            path,
+            f"{packed:,} compressed bytes expand to {unpacked:,} and more",
+            line=line,
+            remedy="Check where the file is from; decompress it by hand if it is right",
+        )
 
 
 def decode(path: Path, line: int, content: bytes) -> str:
@@ -83,9 +155,17 @@ def decode(path: Path, line: int, content: bytes) -> str:
 
 
 def split_cells(
-    path: Path, line: int, content: bytes, columns: tuple[str, ...], *, more: bool = False
+    path: Path,
+    line: int,
+    content: bytes,
+    columns: tuple[str, ...],
+    *,
+    more: bool = False,
+    remedy: str | None = None,
 ) -> list[str]:
     """Split a line at its tabs into the named ``columns``, or ``more`` if that is allowed.
+
+    A further ``remedy`` is added to the error.
 
     Raises
     ------
@@ -96,10 +176,11 @@ def split_cells(
     cells = [cell.strip() for cell in decode(path, line, content).split("\t")]
     count = len(columns)
     if len(cells) < count or (len(cells) > count and not more):
+        required = f"Write {'at least ' if more else ''}{count}: {', '.join(columns)}"
         raise DataError(
             path,
             f"the line has {len(cells)} tab-separated column{'s'[: len(cells) != 1]}",
             line=line,
-            remedy=f"Write {'at least ' if more else ''}{count}: {', '.join(columns)}",
+            remedy=required if remedy is None else f"{required}. {remedy}",
         )
     return cells

@@ -37,7 +37,11 @@ class CorpusOptions:
     test: list[str] = option([], "test files", when=_FROM_TEXTS)
     also: list[str] = option([], "further test sets, each with its own name", when=_FROM_TEXTS)
     format: str = option("auto", "format of the files", choices=FORMAT_NAMES, when=_FROM_TEXTS)
-    data_directory: str = option("data", "folder of corpora, vectors and the cache")
+    data_directory: str = option(
+        "data",
+        "folder of corpora, vectors and the cache; if there is no data here, that of the clone, or "
+        "the user's cache folder",
+    )
     cache: bool = option(True, "keep the numericalised corpus on disk")
     lower: bool = option(True, "lower-case all words", when=_FROM_TEXTS)
     minimum_count: int | None = option(
@@ -81,7 +85,7 @@ class VectorOptions:
 
     vectors: str | None = option(
         None,
-        "GloVe by name (glove.840B.300d, glove.6B.100d, ...) or a file, plain or .gz",
+        "GloVe by name (glove.840B.300d, glove.6B.100d, ...) or a file, plain or compressed",
         when=_FROM_TEXTS,
     )
 

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from spinn.data import readers
-from spinn.data.cache import cache_key, load_cached, save_cached
+from spinn.data.cache import cache_key, can_be_cached, load_cached, save_cached
 from spinn.data.corpus import Corpus
 from spinn.data.dataset import DatasetBuilder, PairDataset
-from spinn.data.find import data_directory, find_files, find_vectors, named
+from spinn.data.find import find_files, find_vectors, named
 from spinn.data.formats import FORMATS, Format, detect_format
+from spinn.data.labels import check_labels
 from spinn.data.options import CorpusOptions, VectorOptions
+from spinn.data.places import data_directory
 from spinn.data.transforms import VectorSourceOptions
-from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors, choose_words
+from spinn.data.vectors import VectorTable, WordVectors
+from spinn.data.vocabulary import Vocabulary, choose_words
 from spinn.support.errors import ConfigurationError, DataError
 
 logger = logging.getLogger(__name__)
@@ -64,9 +67,10 @@ def _load(
         cached = load_cached(place, options)
         if cached is not None:
             return cached
+    is_cached = options.cache and can_be_cached(place)
     vector_cache = directory / "cache" / "vectors"
     corpus = _prepare(options, files, vector_file, vector_cache, source)
-    if options.cache:
+    if is_cached:
         save_cached(corpus, place)
     return corpus
 
@@ -99,6 +103,7 @@ def _prepare(
     sets = {split: builder.build(vocabulary) for split, builder in builders.items()}
     vectors = None
     if table is not None:
+        notes += [table.note] if table.note else []
         vectors = _vectors(source, vocabulary, table, sets)
     notes.append(_vocabulary_note(vocabulary, vectors, sets))
     return Corpus(vocabulary, vectors, labels, sets, unparsed, notes, options.format)
@@ -182,8 +187,13 @@ def _format_and_labels(
 
 
 def _labels_in(paths: list[Path], format: str) -> tuple[str, ...]:
-    found = {example.label for path in paths for example in readers.read_examples(path, format)}
-    return tuple(sorted(label for label in found if label is not None))
+    counts: Counter[str] = Counter()
+    for path in paths:
+        for example in readers.read_examples(path, format):
+            assert example.label is not None  # rows without one are skipped
+            counts[example.label] += 1
+    check_labels(paths[0], counts)
+    return tuple(sorted(counts))
 
 
 def _vocabulary_note(

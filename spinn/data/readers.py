@@ -1,7 +1,7 @@
 """Corpus files to examples, for any format.
 
 This is the first step of the data pipeline. :func:`read_examples` does what all formats have in
-common: it skips rows without a label, checks labels, turns trees into words and transitions,
+common: it skips rows without a gold label, checks labels, turns trees into words and transitions,
 tokenises sentences without a tree, and raises :class:`DataError` for whatever cannot be read.
 """
 
@@ -13,12 +13,11 @@ from itertools import chain
 from pathlib import Path
 
 from spinn.data.examples import Example, ExampleKind
-from spinn.data.formats import FORMATS, Format, match_format
-from spinn.data.lines import NEEDS_EXAMPLES, first_line, numbered_lines
+from spinn.data.formats import FORMATS, Format, match_format, sample_of
+from spinn.data.labels import INFERENCE_LABELS, read_label
+from spinn.data.lines import NEEDS_EXAMPLES, numbered_lines
 from spinn.data.sentences import SentenceReader
 from spinn.support.errors import DataError
-
-UNLABELLED = "-"  # SNLI's label of examples on which the annotators did not agree
 
 _NO_PARSE_NEEDED = "Choose trees that need no parse, such as --trees balanced"
 
@@ -30,7 +29,7 @@ class ReadCounts:
     read: int = 0
     """Examples yielded."""
     unlabelled: int = 0
-    """Rows labelled ``-``."""
+    """Rows without a gold label, skipped or not."""
     unparsed: int = 0
     """Examples with a sentence without a tree; included in ``read``."""
 
@@ -45,7 +44,7 @@ def read_examples(
     counts: ReadCounts | None = None,
     unlabelled: bool = False,
 ) -> Iterator[Example]:
-    """Yield the examples of a corpus file, plain or gzip.
+    """Yield the examples of a corpus file, plain or compressed.
 
     Blank lines are skipped. Consecutive examples with the same premise share one ``Sentence``.
 
@@ -65,7 +64,8 @@ def read_examples(
     counts
         Updated while reading.
     unlabelled
-        If true, rows labelled ``-`` are yielded with the label ``None`` instead of skipped.
+        If true, rows without a gold label (``-``, ``-1``, ``hidden`` or empty) are yielded with
+        the label ``None``, which is ``NO_LABEL`` in a data set, instead of skipped.
 
     Raises
     ------
@@ -92,23 +92,25 @@ def _read(
     unlabelled: bool,
 ) -> Iterator[Example]:
     lines = numbered_lines(path)
-    first = first_line(path, lines)
-    format = match_format(first[1]) if name == "auto" else FORMATS[name]
+    sample = sample_of(path, lines)
+    format = match_format(sample) if name == "auto" else FORMATS[name]
     if kind is not None:
         check_kind(path, format, kind)
     allowed = frozenset(labels or format.labels or ())
     sentences = SentenceReader(path, use_parses, format)
     read_before, unlabelled_before = counts.read, counts.unlabelled
-    for number, line in chain([first], lines):
-        row = format.read_line(path, number, line)
+    read_line = format.reader(path, sample)
+    for number, line in chain(sample, lines):
+        row = read_line(path, number, line)
         if row is None:
             continue
-        if row.label == UNLABELLED:
+        label = read_label(row.label, allowed)
+        if label is None:
             counts.unlabelled += 1
             if not unlabelled:
                 continue
-        elif row.label not in allowed:
-            _check_unlisted_label(path, number, row.label, format, labels)
+        elif allowed and label not in allowed:
+            raise _unlisted_label(path, number, label, format, labels or format.labels or ())
         premise = sentences.premise(row.premise, number)
         hypothesis = None
         if row.hypothesis is not None:
@@ -116,12 +118,11 @@ def _read(
         sources = (row.premise, row.hypothesis)
         counts.unparsed += any(one is not None and one.brackets is None for one in sources)
         counts.read += 1
-        label = None if row.label == UNLABELLED else row.label
         yield Example(premise, hypothesis, label, number, row.identifier)
     if counts.read == read_before:
         skipped = counts.unlabelled - unlabelled_before
         cause = (
-            f"all {skipped} rows are unlabelled (their label is '-')"
+            f"all {skipped} rows are without a gold label (their label is -, -1, hidden or empty)"
             if skipped
             else "the file has no rows"
         )
@@ -139,20 +140,20 @@ def check_kind(path: str | Path, format: Format, kind: ExampleKind) -> None:
         )
 
 
-def _check_unlisted_label(
-    path: Path, line: int, label: str, format: Format, labels: Collection[str] | None
-) -> None:
-    """Raise an error unless any label is allowed and this one is not empty."""
-    allowed = labels or format.labels
-    if not label.strip():
-        raise DataError(path, "the label is empty", line=line, remedy="Give every row a label")
-    if allowed:
-        raise DataError(
-            path,
-            f"the label {label!r} is not one of: {', '.join(allowed)}",
-            line=line,
-            remedy=f"Correct the label, or name another format than {format.name}",
-        )
+def _unlisted_label(
+    path: Path, line: int, label: str, format: Format, allowed: Collection[str]
+) -> DataError:
+    """Return the error for a label that is not allowed."""
+    remedy = f"Correct the label, or name another format than {format.name}"
+    if label.isdigit() and set(INFERENCE_LABELS).issubset(allowed):
+        numbered = "0 entailment, 1 neutral and 2 contradiction"
+        remedy = f"Write the label as a word (SNLI, MultiNLI and ANLI of HuggingFace: {numbered})"
+    return DataError(
+        path,
+        f"the label {label!r} is not one of: {', '.join(allowed)}",
+        line=line,
+        remedy=remedy,
+    )
 
 
 def read_files(

@@ -11,8 +11,11 @@ from pathlib import Path
 from spinn.data.examples import Sentence
 from spinn.data.formats.format import Format, Source
 from spinn.data.tokenizer import Tokenizer
-from spinn.support.errors import DataError
+from spinn.support.errors import DataError, shorten
 from spinn.transitions import BRACKET_WORDS, TreeError, from_brackets, tokens_of
+
+LONGEST_SENTENCE = 100_000  # words
+LONGEST_WORD = 1_000  # characters
 
 
 class SentenceReader:
@@ -41,7 +44,11 @@ class SentenceReader:
 
     def _read(self, source: Source, line: int, role: str) -> Sentence:
         if source.brackets is None:
-            return Sentence(self._tokenise(source.text or "", line, role))
+            words = self._tokenise(source.text or "")
+            if not words:
+                raise self._empty(line, role)
+            self._check_size(words, line, role)
+            return Sentence(words)
         if not source.brackets:
             raise self._empty(line, role)
         try:
@@ -51,13 +58,14 @@ class SentenceReader:
                 self._path,
                 f"the {role} is not a binary tree: {error}",
                 line=line,
-                remedy="Correct its brackets, or remove the row",
+                remedy="Correct its brackets, or remove the row; name --format tsv if it is text",
             ) from error
+        self._check_size(sentence.words, line, role)
         if source.text and not belongs_to(sentence.words, source.text):
             raise DataError(
                 self._path,
                 f"the {role}'s tree has other words than its text: "
-                f"{_shorten(' '.join(sentence.words))!r} for {_shorten(source.text)!r}",
+                f"{shorten(' '.join(sentence.words))!r} for {shorten(source.text)!r}",
                 line=line,
                 remedy="Give the sentence its own tree, or none",
             )
@@ -73,16 +81,34 @@ class SentenceReader:
             raise TreeError("the tree has no words")
         return Sentence(words)
 
-    def _tokenise(self, text: str, line: int, role: str) -> list[str]:
+    def _tokenise(self, text: str) -> list[str]:
         if not text or text.isspace():
-            raise self._empty(line, role)
+            return []
         if self._tokenizer is None:
             self._tokenizer = Tokenizer()
         return self._tokenizer(text)
 
+    def _check_size(self, words: list[str], line: int, role: str) -> None:
+        problem = size_problem(words)
+        if problem is not None:
+            remedy = "Shorten it, or remove the row"
+            raise DataError(self._path, f"the {role} has {problem}", line=line, remedy=remedy)
+
     def _empty(self, line: int, role: str) -> DataError:
         remedy = "Remove the row, or fill in the sentence"
         return DataError(self._path, f"the {role} is empty", line=line, remedy=remedy)
+
+
+def size_problem(words: list[str]) -> str | None:
+    """Return what a sentence has too much of: words, or characters of a word."""
+    if len("".join(words)) <= LONGEST_WORD:
+        return None  # fast path for nearly every sentence
+    if len(words) > LONGEST_SENTENCE:
+        return f"{len(words):,} words where at most {LONGEST_SENTENCE:,} are read"
+    longest = max(words, key=len)
+    if len(longest) > LONGEST_WORD:
+        return f"a word of {len(longest):,} characters where at most {LONGEST_WORD:,} are read"
+    return None
 
 
 def belongs_to(words: list[str], text: str) -> bool:
@@ -106,7 +132,3 @@ def belongs_to(words: list[str], text: str) -> bool:
 
 
 UNESCAPED = {BRACKET_WORDS["("]: "(", BRACKET_WORDS[")"]: ")", "``": '"', "''": '"', "`": "'"}
-
-
-def _shorten(text: str, length: int = 40) -> str:
-    return text if len(text) <= length else text[: length - 3] + "..."

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from spinn.data.examples import PAIR, Example, ExampleKind, Sentence
+from spinn.data.sentences import size_problem
 from spinn.data.tokenizer import Tokenizer
-from spinn.support.errors import DataError
-from spinn.transitions import TreeError, from_brackets
+from spinn.support.errors import DataError, shorten
+from spinn.transitions import TreeError, from_brackets, tokens_of
 
 _NUMBER_OF_SENTENCES = {
     "sentence": ("one sentence is", "Give one sentence, without tabs"),
@@ -18,8 +19,9 @@ _NUMBER_OF_SENTENCES = {
 class TextReader:
     """Turn text into examples.
 
-    A sentence that looks like a tree, such as ``( a ( small dog ) )``, is read as one. Other
-    sentences of pairs are tokenised; single sentences are expressions with blanks between words.
+    A sentence in brackets, such as ``( a ( small dog ) )``, is read as a tree. Other sentences of
+    pairs are tokenised, also if they begin with a bracket, as in ``( laughter ) That is true.``;
+    single sentences are expressions with blanks between words.
 
     Parameters
     ----------
@@ -65,21 +67,52 @@ class TextReader:
 
     def sentence(self, text: str, place: str, line: int) -> Sentence:
         """Read a sentence; see :meth:`example`."""
-        looks_like_a_tree = text.lstrip().startswith("( ")
-        words = [] if looks_like_a_tree else self._tokenise(text)
-        if looks_like_a_tree or "(" in words or ")" in words:
+        if not _is_unicode(text):
+            cause = f"{shorten(text)!r} is not UTF-8"
+            raise DataError(place, cause, line=line, remedy="Convert it to UTF-8")
+        tree = self._looks_like_a_tree(text)
+        words = [] if tree else self._tokenise(text)
+        if tree or "(" in words or ")" in words:
             try:
-                return Sentence(
+                sentence = Sentence(
                     *from_brackets(text if self._rewrite is None else self._rewrite(text))
                 )
             except TreeError as error:
                 remedy = "Correct the brackets"
+                if self.kind == PAIR:
+                    remedy += "; if this is text, write no blank after the first one"
                 raise DataError(place, str(error), line=line, remedy=remedy) from error
-        if not words:
+        else:
+            sentence = Sentence(words)
+        if not sentence.words:
             raise DataError(place, "a sentence is empty", line=line, remedy="Give it some words")
-        return Sentence(words)
+        problem = size_problem(sentence.words)
+        if problem is not None:
+            raise DataError(place, f"a sentence has {problem}", line=line, remedy="Shorten it")
+        return sentence
+
+    def _looks_like_a_tree(self, text: str) -> bool:
+        """Return whether a sentence is in brackets, not text that begins with some."""
+        if not text.lstrip().startswith("( "):
+            return False
+        depth = 0
+        tokens = tokens_of(text)
+        for position, token in enumerate(tokens, start=1):
+            depth += (token == "(") - (token == ")")
+            if depth == 0:
+                return self.kind != PAIR or position == len(tokens)
+        return True
 
     def _tokenise(self, text: str) -> list[str]:
         if self._words is None:
             self._words = Tokenizer()  # created when first needed; spaCy loads slowly
         return self._words(text)
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether a text can be encoded; bytes that were not decoded are lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -12,8 +12,10 @@ Stanford parser applies them, checked against the leaves of the published trees 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from spinn.support.errors import ConfigurationError
@@ -22,20 +24,44 @@ from spinn.transitions import BRACKET_WORDS
 if TYPE_CHECKING:
     from spacy.tokenizer import Tokenizer as SpacyTokenizer
 
-# Typographic characters and their plain equivalents in the treebank.
-_PLAIN = str.maketrans(
-    {
-        "\N{LEFT DOUBLE QUOTATION MARK}": "``",
-        "\N{DOUBLE LOW-9 QUOTATION MARK}": "``",
-        "\N{RIGHT DOUBLE QUOTATION MARK}": "''",
-        "\N{LEFT SINGLE QUOTATION MARK}": "`",
-        "\N{RIGHT SINGLE QUOTATION MARK}": "'",
-        "\N{ACUTE ACCENT}": "'",
-        "\N{HORIZONTAL ELLIPSIS}": "...",
-        "\N{EN DASH}": "--",
-        "\N{EM DASH}": "--",
-    }
+# Typographic characters and their plain equivalents in the treebank; the control characters are
+# quotes and dashes of Windows-1252 in text that was read as Latin-1.
+_PLAIN: dict[int, str] = {
+    ord(character): plain
+    for characters, plain in (
+        ("\N{LEFT DOUBLE QUOTATION MARK}\N{DOUBLE LOW-9 QUOTATION MARK}\x93\xab", "``"),
+        ("\N{RIGHT DOUBLE QUOTATION MARK}\x94\xbb", "''"),
+        ("\N{LEFT SINGLE QUOTATION MARK}\N{SINGLE HIGH-REVERSED-9 QUOTATION MARK}\x91", "`"),
+        ("\N{RIGHT SINGLE QUOTATION MARK}\N{ACUTE ACCENT}\x92", "'"),
+        ("\N{MODIFIER LETTER APOSTROPHE}\N{FULLWIDTH APOSTROPHE}", "'"),
+        ("\N{HORIZONTAL ELLIPSIS}", "..."),
+        ("\N{EN DASH}\N{EM DASH}\x96\x97", "--"),
+    )
+    for character in characters
+}
+# Characters that are not seen: control characters and spaces without width separate words, marks
+# within a word (soft hyphens, joiners, directions, variants) are removed.
+_PLAIN |= {
+    code: " "
+    for code in (*range(0x20), *range(0x7F, 0xA0), 0x200B, 0xFEFF, 0xFFFC)
+    if code not in _PLAIN
+}
+_PLAIN |= dict.fromkeys((0xAD, 0x34F, 0x61C, 0x180E, *range(0x200C, 0x2010)), "")
+_PLAIN |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2060, 0x2070)), "")
+_PLAIN |= dict.fromkeys(range(0xFE00, 0xFE10), "")
+# Marks in place of the apostrophe of a contraction, as Stanford's tokeniser reads them.
+_APOSTROPHE = re.compile(
+    r"(?<=n)[`\u2032\u02b9](?=t\b)"
+    r"|(?<=[^\W\d_])[`\u2032\u02b9](?=(?:[smd]|ll|re|ve)\b)"
+    r"|(?<!\S)[`\u2032\u02b9](?=(?:em|tis|twas|\d0s)\b)",
+    re.IGNORECASE,
 )
+
+_LONG = 200  # characters of a token that is cut at every mark before spaCy sees it
+_LONGEST = 1000  # characters of a piece that spaCy sees; its rules take quadratic time
+_LONG_TOKEN = re.compile(rf"\S{{{_LONG},}}")
+_LONG_PIECE = re.compile(rf"\S{{{_LONGEST + 1},}}")
+_ANY_MARK = re.compile(r"(``|''|--+|\.\.\.+|[!?]+|[()\[\]{}<>,;:*/&%$£€#=~|@\"`'])")
 
 # Split off at either end of a whitespace-delimited token, in order of precedence.
 _DOTS_DASHES_QUOTES = (r"\.\.\.+", r"--+", r"``", r"''", r'"', r"`")
@@ -51,7 +77,7 @@ _SUFFIXES = (
     r"(?<=[A-Za-z])(?i:n't)",
     r"'(?i:[smd]|ll|re|ve)",
     r"(?<=[A-Za-z0-9.])'",  # the bare possessive and the closing single quote
-    r"(?<=[^A-Z])\.",  # not after U.S. or an initial
+    r"(?<=[^A-Z])(?<!\b[a-z]\.[a-z])\.",  # not after U.S., an initial or a.k.a.
     r"(?<=[A-Z&/][A-Z])\.",  # but after a word in capitals
 )
 # Split anywhere in a token; a comma or colon between digits is part of a number or a time.
@@ -105,8 +131,26 @@ class Tokenizer:
         return Tokenizer, (self._cache_size,)
 
     def _words(self, text: str) -> tuple[str, ...]:
-        plain = " ".join(text.translate(_PLAIN).split())
-        return tuple(_spell(plain, ((token.idx, token.text) for token in self._spacy(plain))))
+        plain = _APOSTROPHE.sub("'", " ".join(text.translate(_PLAIN).split()))
+        if len(plain) > _LONG:
+            plain = _LONG_TOKEN.sub(_spaced, plain)
+        return tuple(_spell(plain, self._tokens(plain)))
+
+    def _tokens(self, text: str) -> Iterator[tuple[int, str]]:
+        """Yield the positions and texts of tokens; a piece that is too long for spaCy is one."""
+        start = 0
+        for piece in chain(_LONG_PIECE.finditer(text), [None]):
+            end = len(text) if piece is None else piece.start()
+            for token in self._spacy(text[start:end].rstrip()):
+                yield start + token.idx, token.text
+            if piece is not None:
+                yield piece.start(), piece.group()
+                start = piece.end() + 1
+
+
+def _spaced(token: re.Match[str]) -> str:
+    """Put blanks around the marks in a token."""
+    return " ".join(_ANY_MARK.sub(r" \1 ", token.group()).split())
 
 
 def _build() -> SpacyTokenizer:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinn.data.dataset import PairDataset
-from spinn.data.vocabulary import VectorTable, Vocabulary, WordVectors
+from spinn.data.vectors import VectorTable, WordVectors
+from spinn.data.vocabulary import Vocabulary
 
 
 class BatchTransform(Protocol):

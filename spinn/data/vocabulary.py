@@ -1,4 +1,4 @@
-"""The vocabulary of a model, and pretrained word vectors.
+"""The vocabulary of a model.
 
 torchtext is imported by this module only, and only when a corpus is prepared: trained models and
 prepared corpora store their vocabulary as plain lists.
@@ -6,26 +6,17 @@ prepared corpora store their vocabulary as plain lists.
 
 from __future__ import annotations
 
-import gzip
-import io
-import logging
-import ssl
-import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext, redirect_stderr
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from spinn.support.errors import DataError
-from spinn.support.files import written_folder
+from spinn.data.vectors import VectorTable
+from spinn.support import json_files as kinds
+from spinn.support.json_files import JSONObject
 
 UNKNOWN, PADDING = 0, 1  # as in torchtext
 SPECIAL_WORDS = ["<unk>", "<pad>"]
@@ -65,61 +56,19 @@ class Vocabulary:
         return {"words": self.words, "lower": self.lower}
 
 
-@dataclass
-class WordVectors:
-    """Vectors of the words of a vocabulary.
-
-    Attributes
-    ----------
-    vectors
-        ``[V, E]``; rows of words without a pretrained vector are zero or induced.
-    known
-        ``[V]``, true for words with a pretrained vector.
-
-    """
-
-    vectors: Tensor
-    known: Tensor
-
-
-class VectorTable:
-    """A file of pretrained vectors in the GloVe text format; ``cache`` gets a binary copy.
+def read_vocabulary(described: JSONObject) -> Vocabulary:
+    """Read a vocabulary, written by :meth:`Vocabulary.as_dict`, and check it.
 
     Raises
     ------
     DataError
-        If the file is missing, empty, or has vectors of different dimensions.
+        If words are not text, occur twice, or begin otherwise than with the special ones.
 
     """
-
-    def __init__(self, path: Path, cache: Path) -> None:
-        if not path.is_file():
-            raise DataError(path, "there is no such vector file", remedy="Check the path given")
-        try:
-            table = _load(path, cache)
-        except (RuntimeError, ValueError, TypeError, EOFError, OSError) as error:
-            raise _explain(path, error) from error
-        if table.dim is None or len(table.stoi) == 0:
-            raise DataError(path, "it contains no word vectors", remedy="Give a GloVe text file")
-        self.dimension: int = table.dim
-        self._rows: Mapping[str, int] = table.stoi
-        self._vectors: Tensor = table.vectors
-
-    def __contains__(self, word: str) -> bool:
-        return word in self._rows
-
-    @property
-    def words(self) -> Iterator[str]:
-        """The words with a vector, in the order of the file (in GloVe, the most frequent first)."""
-        return iter(self._rows)
-
-    def of(self, words: list[str]) -> WordVectors:
-        """Return the vectors of ``words``; zeros for those without one."""
-        rows = torch.tensor([self._rows.get(word, -1) for word in words])
-        known = rows >= 0
-        vectors = torch.zeros(len(words), self.dimension)
-        vectors[known] = self._vectors[rows[known]]
-        return WordVectors(vectors, known)
+    words = described.take("words", kinds.distinct(kinds.list_of(kinds.text)))
+    if words[:2] != SPECIAL_WORDS:
+        raise described.error(f"its words do not begin with {' and '.join(SPECIAL_WORDS)}")
+    return Vocabulary(words, described.take("lower", kinds.truth))
 
 
 def choose_words(
@@ -139,67 +88,3 @@ def choose_words(
     words = list(Vocab(chosen, specials=SPECIAL_WORDS).itos)
     further = {word for word in others if table is not None and word in table}
     return [*words, *sorted(further.difference(words))]
-
-
-def _load(path: Path, cache: Path) -> Any:
-    """Load vectors with torchtext, from the cached binary copy if there is one.
-
-    torchtext identifies copies by file name only and writes them in place. Here the folder name of
-    a copy includes the size and modification time of the file, and the copy is renamed into place.
-    If the cache is not writable, a temporary copy is used.
-    """
-    logging.getLogger("torchtext.vocab").setLevel(logging.ERROR)
-    stamp = path.stat()
-    folder = cache / f"{path.name}-{stamp.st_size}-{stamp.st_mtime_ns}"
-    # torchtext disables certificate verification for the whole process; restore it.
-    https_context = ssl._create_default_https_context
-    try:
-        if folder.is_dir():
-            return _read(path, folder)
-        try:
-            with written_folder(folder) as scratch:
-                return _read(path, scratch)
-        except (OSError, RuntimeError):  # torch raises the latter if the disk is full
-            with tempfile.TemporaryDirectory() as scratch:
-                return _read(path, Path(scratch))
-    finally:
-        ssl._create_default_https_context = https_context
-
-
-def _read(path: Path, copy: Path) -> Any:
-    from torchtext.vocab import Vectors
-
-    with _bar_on_terminals():
-        return Vectors(name=str(path.resolve()), cache=str(copy))
-
-
-def _bar_on_terminals() -> AbstractContextManager[Any]:
-    """Suppress torchtext's progress bar unless stderr is a terminal."""
-    return nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())
-
-
-def _explain(path: Path, error: Exception) -> DataError:
-    """Return the error for the first invalid line of a vector file, by reading it once more."""
-    remedy = "Download the file again, or give another"
-    opener = gzip.open if path.suffix == ".gz" else open
-    dimension: int | None = None
-    try:
-        with opener(path, "rb") as stream:
-            for line, text in enumerate(stream, start=1):
-                cells = text.decode("utf-8").rstrip().split(" ")[1:]
-                if dimension is None and len(cells) > 1:
-                    dimension = len(cells)
-                elif dimension is not None and len(cells) not in (1, dimension):
-                    cause = f"a vector has {len(cells)} numbers where the first has {dimension}"
-                    return DataError(path, cause, line=line, remedy=remedy)
-                for cell in cells:
-                    try:
-                        float(cell)
-                    except ValueError:
-                        cause = f"{cell!r} is not a number"
-                        return DataError(path, cause, line=line, remedy=remedy)
-    except (EOFError, OSError, UnicodeDecodeError) as second:
-        return DataError(path, f"it cannot be read ({second})", remedy=remedy)
-    if dimension is None:
-        return DataError(path, "it contains no word vectors", remedy="Give a GloVe text file")
-    return DataError(path, f"it cannot be read ({error})", remedy=remedy)

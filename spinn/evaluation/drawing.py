@@ -39,6 +39,8 @@ class _Signs(NamedTuple):
 
 
 _BOX = _Signs(node="┬", last="└", down="│", across="─", cut="…")
+SIGNS = "".join(_BOX)
+"""The characters beyond ASCII in drawings."""
 _ASCII = _Signs(node="+", last="`", down="|", across="-", cut="~")
 
 

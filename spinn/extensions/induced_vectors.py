@@ -21,7 +21,8 @@ from torch import Tensor
 
 from spinn.data.dataset import PairDataset
 from spinn.data.transforms import VectorSourceOptions
-from spinn.data.vocabulary import SPECIAL_WORDS, VectorTable, WordVectors
+from spinn.data.vectors import VectorTable, WordVectors
+from spinn.data.vocabulary import SPECIAL_WORDS
 from spinn.support.options import Condition, Group, option
 
 WINDOW = 5  # words on either side

@@ -101,9 +101,30 @@ class WordEmbedding(nn.Module):
 
     @classmethod
     def shaped_like(cls, weights: Mapping[str, Tensor], prefix: str) -> WordEmbedding:
-        """Make an embedding of the shape of stored ``weights``."""
-        rows, trained = weights[prefix + "trained_rows"], weights[prefix + "trained"]
-        return cls(torch.zeros(len(rows), trained.shape[1]), rows < 0)
+        """Make an embedding of the shape of stored ``weights``.
+
+        Raises
+        ------
+        KeyError
+            If one is missing.
+        ValueError
+            If they are not those of an embedding.
+
+        """
+        rows, trained, fixed = (
+            weights[prefix + name] for name in ("trained_rows", "trained", "fixed_vectors")
+        )
+        if rows.ndim != 1 or rows.dtype != torch.int64 or trained.ndim != 2:
+            raise ValueError("the word vectors are not a matrix")
+        size = trained.shape[1]
+        are_fixed = rows < 0
+        shape = (len(rows) if are_fixed.any() else 0, size)
+        if fixed.shape != shape or len(trained) != int((~are_fixed).sum()):
+            raise ValueError("the word vectors do not belong together")
+        embedding = cls(torch.zeros(len(rows), size), are_fixed)
+        if not rows.equal(embedding.trained_rows):
+            raise ValueError("the rows of the word vectors are not in order")
+        return embedding
 
     def forward(self, words: Tensor) -> Tensor:
         """Return the vectors ``[N, E]`` of words ``[N]``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spinn.config import all_options
+from spinn.option_groups import all_options
 from spinn.studies.study import check_option_names, check_seeds
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import Field, type_of

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spinn.config import all_groups, all_options, flatten
+from spinn.config_files import options_in
 from spinn.data.options import CorpusOptions
+from spinn.option_groups import all_groups, all_options
 from spinn.studies.reference import Reference, check_table, format_references
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
 
@@ -219,11 +220,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _options_of(path: Path, place: str, values: Any) -> dict[str, Any]:
-    """Return a table of options with the tables of groups flattened."""
+    """Return a table of options with those in the tables of groups."""
     if not isinstance(values, Mapping):
         raise DataError(path, f"{place} is not a table", remedy="Write one option = value per line")
     try:
-        options = flatten(values)
+        options = options_in(values)
     except SpinnError as error:
         cause = f"{place}: {str(error).rstrip('.')}"
         groups = ", ".join(all_groups())

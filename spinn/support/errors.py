@@ -9,9 +9,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+_LONGEST = 900  # characters of a message
+
 
 class SpinnError(Exception):
-    """An error that the user can correct."""
+    """An error that the user can correct.
+
+    Parameters
+    ----------
+    message
+        One or two sentences. What they quote may be anything: the message becomes one line of
+        printable characters, without the middle of a text that is too long.
+
+    """
+
+    def __init__(self, message: str) -> None:
+        text = " ".join(line.strip() for line in message.splitlines())
+        text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+        if len(text) > _LONGEST:
+            text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 3 :]}"
+        super().__init__(text)
 
 
 class DataError(SpinnError):
@@ -48,3 +65,8 @@ def of_system(error: OSError) -> SpinnError:
     return SpinnError(
         f"{place}{error.strerror or error}. Check the path, its permissions, and the free space."
     )
+
+
+def shorten(text: str, length: int = 40) -> str:
+    """Return a text cut to a length, for messages."""
+    return text if len(text) <= length else text[: length - 3] + "..."

@@ -1,5 +1,7 @@
 """Atomic writing of files and folders: they are written under a temporary name, then renamed.
 
+All JSON of the package is made by :func:`as_json`, so a file never has NaN, which is no JSON.
+
 All results are written in this way, so a full disk or an interruption does not damage files of an
 earlier run.
 """
@@ -8,7 +10,11 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
+import platform
+import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,8 +30,11 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     An error in the block removes the temporary file and is raised again.
     """
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")  # another process may write it too
+    remove_abandoned(path.parent)
+    # Another process may write it too.
+    scratch = path.with_name(f"{path.name}{_owner()}.part")
     try:
+        scratch.unlink(missing_ok=True)  # a link here would be followed
         yield scratch
         _flush(scratch)
         os.replace(scratch, path)
@@ -42,9 +51,40 @@ def write_whole(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8")
 
 
+def as_json(content: Any, *, indent: int | None = None, ensure_ascii: bool = True) -> str:
+    """Return content as JSON.
+
+    Raises
+    ------
+    SpinnError
+        If a number is not finite; the message names it.
+
+    """
+    try:
+        return json.dumps(content, indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
+    except ValueError as error:
+        path, value = next(_not_finite(content))
+        raise SpinnError(
+            f"{'.'.join(path)} is {value}: the model has diverged. Train again with a lower "
+            "--learning-rate or --clip."
+        ) from error
+
+
+def _not_finite(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the numbers that are not finite, each after its path of keys."""
+    if isinstance(content, float) and not math.isfinite(content):
+        yield path, content
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _not_finite(value, (*path, str(key)))
+    elif isinstance(content, (list, tuple)):
+        for number, value in enumerate(content):
+            yield from _not_finite(value, (*path, str(number)))
+
+
 def write_json_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
     """Write one line of JSON for each row, as :func:`write_lines`."""
-    write_lines((json.dumps(row, ensure_ascii=False) for row in rows), path)
+    write_lines((as_json(row, ensure_ascii=False) for row in rows), path)
 
 
 def write_lines(lines: Iterable[str], path: Path) -> None:
@@ -73,7 +113,9 @@ def written_folder(target: Path) -> Iterator[Path]:
     is raised again.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as temporary:
+    remove_abandoned(target.parent)
+    prefix = f".{target.name}{_owner()}-"
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=prefix) as temporary:
         scratch = Path(temporary, "new")
         scratch.mkdir()
         existed = target.exists()
@@ -89,6 +131,70 @@ def written_folder(target: Path) -> Iterator[Path]:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
+
+
+def require_writable(folder: Path) -> None:
+    """Check that a folder can be made and written to, before long work on what goes there.
+
+    Nothing is left of it: a folder that did not exist does not exist afterwards.
+
+    Raises
+    ------
+    SpinnError
+        If it cannot.
+
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SpinnError(
+            f"{folder}: it cannot be written ({error.strerror or error}). Check the path, its "
+            "permissions and the free space."
+        ) from error
+    finally:
+        for place in missing:
+            with suppress(OSError):  # another process may have put something there
+                place.rmdir()
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove temporary files and folders whose process was killed; errors are ignored."""
+    if os.name != "posix":  # elsewhere a process cannot be asked whether it lives
+        return
+    with suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            owner = _OWNED.search(entry.name)
+            if owner is None or owner["host"] != _host() or _is_alive(int(owner["process"])):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+
+
+_OWNED = re.compile(r"\.(?P<host>[\w-]+)\.(?P<process>[0-9]+)(\.part|-\w+)$")
+
+
+def _owner() -> str:
+    """Return the part of a temporary name that tells which process it belongs to."""
+    return f".{_host()}.{os.getpid()}"
+
+
+def _host() -> str:
+    return re.sub(r"\W", "-", platform.node())[:20] or "host"
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _flush(path: Path) -> None:

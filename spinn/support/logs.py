@@ -13,11 +13,24 @@ from contextlib import contextmanager
 
 class _Printer(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a bare message immediately, without disturbing a bar; raise the stream's errors."""
+        """Print a bare message immediately, without disturbing a bar.
+
+        Raises
+        ------
+        BrokenPipeError
+            If the reader of the messages has exited. If they cannot be written for another reason,
+            such as a full disk, they are lost, and the work continues.
+
+        """
         from tqdm import tqdm
 
-        tqdm.write(record.getMessage(), file=sys.stderr)
-        sys.stderr.flush()
+        try:
+            tqdm.write(record.getMessage(), file=sys.stderr)
+            sys.stderr.flush()
+        except BrokenPipeError:
+            raise
+        except OSError:
+            pass
 
 
 @contextmanager

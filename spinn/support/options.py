@@ -9,6 +9,7 @@ the help and the checks.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "list[str]": (list,),
 }
+
+
+_SHOWN = 60  # characters of a value in a message
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,7 @@ def converted(field: Field, value: Any) -> Any:
     Raises
     ------
     ConfigurationError
-        If it has another type.
+        If it has another type, or is a number too large for 64 bits.
 
     """
     base = type_of(field)
@@ -200,9 +204,20 @@ def converted(field: Field, value: Any) -> Any:
     fits = isinstance(value, _TYPES[base]) and (base == "bool" or not isinstance(value, bool))
     if not fits or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
         raise ConfigurationError(
-            f"The option {field.name} is {value!r}; it must be of type {base}."
+            f"The option {field.name} is {_shown(value)}; it must be of type {base}."
         )
+    if isinstance(value, (int, float)) and (value >= 2**63 or value < -(2**63)):
+        raise ConfigurationError(
+            f"The option {field.name} is {_shown(value)}; it must be a number of 64 bits."
+        )
+    if "\0" in ("".join(value) if isinstance(value, (str, list)) else ""):
+        raise ConfigurationError(f"The option {field.name} contains a null character.")
     return float(value) if base == "float" else value
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def check_range(field: Field, value: Any) -> None:
@@ -221,6 +236,8 @@ def check_range(field: Field, value: Any) -> None:
     if choices is not None and value not in choices:
         known = ", ".join(choices)
         raise ConfigurationError(f"{flag} cannot be {value!r}; choose from {known}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigurationError(f"{flag} is {value}; it must be a finite number.")
     if rules["minimum"] is not None and not value >= rules["minimum"]:
         raise ConfigurationError(f"{flag} is {value}; it must be at least {rules['minimum']}.")
     if rules["maximum"] is not None and not value <= rules["maximum"]:

@@ -17,7 +17,8 @@ from typing import Any, Protocol, TypeVar
 from tqdm import tqdm
 
 from spinn.support.errors import DataError, SpinnError
-from spinn.support.files import write_whole
+from spinn.support.files import as_json, write_whole
+from spinn.training.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -36,29 +37,20 @@ class Logger(Protocol):
 
 
 class MetricsFile:
-    """Append each record as a line of JSON.
+    """Append each record as a line of JSON to the metrics file of a run."""
 
-    Parameters
-    ----------
-    path
-        The file.
-    run
-        The folder of the run, for the message of a disk that is full.
-
-    """
-
-    def __init__(self, path: Path, run: Path) -> None:
-        self._path, self._run = path, run
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
 
     def write(self, kind: str, step: int, figures: Figures, record: dict[str, Any]) -> None:
         """Append a line."""
         try:
-            with open(self._path, "a", encoding="utf-8") as stream:
-                stream.write(json.dumps(record) + "\n")
+            with open(self._run.metrics, "a", encoding="utf-8") as stream:
+                stream.write(as_json(record) + "\n")
         except OSError as error:
             raise SpinnError(
-                f"{self._path}: it cannot be written ({error.strerror}). The checkpoints are "
-                f"kept; make room and go on with --resume {self._run}."
+                f"{self._run.metrics}: it cannot be written ({error.strerror}). "
+                f"{self._run.after_full_disk()}"
             ) from error
 
     def close(self) -> None:
@@ -156,7 +148,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            metrics.append(json.loads(line))
+            metrics.append(_record(line))
         except ValueError as error:
             cause = f"it cannot be read ({error})"
             remedy = "Delete the line; the learning curve is then without it"
@@ -164,15 +156,33 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return metrics
 
 
+def _record(line: str) -> dict[str, Any]:
+    """Return the record of a line; raise :class:`ValueError` if it is none."""
+    try:
+        record = json.loads(line)
+    except RecursionError:
+        raise ValueError("brackets are nested too deeply") from None
+    if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
+        raise ValueError("it is no record of figures")
+    others = {name: value for name, value in record.items() if name != "kind"}
+    if not {"step", "epoch"} <= set(others) or not all(map(_is_number, others.values())):
+        raise ValueError("a figure is no number, or step or epoch is missing")
+    return record
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def drop_later_lines(path: Path, step: int) -> None:
     """Drop metrics written after the checkpoint of a step, and a line that was cut off."""
     if not path.is_file():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            if json.loads(line)["step"] <= step:
+            if _record(line)["step"] <= step:
                 kept.append(line + "\n")
-        except (ValueError, KeyError):
+        except ValueError:
             continue
     write_whole(path, "".join(kept))

@@ -6,7 +6,6 @@ initialised, all its processes call it and train one model together.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Iterator, Mapping
@@ -32,7 +31,7 @@ from spinn.model.leaves import LEAF_CONTEXTS
 from spinn.model.pair import PairModel
 from spinn.pretrained import Interface, TrainedModel, load_trained
 from spinn.support.errors import ConfigurationError, SpinnError
-from spinn.support.files import write_whole
+from spinn.support.files import as_json, require_writable, write_whole
 from spinn.support.options import default_of, flag_of
 from spinn.support.runtime import choose_device, set_threads
 from spinn.training import distributed
@@ -63,6 +62,7 @@ def train(configuration: Configuration, output: Path | None) -> dict[str, Any]:
     """
     configuration = replace(configuration, data=named(configuration.data, logging.INFO))
     device = distributed.together(lambda: _prepare_machine(configuration))
+    distributed.on_first(lambda: _check_output(output))
     corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
     _check_vectors(configuration, corpus)
     path = distributed.on_first(lambda: output or new_run_path(configuration))
@@ -97,7 +97,7 @@ def resume(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]
         configuration = distributed.on_first(run.configuration).moved(place or {})
         device = distributed.together(lambda: _prepare_machine(configuration))
         corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
-        distributed.on_first(lambda: _check_vocabulary(run, corpus))
+        distributed.on_first(lambda: _check_run(run, configuration, corpus))
         model = _build(configuration, corpus).to(device)
         task = PairTask(configuration, corpus, model)
         trainer = _trainer(task, run)
@@ -105,6 +105,13 @@ def resume(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]
         done = trainer.progress
         logger.info(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
         return _finish(trainer, task)
+
+
+def _check_output(output: Path | None) -> None:
+    """Raise :class:`SpinnError` if no run can be written, before the corpus is read."""
+    if output is not None:
+        RunDirectory.require_new(output)
+    require_writable(output or Path("runs"))
 
 
 @contextmanager
@@ -115,8 +122,8 @@ def _claimed_by_first(path: Path) -> Iterator[None]:
         yield
 
 
-def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
-    """Raise :class:`SpinnError` if the training files of a run have changed."""
+def _check_run(run: RunDirectory, configuration: Configuration, corpus: Corpus) -> None:
+    """Raise :class:`SpinnError` if the training files of a run have changed, or it is damaged."""
     saved = run.interface()
     found = (saved.vocabulary.words, saved.labels, saved.kind)
     if found != (corpus.vocabulary.words, corpus.labels, corpus.kind):
@@ -124,6 +131,7 @@ def _check_vocabulary(run: RunDirectory, corpus: Corpus) -> None:
             f"{run.path}: the run's vocabulary is not that of the training files in their present "
             "state. Restore the files, or train a new model."
         )
+    run.check_weights(configuration, "last")
 
 
 def load_training_corpus(configuration: Configuration) -> Corpus:
@@ -229,7 +237,7 @@ def _trainer(task: PairTask, run: RunDirectory) -> Trainer:
     options, schedule = task.configuration.training, task.configuration.schedule
     loggers: list[Logger] = []
     if distributed.is_first():
-        loggers.append(MetricsFile(run.metrics, run.path))
+        loggers.append(MetricsFile(run))
         if options.tensorboard:
             loggers.append(TensorBoard(run.path / "tensorboard"))
     return Trainer(task, options, schedule, run, Log(loggers))
@@ -261,7 +269,7 @@ def _results(trainer: Trainer, task: PairTask) -> dict[str, Any]:
     if also:
         results["also"] = also
     try:
-        write_whole(run.path / "results.json", json.dumps(results, indent=2))
+        write_whole(run.path / "results.json", as_json(results, indent=2))
     except OSError as error:
         raise SpinnError(
             f"{run.path}: the results cannot be written ({error.strerror}). The model is trained "

@@ -15,8 +15,6 @@ or a full disk.
 
 from __future__ import annotations
 
-import json
-import pickle
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,7 +29,9 @@ from spinn import pretrained
 from spinn.config import Configuration
 from spinn.pretrained import Interface
 from spinn.support.errors import DataError, SpinnError
-from spinn.support.files import write_whole, written_folder
+from spinn.support.files import as_json, remove_abandoned, write_whole, written_folder
+from spinn.support.tensor_files import read_torch
+from spinn.weights import check_weights, load_weights
 
 TRAINING_STATE = "training.pt"
 
@@ -54,6 +54,16 @@ class RunDirectory:
         """The metrics file."""
         return self.path / "metrics.jsonl"
 
+    @staticmethod
+    def require_new(path: Path) -> None:
+        """Raise :class:`SpinnError` if there is a run with a checkpoint already."""
+        complete = (pretrained.CHECKPOINTS, pretrained.WEIGHTS, "results.json")
+        if any((path / name).exists() for name in complete):
+            raise SpinnError(
+                f"{path}: there is a run here already. Choose another --output, or continue it: "
+                f"--resume {path}."
+            )
+
     @classmethod
     def create(cls, path: Path, configuration: Configuration, interface: Interface) -> RunDirectory:
         """Create the folder of a new run.
@@ -66,12 +76,7 @@ class RunDirectory:
             If there is a run already, or the folder cannot be created.
 
         """
-        complete = (pretrained.CHECKPOINTS, pretrained.WEIGHTS, "results.json")
-        if any((path / name).exists() for name in complete):
-            raise SpinnError(
-                f"{path}: there is a run here already. Choose another --output, or continue it: "
-                f"--resume {path}."
-            )
+        cls.require_new(path)
         if (path / pretrained.CONFIGURATION).exists():
             _clear(path)
         try:
@@ -111,7 +116,7 @@ class RunDirectory:
         Raises
         ------
         SpinnError
-            If it cannot be written; earlier checkpoints are kept.
+            If it cannot be written; earlier checkpoints are kept, and named in the message.
 
         """
         folder = self.path / "checkpoints"
@@ -125,13 +130,30 @@ class RunDirectory:
                 torch.save(state, scratch / TRAINING_STATE)
             names = pretrained.checkpoint_names(self.path) | {"last": name}
             names |= {"best": name} if best else {}
-            write_whole(self.path / pretrained.CHECKPOINTS, json.dumps(names, indent=2))
+            write_whole(self.path / pretrained.CHECKPOINTS, as_json(names, indent=2))
         except (OSError, SafetensorError, RuntimeError) as error:
             raise SpinnError(
-                f"{place}: the checkpoint cannot be written ({error}). Earlier checkpoints "
-                f"are kept; free some space and continue with --resume {self.path}."
+                f"{place}: the checkpoint cannot be written ({error}). {self.after_full_disk()}"
             ) from error
         _remove_checkpoints(folder, keep=names.values())
+
+    def kept(self, which: str) -> str | None:
+        """Return a clause on the checkpoint that an error leaves: ``which``, or else the last.
+
+        ``None`` if there is no checkpoint.
+        """
+        names = pretrained.checkpoint_names(self.path)
+        found = which if which in names else "last"
+        if found not in names:
+            return None
+        return f"The {found} checkpoint, {self.path / 'checkpoints' / names[found]}, is kept"
+
+    def after_full_disk(self) -> str:
+        """Return a sentence on what is left when something cannot be written, and what to do."""
+        kept = self.kept("last")
+        if kept is None:
+            return "There is no checkpoint yet; free some space and repeat the command."
+        return f"{kept}; free some space and continue with --resume {self.path}."
 
     def checkpoint(self, which: str) -> Path:
         """Return the folder of the ``"best"`` or the ``"last"`` checkpoint.
@@ -155,6 +177,25 @@ class RunDirectory:
         """
         return pretrained.read_weights(self._weights_file(which))
 
+    def check_weights(self, configuration: Configuration, which: str) -> None:
+        """Check the weights of a checkpoint before a model is built for them.
+
+        Raises
+        ------
+        DataError
+            If they are damaged, or belong to another configuration.
+
+        """
+        interface = self.interface()
+        check_weights(
+            configuration,
+            self.weights(which),
+            self._weights_file(which),
+            words=len(interface.vocabulary),
+            labels=len(interface.labels),
+            sides=interface.kind.count,
+        )
+
     def load_weights(self, model: nn.Module, weights: dict[str, Tensor], which: str) -> None:
         """Put weights, read from a checkpoint of the run, into a model of the same shape.
 
@@ -164,7 +205,7 @@ class RunDirectory:
             If they belong to another configuration.
 
         """
-        pretrained.load_weights(model, weights, self._weights_file(which))
+        load_weights(model, weights, self._weights_file(which))
 
     def _weights_file(self, which: str) -> Path:
         return self.checkpoint(which) / pretrained.WEIGHTS
@@ -172,10 +213,10 @@ class RunDirectory:
     def training_state(self) -> dict[str, Any]:
         """Read the state of training in the last checkpoint."""
         path = self.checkpoint("last") / TRAINING_STATE
-        try:
-            return dict(torch.load(path, map_location="cpu", weights_only=True))
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-            raise DataError(path, f"it cannot be read ({error})", remedy="Train again") from error
+        state = read_torch(path, "Train again")
+        if not isinstance(state, dict):
+            raise DataError(path, "it cannot be read (it is not a state)", remedy="Train again")
+        return state
 
 
 @contextmanager
@@ -198,6 +239,8 @@ def claimed(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise SpinnError(f"{path}: the run cannot be written there ({error.strerror}).") from error
+    for folder in (path, path / "checkpoints"):
+        remove_abandoned(folder)
     try:
         yield
     finally:

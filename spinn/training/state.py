@@ -15,11 +15,13 @@ from torch import nn
 from torch.optim import Optimizer
 
 from spinn.learning.schedules import LearningRate
-from spinn.pretrained import has_former_names
 from spinn.support.errors import SpinnError
 from spinn.training import distributed
 from spinn.training.log import drop_later_lines
 from spinn.training.run_directory import RunDirectory
+from spinn.weights import has_former_names
+
+_MISFITS = (AttributeError, LookupError, OverflowError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass
@@ -96,6 +98,11 @@ class TrainingState:
     device: torch.device
     seed: int
 
+    def is_finite(self, model: nn.Module) -> bool:
+        """Return whether all weights and buffers of model and objective are finite."""
+        parts = [*model.state_dict().values(), *self.objective.state_dict().values()]
+        return bool(torch.stack([part.isfinite().all() for part in parts]).all())
+
     def save(self, run: RunDirectory, model: nn.Module, *, best: bool) -> None:
         """Write a checkpoint; only rank 0 does."""
         state = {
@@ -130,12 +137,19 @@ class TrainingState:
             self.optimizer.load_state_dict(optimizer)
             self.rate.load_state_dict(state["schedule"])
             self.progress = Progress(**state["progress"])
-        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            torch.set_rng_state(state["random"])
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise SpinnError(
                 f"{run.path}: the last checkpoint does not fit the run's configuration "
                 f"({error}). Restore the config.json it was trained with."
             ) from error
-        torch.set_rng_state(state["random"])
         if self.device.type == "cuda" and "random_cuda" in state:
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
         elif self.device.type == "cuda":  # the run comes from a machine without a GPU

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from corpora import DEV, GLOVE, TRAIN, assert_same, load, was_read, write
+from safetensors import SafetensorError
 
 from spinn import extensions
 from spinn.data import readers
@@ -95,12 +96,23 @@ def test_a_changed_added_or_touched_file_is_read_again(options, tmp_path):
     assert corpus.vectors.known.sum() == 4
 
 
+def flip_last_bit(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def rename_label(path: Path) -> None:
+    path.write_text(path.read_text().replace("neutral", "neutrol"))
+
+
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "arrays cut short": lambda folder: os.truncate(folder / "corpus.safetensors", 50),
     "arrays gone": lambda folder: (folder / "corpus.safetensors").unlink(),
     "arrays empty": lambda folder: (folder / "corpus.safetensors").write_bytes(b""),
     "description cut short": lambda folder: os.truncate(folder / "corpus.json", 20),
     "description empty": lambda folder: (folder / "corpus.json").write_text("{}"),
+    "one bit": lambda folder: flip_last_bit(folder / "corpus.safetensors"),
+    "one label": lambda folder: rename_label(folder / "corpus.json"),
     "another version": lambda folder: (folder / "corpus.json").write_text('{"version": 0}'),
 }
 
@@ -127,7 +139,19 @@ def test_a_cache_that_cannot_be_written_is_said_and_done_without(options, tmp_pa
     write(tmp_path / "data/cache", "a file where the folder should be")
     corpus, lines = load(options)
     assert len(corpus.sets["train"]) == 3
-    assert any("could not be cached" in line for line in lines)
+    (place,) = [number for number, line in enumerate(lines) if "is not cached" in line]
+    assert not was_read(lines[:place])  # it is found before the work, not after it
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), SafetensorError("full disk")])
+def test_a_disk_that_is_full_ends_nothing(options, monkeypatch, error):
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("spinn.data.corpus.save_file", fail)
+    corpus, lines = load(options)
+    assert len(corpus.sets["train"]) == 3
+    assert any("is not cached" in line for line in lines)
 
 
 def test_nothing_half_written_is_left(options, tmp_path):
@@ -142,7 +166,7 @@ def test_a_cache_that_does_not_say_its_format_has_that_asked_for(tmp_path):
     )
     assert load(options)[0].format == "logic-brackets"
     (place,) = (tmp_path / "cache").glob("*/corpus.json")
-    description = json.loads(place.read_text())
-    del description["format"]
+    description = json.loads(place.read_text()) | {"version": 2}
+    del description["format"], description["checksum"]
     place.write_text(json.dumps(description))
     assert load(options)[0].format == "logic-brackets"

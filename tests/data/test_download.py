@@ -237,6 +237,30 @@ def test_spoilt_member_fails_its_checksum_and_is_not_kept(tmp_path, server, offe
     assert contents(tmp_path) == {}
 
 
+def test_a_member_that_expands_without_end_is_refused(tmp_path, server, offer, monkeypatch):
+    offer()
+    monkeypatch.setattr(download, "_LARGE", 1000)
+    monkeypatch.setattr(download, "_EXPANSION", 0.5)
+    with pytest.raises(SpinnError, match=r"toy_1.0/train.jsonl expands from 45,000 to 45,000"):
+        ensure("toy", tmp_path)
+    assert contents(tmp_path) == {}
+
+
+def test_links_in_place_of_parts_are_not_followed(tmp_path, server, offer):
+    (tmp_path / "mine").write_bytes(b"mine")
+    for name in ("toy_1.0.zip", "train.jsonl", "dev.jsonl"):
+        (tmp_path / f"{name}.part").symlink_to(tmp_path / "mine")
+    ensure("toy", tmp_path)
+    assert contents(tmp_path) == FILES | {"mine": b"mine"}
+
+
+def test_an_archive_that_is_longer_than_published_is_not_read_to_its_end(tmp_path, server, offer):
+    offer(size=100)
+    with pytest.raises(SpinnError, match="is not the published"):
+        ensure("toy", tmp_path)
+    assert contents(tmp_path) == {}
+
+
 def test_archive_without_the_member_and_no_archive_at_all(tmp_path, server, offer):
     offer(members=("toy_1.0/test.jsonl",))
     with pytest.raises(SpinnError, match=r"it does not contain toy_1.0/test.jsonl"):

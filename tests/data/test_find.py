@@ -12,26 +12,74 @@ import pytest
 from corpora import DEV, TRAIN, load, write
 
 from spinn.config import resolve
-from spinn.data.find import data_directory, find_files, named
+from spinn.data.find import find_files, named
 from spinn.data.options import CorpusOptions
 from spinn.data.prepare import load_corpus
 from spinn.support.errors import ConfigurationError, SpinnError
 
-ROOT = Path(__file__).parents[2]
+
+def found_in(folder: Path, *names: str) -> dict[str, list[str]]:
+    """Create empty files and return the names of those of each set."""
+    for name in names:
+        (folder / name).touch()
+    found = find_files(CorpusOptions(data=str(folder)), folder)
+    return {split: [path.name for path in paths] for split, paths in found.items()}
 
 
 def test_files_of_a_folder_are_told_apart_by_name(tmp_path):
     names = {
-        "train": ["b_train.jsonl", "c.train.txt.gz", "train0", "train1.gz", "x_train.tsv"],
-        "dev": ["SICK_trial.txt", "snli_dev.jsonl", "validation.json"],
-        "test": ["test6.gz"],
+        "train": ["b_train.jsonl", "c.train.txt.gz", "train0", "train1.gz", "x_train.csv"],
+        "dev": ["SICK_trial.txt"],
+        "test": ["logic_test5.txt.xz", "logic_test6.txt.bz2"],
     }
-    others = ["README.md", "train.py", "train.zip", "vectors.txt"]
-    for name in chain(*names.values(), others):
-        (tmp_path / name).touch()
+    others = ["README.md", "train.py", "train.zip", "vectors.txt", "contest.txt", "devices.txt"]
     (tmp_path / "train").mkdir()
-    found = find_files(CorpusOptions(data=str(tmp_path)), tmp_path)
-    assert {split: [path.name for path in paths] for split, paths in found.items()} == names
+    assert found_in(tmp_path, *chain(*names.values(), others)) == names
+
+
+def test_a_split_is_a_word_of_the_name(tmp_path):
+    names = {split: [f"latest-Trained_{split}.jsonl"] for split in ("train", "dev", "test")}
+    assert found_in(tmp_path, *chain(*names.values())) == names
+
+
+def test_a_name_with_the_words_of_two_sets_is_refused(tmp_path):
+    with pytest.raises(SpinnError, match=r"train_dev\.jsonl: .* train and dev\. Rename it"):
+        found_in(tmp_path, "train_dev.jsonl", "test.jsonl")
+
+
+def test_of_several_forms_of_a_set_one_is_read_and_named(tmp_path, caplog):
+    names = ["train.txt", "train.jsonl.gz", "train.jsonl", "Dev.txt", "dev.tsv", "test.csv"]
+    with caplog.at_level(logging.WARNING, "spinn"):
+        found = found_in(tmp_path, *names)
+    assert found == {"train": ["train.jsonl"], "dev": ["dev.tsv"], "test": ["test.csv"]}
+    first, second = sorted(caplog.messages)
+    assert "dev.tsv only, taking Dev.txt for" in first
+    assert "train.jsonl only, taking train.jsonl.gz, train.txt for" in second
+
+
+def test_hidden_files_are_no_sets(tmp_path):
+    names = ["._train.jsonl", "train.jsonl", ".dev.jsonl", ".~lock.test.csv#"]
+    assert found_in(tmp_path, *names) == {"train": ["train.jsonl"]}
+
+
+def test_a_mismatched_set_is_a_set_by_itself(tmp_path):
+    splits = ["train", "dev_matched", "dev_mismatched"]
+    assert found_in(tmp_path, *(f"multinli_1.0_{split}.jsonl" for split in splits)) == {
+        "train": ["multinli_1.0_train.jsonl"],
+        "dev": ["multinli_1.0_dev_matched.jsonl"],
+        "dev_mismatched": ["multinli_1.0_dev_mismatched.jsonl"],
+    }
+
+
+def test_held_out_sets_are_not_joined(tmp_path):
+    with pytest.raises(SpinnError, match=r"test\.jsonl and test_hard\.jsonl may all be the test"):
+        found_in(tmp_path, "train.jsonl", "test.jsonl", "test_hard.jsonl")
+
+
+def test_a_file_is_no_folder(tmp_path):
+    write(tmp_path / "train.jsonl", TRAIN)
+    with pytest.raises(SpinnError, match=r"train\.jsonl: this is a file.*--train"):
+        found_in(tmp_path / "train.jsonl")
 
 
 def test_explicit_files_keep_their_order(tmp_path):
@@ -63,15 +111,14 @@ def test_explicit_files_and_a_folder_exclude_each_other(tmp_path):
         find_files(CorpusOptions(data="snli", train=["a"]), tmp_path)
 
 
-@pytest.mark.parametrize("name", ["nowhere", "sample"])
-def test_a_missing_folder_is_named(tmp_path, name):
-    with pytest.raises(SpinnError, match=rf"{name}: there is no such folder.*--train"):
-        find_files(CorpusOptions(data=name), tmp_path)
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(SpinnError, match=r"nowhere: there is no such folder.*--train"):
+        find_files(CorpusOptions(data="nowhere"), tmp_path)
 
 
 def test_a_folder_without_sets_is_named(tmp_path):
     write(tmp_path / "notes.txt", "nothing")
-    with pytest.raises(SpinnError, match="no file here has train, dev or test in its name"):
+    with pytest.raises(SpinnError, match="no file here has the word train"):
         find_files(CorpusOptions(data=str(tmp_path)), tmp_path)
 
 
@@ -98,14 +145,6 @@ def test_without_a_word_snli_is_used_if_it_is_there(tmp_path):
     corpus, lines = load(CorpusOptions(data_directory=str(tmp_path / "data")))
     assert list(corpus.sets) == ["train", "dev", "test"]
     assert not any("bundled" in line for line in lines)
-
-
-def test_the_data_directory_is_the_one_here_or_the_one_of_the_checkout(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert data_directory(CorpusOptions()) == ROOT / "data"
-    assert data_directory(CorpusOptions(data_directory="other")) == Path("other")
-    (tmp_path / "data").mkdir()
-    assert data_directory(CorpusOptions()) == Path("data")
 
 
 def test_logic_as_a_folder(real_data):

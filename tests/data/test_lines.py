@@ -2,28 +2,85 @@
 
 from __future__ import annotations
 
+import bz2
+import errno
+import gzip
 import json
+import lzma
 import os
 import threading
 
 import pytest
 from rows import ROW, read, write
 
+from spinn.data import lines
 from spinn.data.formats import detect_format
 from spinn.support.errors import DataError
 
 
-def test_gzip_is_told_by_content_not_by_name(tmp_path):
-    plain = write(tmp_path / "plain.jsonl.gz", ROW)
-    packed = write(tmp_path / "packed.jsonl", ROW, compress=True)
-    for path in (plain, packed):
-        assert read(path)[0].premise.words == ["A", "dog", "runs", "."]
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_compression_is_told_by_content_not_by_name(tmp_path, compress):
+    path = tmp_path / "packed.jsonl.gz"
+    path.write_bytes(compress(json.dumps(ROW).encode()))
+    assert read(path)[0].premise.words == ["A", "dog", "runs", "."]
 
 
-def test_byte_order_mark_is_ignored(tmp_path):
-    path = write(tmp_path / "f", b"\xef\xbb\xbf" + json.dumps(ROW).encode())
+@pytest.mark.parametrize("compress", [bz2.compress, lzma.compress])
+@pytest.mark.parametrize("damage", [lambda data: data[:-20], lambda data: data[:20] + b"x" * 50])
+def test_damaged_compression_is_named(tmp_path, compress, damage):
+    (tmp_path / "f").write_bytes(damage(compress(json.dumps(ROW).encode() * 9)))
+    with pytest.raises(DataError, match=r"line 1: the compressed data are cut short or damaged"):
+        read(tmp_path / "f")
+
+
+def test_byte_order_marks_are_ignored(tmp_path):
+    """Also within a file that was joined from several."""
+    line = b"\xef\xbb\xbf" + json.dumps(ROW).encode()
+    path = write(tmp_path / "f", line, line)
     assert detect_format(path).name == "snli"
-    assert len(read(path)) == 1
+    assert len(read(path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("yes\tA.\tB.".encode("utf-16"), "iconv -f utf-16 -t utf-8"),
+        ("yes\tA.\tB.".encode("utf-16-le"), "iconv -f utf-16le -t utf-8"),
+        ("yes\tA.\tB.".encode("utf-16-be"), "iconv -f utf-16be -t utf-8"),
+        ("yes\tCaf\xe9.\tB.".encode("latin1"), "iconv -f latin1 -t utf-8"),
+        (b"\x28\xb5\x2f\xfd  ", "zstd -d"),
+        (b"\0\5\x16\7\0\2\0\0Mac OS X", "this is not text"),
+        (b"\x7fELF\2\1\1\0\0\0", "this is not text"),
+    ],
+)
+def test_the_remedy_fits_the_content(tmp_path, content, message):
+    (tmp_path / "f").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / "f")
+
+
+def test_a_line_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(lines, "LONGEST_LINE", 2**12)
+    path = write(tmp_path / "f", ROW, "x" * 2**13, compress=True)
+    with pytest.raises(DataError, match=r"f, line 2: the line has more than 4,096 bytes"):
+        read(path)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
+def test_a_file_that_expands_without_end_is_refused(tmp_path, monkeypatch, compress):
+    monkeypatch.setattr(lines, "_LARGE", 2**12)
+    (tmp_path / "f").write_bytes(compress(b"\n" * 2**18))
+    with pytest.raises(DataError, match=r"f, line [0-9]+: .* compressed bytes expand to"):
+        read(tmp_path / "f")
+
+
+def test_a_file_without_permission_is_named_so(tmp_path, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(DataError, match=r"f: you are not allowed to read the file\."):
+        read(tmp_path / "f")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

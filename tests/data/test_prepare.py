@@ -12,7 +12,7 @@ from corpora import DEV, LISTOPS, TRAIN, assert_same, load, row, was_read, write
 
 from spinn import extensions
 from spinn.data.examples import SENTENCE
-from spinn.data.formats.snli import INFERENCE_LABELS
+from spinn.data.labels import INFERENCE_LABELS
 from spinn.data.options import CorpusOptions
 from spinn.support.errors import ConfigurationError, DataError
 from spinn.transitions import left_branching, right_branching
@@ -104,6 +104,21 @@ def test_labels_of_tables_are_those_of_the_training_set(tmp_path):
     with pytest.raises(DataError, match="unheard") as caught:
         load(options)
     assert (caught.value.path, caught.value.line) == (dev, 2)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["A dog runs in the park.\tIt moves\tno"] * 2,
+        [f"{number}.5\tA dog runs.\tIt moves." for number in range(12)],
+        [f"dog {number}\tA dog runs.\tIt moves." for number in range(6)],
+    ],
+)
+def test_labels_that_are_sentences_or_numbers_are_refused(tmp_path, rows):
+    train = write(tmp_path / "train.tsv", "label\tone\tother\n" + "\n".join(rows))
+    with pytest.raises(DataError, match="its labels look like sentences or numbers") as caught:
+        load(CorpusOptions(train=[str(train)], data_directory=str(tmp_path)))
+    assert "Name the columns label, premise and hypothesis" in str(caught.value)
 
 
 def test_a_table_may_be_a_test_of_what_was_learned_from_snli(options, tmp_path):

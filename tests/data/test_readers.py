@@ -36,6 +36,22 @@ def test_unlabelled_rows_are_skipped_and_counted_and_lines_stay_those_of_the_fil
     assert counts == ReadCounts(read=2, unlabelled=1, unparsed=0)
 
 
+@pytest.mark.parametrize("label", ["-", "-1", "", "hidden"])
+def test_rows_without_a_gold_label_are_skipped_or_kept_without_a_label(tmp_path, label):
+    path = write(tmp_path / "f", ROW, without(gold_label=label))
+    table = write(tmp_path / "t", "label\tpremise\thypothesis", "1\tIt.\tIt.", f"{label}\tA.\tB.")
+    for file, known in ((path, "entailment"), (table, "1")):
+        counts = ReadCounts()
+        assert [example.label for example in read(file, counts=counts)] == [known]
+        assert counts.unlabelled == 1
+        assert [example.label for example in read(file, unlabelled=True)] == [known, None]
+
+
+def test_a_label_that_is_allowed_is_one(tmp_path):
+    path = write(tmp_path / "t", "-1\tIt rains.\tIt is dry.", "1\tIt rains.\tIt is wet.")
+    assert [example.label for example in read(path, labels=["-1", "1"])] == ["-1", "1"]
+
+
 @pytest.mark.parametrize("parse", [None, "", "  "])
 def test_sentence_without_a_tree_is_tokenised(tmp_path, parse):
     row = without(sentence1="He isn't  here.", sentence1_binary_parse=parse)
@@ -96,7 +112,12 @@ TRUNCATED = gzip.compress(b"".join(json.dumps(ROW | {"n": n}).encode() + b"\n" f
         (gzip.compress(b""), "snli", None, "empty"),
         (b"\n \n", "snli", None, "empty"),
         (b"label\tpremise\thypothesis\n", "tsv", None, "no rows"),
-        (json.dumps(without(gold_label="-")).encode(), "snli", None, "all 1 rows are unlab"),
+        (
+            json.dumps(without(gold_label="-")).encode(),
+            "snli",
+            None,
+            "all 1 rows are without a gold",
+        ),
         (TRUNCATED[:-40], "snli", 1, "cut short or damaged"),
         (TRUNCATED[:-4], "snli", 1, "cut short or damaged"),
         (TRUNCATED[:60] + b"\xff" * 40 + TRUNCATED[100:], "snli", 1, "cut short or damaged"),
@@ -113,7 +134,7 @@ TRUNCATED = gzip.compress(b"".join(json.dumps(ROW | {"n": n}).encode() + b"\n" f
         (b"NEUTRAL\t( A dog )", "sick", 1, "2 tab-separated columns"),
         (b"PERHAPS\t( A dog )\t( A cat )", "auto", 1, "the label 'perhaps' is not one of"),
         (b"!\ta\tb", "logic", 1, "the label '!' is not one of: =, <"),
-        (b"\tA dog.\tA cat.", "tsv", 1, "the label is empty"),
+        (b"\tA dog.\tA cat.", "tsv", None, "all 1 rows are without a gold"),
         (b"yes\t \tA cat.", "tsv", 1, "the premise is empty"),
         (b"NEUTRAL\t( A dog )\t", "sick", 1, "the hypothesis is empty"),
         (b"NEUTRAL\t( A dog\t( A cat )", "sick", 1, "the premise is not a binary tree: 1 opening"),
@@ -125,8 +146,8 @@ TRUNCATED = gzip.compress(b"".join(json.dumps(ROW | {"n": n}).encode() + b"\n" f
         (b"8\t( [MAX 8 ] )", "auto", 1, "a node has 3 children"),
         (b"8\t[MAX 8 ]", "listops", 1, "3 trees side by side"),
         (b"10\t( 8 9 )", "listops", 1, "the label '10' is not one of: 0, 1, 2"),
-        (b"\t( 8 9 )", "listops", 1, "the label is empty"),
-        (b"-\t( 8 9 )", "listops", None, "all 1 rows are unlab"),
+        (b"\t( 8 9 )", "listops", None, "all 1 rows are without a gold"),
+        (b"-\t( 8 9 )", "listops", None, "all 1 rows are without a gold"),
         (b"8\t( 8 \xff )", "listops", 1, "0xff, is not UTF-8"),
     ],
 )

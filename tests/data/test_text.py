@@ -35,6 +35,34 @@ def test_raw_text_of_pairs_is_tokenised():
     assert sentence == (["It", "is", "n't", "-LRB-", "asleep", "-RRB-", "."], None)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("( laughter ) that is true.", "-LRB- laughter -RRB- that is true ."),
+        ("( uh ) yes ( laughter )", "-LRB- uh -RRB- yes -LRB- laughter -RRB-"),
+        (" ( ( a ) dog ) runs", "-LRB- -LRB- a -RRB- dog -RRB- runs"),
+    ],
+)
+def test_text_may_begin_with_a_bracket(text, words):
+    pytest.importorskip("spacy")
+    assert TextReader(PAIR).sentence(text, "x", 1) == (words.split(), None)
+
+
+@pytest.mark.parametrize("text", ["( a ( small dog )", "( a small dog )"])
+def test_damaged_trees_are_no_text(text):
+    with pytest.raises(DataError, match=r"Correct the brackets; if this is text"):
+        TextReader(PAIR).sentence(text, "x", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [("w " * 200_000, "a sentence has 200,000 words"), ("w" * 2_000, "a word of 2,000 characters")],
+)
+def test_sentences_have_a_size(text, cause):
+    with pytest.raises(DataError, match=cause):
+        TextReader(SENTENCE).sentence(text, "x", 1)
+
+
 def test_trees_are_rewritten_as_the_format_does():
     sentence = TextReader(PAIR, spell_brackets).sentence("( not a )", "x", 1)
     assert sentence.words == ["-LRB-", "not", "a", "-RRB-"]

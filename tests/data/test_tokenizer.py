@@ -7,6 +7,7 @@ import gzip
 import json
 import pickle
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from spinn.data.readers import read_examples
 from spinn.data.tokenizer import Tokenizer
 from spinn.support.errors import ConfigurationError
+from spinn.transitions import BRACKET_WORDS
 
 DEV = Path(__file__).parents[2] / "../shared/data/snli/snli_1.0_dev.jsonl.gz"
 
@@ -57,6 +59,7 @@ def tokenize() -> Tokenizer:
         ("$5 50% #15 A&M hat&", "$ 5 50 % # 15 A&M hat &"),
         ("Mr. Li of St. Louis, U.S. Navy", "Mr. Li of St. Louis , U.S. Navy"),
         ("watches t.v.", "watches t.v."),
+        ("a.k.a. Bo, a b.b.q. at b.", "a.k.a. Bo , a b.b.q. at b ."),
         ("in the USA.", "in the USA ."),
         ("wait... what\N{HORIZONTAL ELLIPSIS}", "wait ... what ..."),
         ("to work..", "to work . ."),
@@ -72,14 +75,45 @@ def test_words_are_those_of_the_treebank(tokenize, text, words):
     assert tokenize(text) == words.split()
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Isn\u2018t it", "Is n't it"),
+        ("They`re DON`T I`m", "They 're DO N'T I 'm"),
+        ("it\u201bs it\u02bcs it\uff07s it\u2032s it\x92s it\x91s", " ".join(["it 's"] * 6)),
+        ("\u2018tis the \u201860s", "'t is the '60s"),
+        ("the \u2018old\u2019 house", "the ` old ' house"),
+        ("\x93Hi\x94 \xabHi\xbb", "`` Hi '' `` Hi ''"),
+        ("6\u2032 tall", "6\u2032 tall"),
+        ("Hello\u200b there\ufeff, you\0two\x85three\x1bfour", "Hello there , you two three four"),
+        ("co\xadop w\u200dx y\u2060z \u202aleft\u202c \u200fright", "coop wx yz left right"),
+        ("a\xa0b\u2009c\u3000d", "a b c d"),
+    ],
+)
+def test_apostrophes_and_invisible_characters(tokenize, text, words):
+    assert tokenize(text) == words.split(" ")
+
+
+@pytest.mark.parametrize(
+    "piece", ["(", ")", '"', "'", ",", "-", ".", "!", "``", "'s", "a.", "-a", "a", "1,", "n't", "/"]
+)
+def test_long_tokens_take_linear_time(tokenize, piece):
+    start = time.perf_counter()
+    words = tokenize(f"so {piece * 20_000} ends.")
+    assert time.perf_counter() - start < 5
+    assert (words[0], words[-2:]) == ("so", ["ends", "."])
+    if piece in "()":
+        assert words[1:-2] == [BRACKET_WORDS[piece]] * 20_000
+
+
 def test_blank_text_has_no_words(tokenize):
-    assert tokenize("") == tokenize(" \t\N{NO-BREAK SPACE}\n") == []
+    assert tokenize("") == tokenize(" \t\N{NO-BREAK SPACE}\n") == tokenize("\u200b") == []
 
 
 @given(st.text(max_size=60))
 def test_no_word_is_empty_or_holds_a_blank_and_none_is_lost(tokenize, text):
     words = tokenize(text)
-    assert bool(words) == bool(text.split())
+    assert not words or text.split()
     assert all(word.split() == [word] for word in words)
     assert not {"(", ")"} & set(words)
 

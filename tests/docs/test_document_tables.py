@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spinn.commands.options import add_configuration, configuration_of
-from spinn.config import GROUPS, all_groups
+from spinn.option_groups import GROUPS, all_groups
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from spinn.data.dataset import PairDataset
 from spinn.data.examples import SENTENCE
-from spinn.data.vocabulary import SPECIAL_WORDS, WordVectors
+from spinn.data.vectors import WordVectors
+from spinn.data.vocabulary import SPECIAL_WORDS
 from spinn.extensions import induced_vectors as module
 from spinn.extensions.induced_vectors import induced_vectors
 

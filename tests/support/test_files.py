@@ -1,18 +1,39 @@
 """Files and folders that are written whole or not at all."""
 
+import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import spinn
 from spinn.support.errors import SpinnError
-from spinn.support.files import write_json_lines, write_whole, written_folder, written_whole
+from spinn.support.files import (
+    as_json,
+    require_writable,
+    write_json_lines,
+    write_whole,
+    written_folder,
+    written_whole,
+)
 
 
 def test_a_text_is_written(tmp_path: Path) -> None:
     write_whole(tmp_path / "text", "a child née\n")
     assert (tmp_path / "text").read_bytes() == "a child née\n".encode()
     assert os.listdir(tmp_path) == ["text"]
+
+
+def test_a_link_in_place_of_the_temporary_file_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / f"f.{os.getpid()}.part").symlink_to(tmp_path / "mine")
+    write_whole(tmp_path / "f", "new")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert (tmp_path / "f").read_text() == "new"
+    assert not (tmp_path / "f").is_symlink()
 
 
 def test_a_full_disk_leaves_the_file_before(tmp_path: Path, monkeypatch) -> None:
@@ -107,3 +128,51 @@ def test_rows_are_written_as_lines_of_json(tmp_path: Path) -> None:
     assert lines == ['{"a": "née"}', '{"b": [1, null]}']
     with pytest.raises(SpinnError, match="it cannot be written"):
         write_json_lines([], tmp_path / "absent" / "rows.jsonl")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from spinn.support.files import written_folder, written_whole
+with written_whole(Path(sys.argv[1], "file")) as file, written_folder(Path(sys.argv[1], "f")) as f:
+    file.touch(), (f / "part").touch()
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) == 2
+    (tmp_path / "mine.part").touch()
+    with written_whole(tmp_path / "text") as scratch:
+        scratch.touch()
+        write_whole(tmp_path / "other", "this process lives, and its file is kept")
+    assert sorted(os.listdir(tmp_path)) == ["mine.part", "other", "text"]
+
+
+def test_a_folder_that_can_be_made_is_not_left(tmp_path: Path) -> None:
+    require_writable(tmp_path / "a" / "b")
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "a").touch()
+    for place in (tmp_path / "a", tmp_path / "a" / "b"):
+        with pytest.raises(SpinnError, match="it cannot be written"):
+            require_writable(place)
+
+
+def test_json_has_no_number_that_is_not_finite() -> None:
+    content = {"dev": [{"loss": 0.5}], "test": {"also": [1, float("nan")]}}
+    with pytest.raises(SpinnError, match=r"^test\.also\.1 is nan: the model has diverged"):
+        as_json(content)
+    content["test"] = {}
+    assert json.loads(as_json(content)) == content
+    assert as_json({"a": "née"}, ensure_ascii=False) == '{"a": "née"}'
+
+
+def test_all_json_is_written_by_one_function() -> None:
+    package = Path(spinn.__file__).parent
+    allowed = {"support/files.py", "config_files.py", "data/cache.py", "data/jsonlines.py"}
+    allowed |= {"data/corpus.py", "generators/writing.py", "generators/sample/corpus.py"}
+    for file in package.rglob("*.py"):
+        if str(file.relative_to(package)) not in allowed:
+            assert "json.dump" not in file.read_text(encoding="utf-8"), file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from mutations import mutate_file
 from safetensors import SafetensorError
 from toys import FORMS, small_configuration, small_model
 
@@ -21,6 +23,7 @@ from spinn.model.pair import PairModel
 from spinn.pretrained import Interface, load_trained
 from spinn.support.errors import DataError, SpinnError
 from spinn.training import run, run_directory
+from spinn.training.log import drop_later_lines, read_metrics
 from spinn.training.run_directory import RunDirectory
 
 
@@ -259,6 +262,19 @@ def test_a_process_killed_while_saving_leaves_the_earlier_checkpoint(
     assert folders(place) == ["step-00000010", "step-00000030"]
 
 
+def test_a_folder_that_cannot_be_written_is_found_before_the_corpus_is_read(
+    toy_folder, trained, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(run, "load_training_corpus", lambda _: pytest.fail("the corpus is read"))
+    (tmp_path / "file").touch()
+    for output, message in (
+        (tmp_path / "file" / "run", "it cannot be written"),
+        (trained, "there is a run here already"),
+    ):
+        with pytest.raises(SpinnError, match=message):
+            run.train(small_configuration(toy_folder), output)
+
+
 # Damage.
 
 
@@ -480,3 +496,124 @@ def test_checkpoints_behind_links_are_refused(damaged, tmp_path, whole):
     for act in (lambda: load_trained(damaged), lambda: run.resume(damaged)):
         with pytest.raises(DataError, match="it is a link"):
             act()
+
+
+def edit_json(path: Path, change: Callable[[Any], Any]) -> None:
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"words": ["<unk>", "<pad>", "a", "a"]}, "'words' has an item twice"),
+        ({"words": ["<unk>", "<pad>", 3]}, "'words' has an item that is not text"),
+        ({"labels": [1, 2, 3]}, "'labels' has an item that is not text"),
+        ({"labels": ["a", "b", "b"]}, "'labels' has an item twice"),
+        ({"labels": ["a"]}, "belong to another configuration"),
+        ({"lower": "yes"}, "'lower' is not true or false"),
+        ({"sides": 1}, "belong to another configuration"),
+        ({"format": "none"}, "unknown format"),
+    ],
+)
+def test_wrong_values_of_the_vocabulary_are_named(damaged, changes, message):
+    edit_json(damaged / "vocabulary.json", lambda content: content | changes)
+    with pytest.raises(DataError, match=message):
+        load_trained(damaged)
+
+
+@pytest.mark.parametrize("names", [{"best": None}, {"last": ["step-00000006"]}, [["best", "x"]]])
+def test_names_that_are_no_text_are_refused(damaged, names):
+    edit_json(damaged / "checkpoints.json", lambda _: names)
+    with pytest.raises(DataError, match=r"checkpoints\.json"):
+        load_trained(damaged)
+
+
+@pytest.mark.parametrize("name", ["config.json", "vocabulary.json", "checkpoints.json"])
+def test_deep_brackets_are_refused(damaged, name):
+    (damaged / name).write_text("[" * 99_999)
+    with pytest.raises(DataError, match="it cannot be read"):
+        load_trained(damaged)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("hidden_size", 60_000),
+        ("hidden_size", 2**40),
+        ("hidden_size", 2**62),
+        ("classifier_layers", 2**62),
+    ],
+)
+def test_a_model_too_large_for_memory_is_refused_before_it_is_built(damaged, name, value):
+    edit_configuration(damaged, "model", **{name: value})
+    with pytest.raises(DataError, match="belong to another configuration"):
+        load_trained(damaged)
+    with pytest.raises(DataError, match="belong to another configuration"):
+        run.resume(damaged)
+
+
+def test_a_configuration_that_is_wrong_is_named(damaged):
+    edit_configuration(damaged, "model", hidden_size="many")
+    with pytest.raises(SpinnError, match=r"config\.json: The option hidden_size is 'many'"):
+        load_trained(damaged)
+
+
+def test_weights_that_are_not_finite_are_refused(damaged):
+    path = RunDirectory.open(damaged).checkpoint("last") / "weights.safetensors"
+    weights = pretrained.read_weights(path)
+    weights["classifier.layers.0.bias"][1] = float("nan")
+    pretrained.save_file(weights, path)
+    with pytest.raises(DataError, match=r"classifier\.layers\.0\.bias is not finite"):
+        load_trained(damaged, "last")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("trained_rows", torch.arange(17).flip(0)),
+        ("trained_rows", torch.arange(17).float()),
+        ("trained", torch.ones(17)),
+        ("trained", torch.ones(16, 6)),
+        ("fixed_vectors", torch.ones(17, 6)),
+    ],
+)
+def test_word_vectors_that_do_not_belong_together_are_refused(damaged, name, value):
+    path = RunDirectory.open(damaged).checkpoint("last") / "weights.safetensors"
+    weights = pretrained.read_weights(path)
+    weights[f"leaves.embedding.{name}"] = value
+    pretrained.save_file(weights, path)
+    with pytest.raises(DataError, match="word vectors"):
+        load_trained(damaged, "last")
+
+
+def test_one_bit_of_the_state_of_training_is_noticed(damaged):
+    opened = RunDirectory.open(damaged)
+    path = opened.checkpoint("last") / "training.pt"
+    content = path.read_bytes()
+    state = torch.load(path, weights_only=True)["optimizer"]["state"][0]["exp_avg_sq"]
+    place = content.index(state.numpy().tobytes())
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    with pytest.raises(DataError, match=r"training\.pt: it cannot be read \(the checksum"):
+        opened.training_state()
+
+
+def test_no_mutation_of_a_run_ends_in_a_traceback(damaged):
+    dice, opened = random.Random(4), RunDirectory.open(damaged)
+    checkpoint = opened.checkpoint("best")
+    names = ("config.json", "vocabulary.json", "checkpoints.json", "metrics.jsonl")
+    files = [damaged / name for name in names]
+    files += [checkpoint / "weights.safetensors", checkpoint / "training.pt"]
+    refused = 0
+    for _ in range(300):
+        path = dice.choice(files)
+        content = path.read_bytes()
+        mutate_file(path, dice)
+        try:
+            load_trained(damaged)
+            opened.training_state()
+            read_metrics(opened.metrics)
+            drop_later_lines(opened.metrics, 3)
+        except SpinnError:
+            refused += 1
+        path.write_bytes(content)
+    assert refused > 150

@@ -5,10 +5,11 @@ Marelli et al. (2014), as parsed for Bowman, Manning and Potts (2015, arXiv 1506
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from spinn.data.formats.format import Format, Row, Source, is_tree
-from spinn.data.formats.snli import INFERENCE_LABELS
+from spinn.data.formats.format import Format, Row, Source, are_trees, is_tree
+from spinn.data.labels import INFERENCE_LABELS
 from spinn.data.lines import split_cells
 
 _COLUMNS = ("label", "premise tree", "hypothesis tree")
@@ -19,6 +20,12 @@ def matches(first_line: str) -> bool:
     return first_line.startswith("%") or any(map(is_tree, first_line.split("\t")[1:]))
 
 
+def matches_sample(lines: Sequence[str]) -> bool:
+    """Return whether the columns after the label hold trees."""
+    rows = [line.split("\t")[1:3] for line in lines if not line.startswith("%")]
+    return not rows or are_trees([cell.strip() for row in rows for cell in row])
+
+
 def read_line(path: Path, number: int, content: bytes) -> Row | None:
     """Read a label and two trees; further columns are ignored."""
     if content.startswith(b"%"):
@@ -27,4 +34,4 @@ def read_line(path: Path, number: int, content: bytes) -> Row | None:
     return Row(label.lower(), Source(None, premise), Source(None, hypothesis))
 
 
-SICK = Format("sick", INFERENCE_LABELS, read_line, matches)
+SICK = Format("sick", INFERENCE_LABELS, read_line, matches, matches_sample=matches_sample)

@@ -30,7 +30,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 from typing import NamedTuple
 
-from spinn.data.formats.snli import INFERENCE_LABELS
+from spinn.data.labels import INFERENCE_LABELS
 from spinn.generators.sample.grammar import (
     Content,
     Coordinated,

@@ -28,7 +28,7 @@ from spinn.transitions import left_branching, right_branching
 
 
 def test_formats_are_registered_by_name():
-    names = {"snli", "multinli", "sick", "logic", "logic-brackets", "tsv", "listops"}
+    names = {"snli", "multinli", "sick", "logic", "logic-brackets", "tsv", "listops", "jsonl"}
     assert set(FORMATS) == names
     assert {name for name, format in FORMATS.items() if format.kind == SENTENCE} == {"listops"}
     assert all(format.name == name for name, format in FORMATS.items())
@@ -79,6 +79,11 @@ def test_a_name_is_given_once(own_format):
         ("label\tpremise\thypothesis", "tsv"),
         ("v\tA dog (brown) runs.\tIt runs.", "tsv"),
         ("no tabs at all", "tsv"),
+        ('{"premise": "A dog.", "hypothesis": "A cat.", "label": 0}', "jsonl"),
+        ('{"sentence1": "A dog.", "sentence2": "A cat.", "label": "neutral"}', "jsonl"),
+        ("ENTAILMENT\t( laughter ) A dog.\tA cat.", "tsv"),
+        ("ENTAILMENT\t( laughter ) A dog.\t( laughter ) A cat.", "tsv"),
+        ("premise,hypothesis,label", "tsv"),
     ],
 )
 def test_format_is_told_by_the_first_line(tmp_path, line, format):
@@ -98,6 +103,20 @@ def test_format_is_told_by_the_first_line(tmp_path, line, format):
 )
 def test_a_digit_and_one_expression_make_listops(tmp_path, line, format):
     assert detect_format(write(tmp_path / "f", line)).name == format
+
+
+def test_trees_are_told_from_text_by_several_lines(tmp_path):
+    """The first line may be either."""
+    both, tree = "neutral\t( laughter )\tYes", "neutral\t( A dog )\t( A cat )"
+    damaged = "neutral\t( A dog\t( A cat )"
+    text = "neutral\t( laughter ) A dog.\t( uh ) A cat."
+    for lines, format in (
+        ([both, tree], "sick"),
+        ([damaged, tree, tree], "sick"),
+        ([both, text], "tsv"),
+        ([text, both, text], "tsv"),
+    ):
+        assert detect_format(write(tmp_path / "f", *lines)).name == format
 
 
 @pytest.mark.parametrize("name", ["snli", "logic", "listops"])

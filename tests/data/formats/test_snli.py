@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from rows import ROW, read, without, write
 
+from spinn.data.formats import detect_format
+from spinn.data.labels import INFERENCE_LABELS
 from spinn.support.errors import DataError
 
 
@@ -33,9 +35,12 @@ def test_row_with_three_fields_is_enough(tmp_path):
         (without("sentence2"), "there is no field 'sentence2'"),
         (without(sentence2=None), "the field 'sentence2' is not text"),
         (without(sentence1_binary_parse=[1]), "the field 'sentence1_binary_parse' is not text"),
-        (without(gold_label=2), "the field 'gold_label' is not text"),
+        (
+            without(gold_label=2),
+            "the label '2' is not one of: entailment, neutral, contradiction. W",
+        ),
+        (without(gold_label=[2]), "the field 'gold_label' is not text"),
         (without(gold_label="neural"), "the label 'neural' is not one of: entailment, neutral"),
-        (without(gold_label=""), "the label is empty"),
         (without("sentence1_binary_parse", sentence1=" "), "the premise is empty"),
         (without(sentence2_binary_parse="( It moves"), "the hypothesis is not a binary tree"),
         (without(sentence2_binary_parse="It moves"), "2 trees side by side"),
@@ -50,3 +55,43 @@ def test_bad_json_row_is_named_by_line(tmp_path, row, cause):
     assert (caught.value.path, caught.value.line) == (path, 2)
     assert cause in str(caught.value)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(("identifier", "text"), [(100, "100"), (0, "0"), ("a", "a"), (None, "")])
+def test_identifiers_are_text_or_numbers(tmp_path, identifier, text):
+    assert read(write(tmp_path / "f", without(pairID=identifier)))[0].identifier == text
+
+
+def pair(**fields: object) -> dict[str, object]:
+    return {"premise": "A dog runs.", "hypothesis": "It moves.", **fields}
+
+
+def test_exported_rows_have_other_fields_and_any_labels(tmp_path):
+    path = write(
+        tmp_path / "f", pair(label=0), pair(label=-1), pair(label=2, id=7), pair(label=None)
+    )
+    assert detect_format(path).name == "jsonl"
+    first, second = read(path)
+    assert (first.label, second.label, second.identifier) == ("0", "2", "7")
+    assert first.premise.words == ["A", "dog", "runs", "."]
+    with pytest.raises(DataError, match=r"label '0' .* as a word .*0 entailment, 1 n"):
+        read(path, labels=INFERENCE_LABELS)
+
+
+def test_rows_of_anli_are_those_of_its_labels(tmp_path):
+    path = write(tmp_path / "f", {"uid": "a", "context": "It.", "hypothesis": "It.", "label": "c"})
+    (example,) = read(path, labels=INFERENCE_LABELS)
+    assert (example.label, example.identifier) == ("contradiction", "a")
+
+
+def test_rows_need_no_label(tmp_path):
+    path = write(tmp_path / "f", pair(), pair())
+    assert [example.label for example in read(path, unlabelled=True)] == [None, None]
+    with pytest.raises(DataError, match="all 2 rows are without a gold label"):
+        read(path)
+
+
+@pytest.mark.parametrize("start", ["[", "{", '[{"a": 1},'])
+def test_rows_spread_over_several_lines_are_named_so(tmp_path, start):
+    with pytest.raises(DataError, match=r"spread over several lines.*Write one object a line"):
+        read(write(tmp_path / "f", start, ' "gold_label": "neutral",'))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from rows import read, write
+import pytest
+from rows import DOG, IT, read, write
+
+from spinn.data.labels import INFERENCE_LABELS, NON_ENTAILMENT
+from spinn.support.errors import DataError
 
 
 def test_tsv_takes_any_label_and_a_header(tmp_path):
@@ -13,3 +17,101 @@ def test_tsv_takes_any_label_and_a_header(tmp_path):
     assert plain[0].premise.words == ["It", "rains", "-LRB-", "a", "lot", "-RRB-", "."]
     assert plain[0].hypothesis.words == ["It", "'s", "wet", "."]
     assert [(e.premise, e.line - 1) for e in headed] == [(e.premise, e.line) for e in plain]
+
+
+OFFICIAL = {
+    "snli and multinli": (
+        "gold_label\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1\tsentence2\tpairID",
+        f"neutral\t{DOG['sentence1_binary_parse']}\t{IT['sentence2_binary_parse']}\tA dog runs.\t"
+        "It moves\t7",
+    ),
+    "sick": (
+        "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment",
+        "7\tA dog runs.\tIt moves\t3.2\tNEUTRAL",
+    ),
+    "xnli": (
+        "language\tgold_label\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1\t"
+        "sentence2\tpairID\tlabel1",
+        "en\tneutral\t\t\tA dog runs.\tIt moves\t7\tneutral",
+    ),
+    "translations of xnli": ("premise\thypo\tlabel", "A dog runs.\tIt moves\tneutral"),
+    "glue": (
+        "index\tgenre\tsentence1\tsentence2\tlabel1\tgold_label",
+        "7\tfiction\tA dog runs.\tIt moves\tentailment\tneutral",
+    ),
+    "csv": (",premise,hypothesis,label", '0,"A dog runs.",It moves,neutral'),
+    "quoted": ('"label"\t"premise"\t"hypothesis"', '"neutral"\t"A dog runs."\t"It moves"'),
+    "semicolons": ("Label;Sentence 1;Sentence 2", "neutral;A dog runs.;It moves"),
+    "unknown label": ("annotation\tpremise\thypothesis", "neutral\tA dog runs.\tIt moves"),
+    "label alone": ("label\ttext\tother", "neutral\tA dog runs.\tIt moves"),
+    "label last": ("A dog runs.\tIt moves\tentails", "A dog runs.\tIt moves\tneutral"),
+    "trees": ("label\tpremise\thypothesis", "neutral\t( ( A dog ) ( runs . ) )\t( It moves )"),
+}
+
+
+@pytest.mark.parametrize("lines", OFFICIAL.values(), ids=OFFICIAL)
+@pytest.mark.parametrize("format", ["auto", "tsv"])
+def test_columns_are_found_by_the_header(tmp_path, lines, format):
+    example = read(write(tmp_path / "f", *lines), format)[-1]
+    assert example.label == "neutral"
+    assert example.premise.words == ["A", "dog", "runs", "."]
+    assert example.hypothesis.words == ["It", "moves"]
+    assert example.is_parsed == ("( ( A dog ) ( runs . ) )" in lines[1])
+    assert example.identifier in ("7", "")
+    assert (example.identifier == "7") == ("7" in lines[1])
+
+
+def test_quoted_cells_are_unquoted(tmp_path):
+    comma = write(tmp_path / "c", "premise,hypothesis,label", '"He, ""Bo"", ran.",It,no', "A,B,yes")
+    # Tables with tabs have marks as they are, or as spreadsheets write them.
+    tab = write(tmp_path / "t", "premise\thypothesis\tlabel", '"He, ""Bo"", ran."\tIt\tno')
+    for path in (comma, tab):
+        assert read(path)[0].premise.words == ["He", ",", "``", "Bo", "''", ",", "ran", "."]
+    bare = write(tmp_path / "b", "premise\thypothesis\tlabel", '"He ran.\tIt "ran"\tno')
+    assert read(bare)[0].premise.words == ["``", "He", "ran", "."]
+    with pytest.raises(DataError, match=r"c, line 2: a quotation mark is not closed"):
+        read(write(tmp_path / "c", "premise,hypothesis,label", '"He', 'ran.",It,no'))
+
+
+def test_a_table_without_a_label_column_has_unlabelled_rows(tmp_path):
+    path = write(tmp_path / "f", "index\tsentence1\tsentence2", "3\tA dog.\tIt.")
+    (example,) = read(path, unlabelled=True)
+    assert (example.label, example.identifier) == (None, "3")
+
+
+def test_a_header_again_is_skipped(tmp_path):
+    header, row = "premise\thypothesis\tlabel", "A dog.\tIt.\tyes"
+    assert len(read(write(tmp_path / "f", header, row, header, row))) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "cause"),
+    [
+        (["Urteil\tText\tHypothese"], "line 1: the line looks like a header"),
+        (
+            ["verdict 1\tone text\tother text", "no\tA dog.\tA cat.", "no\tA dog.\tA cat."],
+            "line 1: the line looks like a header",
+        ),
+        (["A dog runs.\tIt moves.\tA cat sits."], "no column of its first rows holds labels"),
+        (
+            ["Dogs run\tIt moves\tno", "Cats run\tIt moves\tno"],
+            "no column of its first rows holds labels",
+        ),
+        (["premise\thypothesis\tlabel", "A dog.\tno"], "line 2: the line has 2 columns where"),
+        (["label\tlabel\tpremise\thypothesis"], "line 1: 2 columns are named 'label'"),
+    ],
+)
+def test_columns_that_are_unknown_are_refused(tmp_path, lines, cause):
+    with pytest.raises(DataError, match=cause) as caught:
+        read(write(tmp_path / "f", *lines))
+    assert caught.value.remedy
+
+
+def test_labels_in_other_spellings_are_those_of_the_model(tmp_path):
+    labels = ["ENTAILMENT", "contradictory", "not_entailment", "n"]
+    path = write(tmp_path / "f", "label\tpremise\thypothesis", *(f"{x}\tA.\tB." for x in labels))
+    found = [example.label for example in read(path, labels=(*INFERENCE_LABELS, NON_ENTAILMENT))]
+    assert found == ["entailment", "contradiction", NON_ENTAILMENT, "neutral"]
+    with pytest.raises(DataError, match="line 4: the label 'not_entailment' is not one of"):
+        read(path, labels=INFERENCE_LABELS)
+    assert [example.label for example in read(path)] == ["entailment", *labels[1:]]

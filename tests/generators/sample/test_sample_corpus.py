@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spinn.data.formats.snli import INFERENCE_LABELS
+from spinn.data.labels import INFERENCE_LABELS
 from spinn.generators.dice import Dice
 from spinn.generators.sample import corpus as sample
 from spinn.generators.sample.corpus import Shared, draw_families, draw_rows, families_for, generate

@@ -30,7 +30,7 @@ from phrases import (
     say,
 )
 
-from spinn.data.formats.snli import INFERENCE_LABELS
+from spinn.data.labels import INFERENCE_LABELS
 from spinn.generators.dice import Dice
 from spinn.generators.sample import lexicon
 from spinn.generators.sample.corpus import Pair, draw_families, families_for

@@ -1,0 +1,76 @@
+"""Reading files of tensors, in the format of safetensors or of torch, which may be damaged."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from spinn.support.errors import DataError
+
+# Besides errors of its own, the library raises those of torch and of Python for types and shapes
+# that make no sense.
+_DAMAGE = (
+    SafetensorError, ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError,
+    TypeError, ValueError,
+)  # fmt: skip
+
+
+def read_tensors(path: Path, remedy: str) -> dict[str, Tensor]:
+    """Read a file of tensors.
+
+    Raises
+    ------
+    DataError
+        If it is missing or damaged; ``remedy`` is what to do about it.
+
+    """
+    try:
+        return load_file(path)
+    except OSError as error:
+        cause = f"it cannot be read ({error.strerror or error})"
+        raise DataError(path, cause, remedy=remedy) from error
+    except _DAMAGE as error:
+        raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
+
+
+def read_torch(path: Path, remedy: str) -> Any:
+    """Read what ``torch.save`` wrote: tensors, numbers and text in plain containers, on the CPU.
+
+    Raises
+    ------
+    DataError
+        If it is missing or damaged; ``remedy`` is what to do about it.
+
+    """
+    try:
+        verify_archive(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        cause = f"it cannot be read ({error.strerror or error})"
+        raise DataError(path, cause, remedy=remedy) from error
+    except Exception as error:  # a damaged pickle can raise anything
+        raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
+
+
+def verify_archive(path: Path) -> None:
+    """Verify the checksums in a file of ``torch.save``, which ``torch.load`` ignores.
+
+    Raises
+    ------
+    ValueError
+        If one is wrong, or it is no such file.
+
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, LookupError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"{error}") from error
+    if damaged is not None:
+        raise ValueError(f"the checksum of {damaged} is wrong")
