@@ -103,10 +103,13 @@ def _object(path: Path, number: int, content: bytes) -> dict[str, Any]:
 
 
 def _label(path: Path, line: int, row: dict[str, Any], field: str) -> str:
-    """Return the label of a row as text; empty for ``null``."""
+    """Return the label of a row as text; empty for ``null``.
+
+    Numbers are integers, also if a missing one among them made pandas write ``0.0`` for 0.
+    """
     value = row.get(field)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value):
+        return str(int(value))
     return "" if value is None and field in row else _text(path, line, row, field)
 
 

@@ -39,6 +39,7 @@ def test_row_with_three_fields_is_enough(tmp_path):
             without(gold_label=2),
             "the label '2' is not one of: entailment, neutral, contradiction. W",
         ),
+        (without(gold_label=0.5), "the field 'gold_label' is not text"),
         (without(gold_label=[2]), "the field 'gold_label' is not text"),
         (without(gold_label="neural"), "the label 'neural' is not one of: entailment, neutral"),
         (without("sentence1_binary_parse", sentence1=" "), "the premise is empty"),
