@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from spinn.support.text import printable_lines
+
 
 class SpinnError(Exception):
-    """An error that the user can correct."""
+    """An error that the user can correct; control characters in its message are escaped."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable_lines(message))
 
 
 class DataError(SpinnError):

@@ -10,13 +10,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from spinn.support.text import printable_lines
+
 
 class _Printer(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print a bare message immediately, without disturbing a bar; raise the stream's errors."""
         from tqdm import tqdm
 
-        tqdm.write(record.getMessage(), file=sys.stderr)
+        tqdm.write(printable_lines(record.getMessage()), file=sys.stderr)
         sys.stderr.flush()
 
 
