@@ -11,12 +11,21 @@ from pathlib import Path
 
 from spinn.support.text import printable_lines
 
+_BEGINNING, _END = 600, 350  # characters that are kept of a message
+
 
 class SpinnError(Exception):
-    """An error that the user can correct; control characters in its message are escaped."""
+    """An error that the user can correct.
+
+    Control characters in its message are escaped, and the middle of a very long one, which contains
+    text from a file, is left out.
+    """
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(printable_lines(message))
+        text = printable_lines(message)
+        if len(text) > _BEGINNING + _END:
+            text = f"{text[:_BEGINNING]} [...] {text[-_END:]}"
+        super().__init__(text)
 
 
 class DataError(SpinnError):

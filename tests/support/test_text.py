@@ -39,6 +39,13 @@ def test_markup_is_escaped_in_markdown(text, shown):
     assert markdown_text(text) == shown
 
 
+def test_a_long_message_keeps_its_beginning_and_its_end():
+    message = str(DataError("file", f"there is no option {'x' * 99_999}", remedy="Correct it"))
+    assert len(message) < 1000
+    assert message.startswith("file: there is no option xxx")
+    assert message.endswith("xxx. Correct it.")
+
+
 def test_an_error_shows_no_control_characters():
     error = DataError("a\x1b[2J", "the label \x07 is not known")
     assert str(error) == r"a\x1b[2J: the label \x07 is not known."
