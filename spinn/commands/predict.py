@@ -18,6 +18,7 @@ from spinn.commands.options import at_least
 from spinn.data.lines import decode
 from spinn.support.errors import ConfigurationError, DataError, shorten
 from spinn.support.streams import can_encode
+from spinn.support.text import printable
 from spinn.trees import TREE_SOURCES
 
 if TYPE_CHECKING:
@@ -219,12 +220,12 @@ def _drawn(ascii_only: bool, prediction: Prediction) -> str:
 
     width = max(40, shutil.get_terminal_size().columns)
     probabilities = "  ".join(
-        f"{name} {100 * p:.1f}%" for name, p in prediction.probabilities.items()
+        f"{printable(name)} {100 * p:.1f}%" for name, p in prediction.probabilities.items()
     )
-    parts = [f"{prediction.label}   ({probabilities})"]
+    parts = [f"{printable(prediction.label)}   ({probabilities})"]
     roles = kind_with(len(prediction.sentences)).roles
     for role, (words, transitions) in zip(roles, prediction.sentences, strict=True):
-        drawing = " ".join(words)
+        drawing = printable(" ".join(words))
         if transitions is not None:
             drawing = draw_tree(words, transitions, width, ascii_only=ascii_only)
         parts.append(f"{role}:\n{drawing}")

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spinn.support.text import printable
+
 LabelArray = NDArray[np.integer[Any]]
 FloatArray = NDArray[np.float64]
 
@@ -171,7 +173,7 @@ class ClassificationReport:
             empty = self.confusion.sum(axis=axis) == 0
             names = [label for label, is_empty in zip(self.labels, empty, strict=True) if is_empty]
             if names:
-                notes.append(f"Undefined, given as 0: {ratio} of {', '.join(names)}.")
+                notes.append(f"Undefined, given as 0: {ratio} of {printable(', '.join(names))}.")
         return ["\n".join(notes)] if notes else []
 
 
@@ -183,6 +185,7 @@ def _ratio(part: Any, whole: Any) -> FloatArray:
 
 def _table(rows: list[list[str]]) -> str:
     """Align rows in columns, the first to the left, the others to the right."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for first, *others in rows:

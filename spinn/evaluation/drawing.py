@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spinn.support.errors import ConfigurationError
+from spinn.support.text import printable
 from spinn.transitions import Transition, TransitionArray, check
 
 MINIMUM_WIDTH = 24
@@ -88,6 +89,7 @@ def draw_tree(
         )
     signs = _ASCII if ascii_only else _BOX
     check(transitions, len(words))
+    words = list(map(printable, words))
     if width is not None:
         words = [_shorten(word, width // 3, signs.cut) for word in words]
     tree = _build(words, transitions)

@@ -84,7 +84,7 @@ def learning_curve_figure(records: Sequence[Record], title: str) -> Figure:
 
 def _series(records: Sequence[Record], kind: str, name: str) -> tuple[FloatArray, FloatArray]:
     """Return the epochs and the values ``name`` of one kind of record."""
-    chosen = [record for record in records if record["kind"] == kind]
+    chosen = [record for record in records if record["kind"] == kind and name in record]
     epochs = np.array([record["epoch"] for record in chosen], dtype=np.float64)
     return epochs, np.array([record[name] for record in chosen], dtype=np.float64)
 

@@ -66,7 +66,11 @@ def dev_curves(
     Values are NaN after the last epoch of a run.
     """
     curves = [
-        {float(record["epoch"]): float(record[name]) for record in run if record["kind"] == "dev"}
+        {
+            float(record["epoch"]): float(record[name])
+            for record in run
+            if record["kind"] == "dev" and name in record
+        }
         for run in runs
     ]
     epochs = sorted({epoch for curve in curves for epoch in curve})

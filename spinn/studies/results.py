@@ -18,6 +18,7 @@ from spinn.studies.statistics import deviation, score_interval
 from spinn.studies.study import StudyHeader, read_study, study_file, study_names
 from spinn.support.errors import SpinnError
 from spinn.support.files import write_whole
+from spinn.support.text import markdown_text
 
 CLONE = Path(__file__).parents[2]
 RESULTS = CLONE / "results"
@@ -104,7 +105,8 @@ def _header_and_rows(name: str, folder: Path) -> tuple[StudyHeader, dict[str, Ru
 
 
 def _markdown(columns: Sequence[str], lines: Sequence[dict[str, str]]) -> str:
-    cells = [columns, ["---"] * len(columns), *([line[one] for one in columns] for line in lines)]
+    rows = ([markdown_text(line[one]) for one in columns] for line in lines)
+    cells = [columns, ["---"] * len(columns), *rows]
     return "".join("| " + " | ".join(line) + " |\n" for line in cells)
 
 

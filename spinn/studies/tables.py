@@ -15,6 +15,7 @@ from statistics import fmean
 from spinn.studies.measurement import SPLITS
 from spinn.studies.statistics import LEVEL, REPLICATES, Interval, deviation
 from spinn.studies.summary import CONVENTIONS, RANDOM_SEED, RowSummary
+from spinn.support.text import markdown_text
 from spinn.transitions import FIXED_SHAPES
 
 SIGNIFICANT = 0.05
@@ -76,10 +77,9 @@ class Table:
         header, *body = self._cells()
         aligned = ["---", *["---:"] * (len(header) - 1)]
         lines = [
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
-            for line in (header, aligned, *body)
+            "| " + " | ".join(map(markdown_text, line)) + " |" for line in (header, aligned, *body)
         ]
-        notes = [f"- {note}" for note in (*self.remarks, *self.notes())]
+        notes = [f"- {markdown_text(note)}" for note in (*self.remarks, *self.notes())]
         return "\n".join([*lines, "", *notes]) + "\n"
 
     def latex(self) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_LONGEST = 900  # characters of a message
+from spinn.support.text import printable
+
+_BEGINNING, _END = 600, 350  # characters that are kept of a message
 
 
 class SpinnError(Exception):
@@ -19,15 +21,14 @@ class SpinnError(Exception):
     ----------
     message
         One or two sentences. What they quote may be anything: the message becomes one line of
-        printable characters, without the middle of a text that is too long.
+        printable characters, without the middle of a very long one.
 
     """
 
-    def __init__(self, message: str) -> None:
-        text = " ".join(line.strip() for line in message.splitlines())
-        text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
-        if len(text) > _LONGEST:
-            text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 3 :]}"
+    def __init__(self, message: str = "") -> None:
+        text = printable(" ".join(line.strip() for line in message.splitlines()))
+        if len(text) > _BEGINNING + _END:
+            text = f"{text[:_BEGINNING]} [...] {text[-_END:]}"
         super().__init__(text)
 
 

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from spinn.support.text import printable_lines
+
 
 class _Printer(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
@@ -25,7 +27,7 @@ class _Printer(logging.Handler):
         from tqdm import tqdm
 
         try:
-            tqdm.write(record.getMessage(), file=sys.stderr)
+            tqdm.write(printable_lines(record.getMessage()), file=sys.stderr)
             sys.stderr.flush()
         except BrokenPipeError:
             raise

@@ -136,3 +136,10 @@ def test_batches_of_any_size_and_integer_type_give_the_same(
         right = np.sum((predicted == label) & (gold == label))
         denominator = np.sum(predicted == label) + np.sum(gold == label)
         assert whole.f1[label] == pytest.approx(2 * right / denominator if denominator else 0)
+
+
+def test_a_label_cannot_move_the_cursor():
+    text = ClassificationReport(["a\x1b[2J", "b\n"]).format()
+    assert r"a\x1b[2J" in text
+    assert "\x1b" not in text
+    assert r"b\n" in text

@@ -191,3 +191,7 @@ def test_a_terminal_too_narrow_is_refused():
 def test_transitions_that_are_no_tree_over_the_words_are_refused():
     with pytest.raises(TreeError, match="2 words where the sentence has 1"):
         draw_tree(["a"], [3, 3, 2])
+
+
+def test_a_word_cannot_move_the_cursor():
+    assert draw_tree(["a\x1b[2J", "b"], left_branching(2)).splitlines()[0].endswith(r" a\x1b[2J")
