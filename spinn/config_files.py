@@ -79,8 +79,8 @@ def options_in(values: Mapping[str, Any]) -> dict[str, Any]:
                 raise ConfigurationError(
                     f"The option {name} is in [{table}] and belongs in [{right}]; move it there."
                 )
-            alone = values.get(name, inside[name])  # of the same name may be a table, too
-            if alone != inside[name] and not isinstance(alone, Mapping):
+            outside = values.get(name, inside[name])
+            if outside != inside[name] and not isinstance(outside, Mapping):  # a group's name
                 raise ConfigurationError(f"The option {name} has two values; remove one.")
     return flat
 

@@ -158,7 +158,7 @@ def test_a_further_test_set_changes_no_weight(corpus, tmp_path):
 
 def test_flags_win_over_file_and_file_over_preset(corpus, tmp_path):
     options = tmp_path / "options.toml"
-    options.write_text("[training]\nlearning_rate = 0.5\nbatch_size = 3\n")
+    options.write_text("[optimizer]\nlearning_rate = 0.5\n[training]\nbatch_size = 3\n")
     flags = ["--preset", "logic", "--config", str(options), "--learning-rate", "0.25"]
     assert main(["train", "--data", str(corpus), "--output", str(tmp_path / "r"), *flags,
                  "--epochs", "1", "--no-tensorboard", "--no-cache"]) == 0  # fmt: skip

@@ -90,7 +90,10 @@ def write_run(one: Run, dev: float, further: dict[str, float]) -> None:
     scores: dict[str, Any] = {"dev": {"accuracy": dev, "count": 1000, "trees": trees}}
     scores |= {"seconds": 90 * one.seed, "weights": 1_234_567}
     scores["also"] = {name: {"accuracy": value} for name, value in further.items()}
-    lines = [{"kind": "train", "loss": 1}, {"kind": "dev", "epoch": 1, "accuracy": dev, "loss": 1}]
+    lines = [
+        {"kind": "train", "step": 1, "epoch": 1, "loss": 1},
+        {"kind": "dev", "step": 1, "epoch": 1, "accuracy": dev, "loss": 1},
+    ]
     for name, content in (
         ("config.json", one.configuration.as_dict()),
         ("results.json", scores),
@@ -139,7 +142,9 @@ def test_a_finished_study_becomes_a_row_of_the_table(study, tmp_path):
     assert kept["configuration"]["data"]["train"] == ["a.gz", "b"]
     assert kept["configuration"]["data"]["also"] == ["7=t7", "8=t8"]
     assert "seed" not in kept["configuration"]["training"]
-    assert kept["runs"]["3"]["curve"] == [{"kind": "dev", "epoch": 1, "accuracy": 0.52, "loss": 1}]
+    assert kept["runs"]["3"]["curve"] == [
+        {"kind": "dev", "step": 1, "epoch": 1, "accuracy": 0.52, "loss": 1}
+    ]
     assert full_table(tmp_path).splitlines()[2:] == [
         "| bundled corpus | bag of words | `spinn ablate --experiment sample` | 1, 3 "
         "| 51.0 ± 1.4 [47.3, 54.7] | 90.0 ± 0.0, 80.0 ± 1.4 on 7, 8 | 81.0 ± 1.4 |  | 1.23 M | 3 |"
