@@ -34,14 +34,22 @@ def read_file(path: Path) -> dict[str, Any]:
         If an option is unknown, in the table of another group, or has a value of the wrong type.
 
     """
-    values = _read(path)
+    values = read_values(path)
     try:
         return checked(options_in(values))
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_values(path: Path) -> dict[str, Any]:
+    """Read the values of a TOML or JSON file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or is neither.
+
+    """
     try:
         text = read_text(path, _SIZE)
         values = parse(text) if path.suffix == ".json" else tomllib.loads(text)
@@ -52,8 +60,9 @@ def _read(path: Path) -> dict[str, Any]:
         cause = f"it cannot be read ({error.strerror or error})"
         raise DataError(path, cause, remedy="Check the path and its permissions") from error
     except (ValueError, RecursionError) as error:
+        reason = error if isinstance(error, ValueError) else "brackets are nested too deeply"
         remedy = "Correct the line, or see the presets for examples"
-        raise DataError(path, f"it cannot be read ({error})", remedy=remedy) from error
+        raise DataError(path, f"it cannot be read ({reason})", remedy=remedy) from error
     if not isinstance(values, dict):
         raise DataError(path, "it holds no options", remedy="Write one option per line")
     return values
@@ -119,7 +128,7 @@ def load_configuration(path: Path) -> Configuration:
         If the file cannot be read, or the run has an option that this version does not have.
 
     """
-    values, run = _read(path), str(path.parent)
+    values, run = read_values(path), str(path.parent)
     try:
         return Configuration.of_dict(values, run)
     except ConfigurationError as error:

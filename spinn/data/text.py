@@ -8,7 +8,7 @@ from spinn.data.examples import PAIR, Example, ExampleKind, Sentence
 from spinn.data.sentences import size_problem
 from spinn.data.tokenizer import Tokenizer
 from spinn.support.errors import DataError, shorten
-from spinn.transitions import TreeError, from_brackets, tokens_of
+from spinn.transitions import TreeError, from_brackets, left_branching, tokens_of
 
 _NUMBER_OF_SENTENCES = {
     "sentence": ("one sentence is", "Give one sentence, without tabs"),
@@ -83,7 +83,8 @@ class TextReader:
                     remedy += "; if this is text, write no blank after the first one"
                 raise DataError(place, str(error), line=line, remedy=remedy) from error
         else:
-            sentence = Sentence(words)
+            only_tree = left_branching(1) if len(words) == 1 else None
+            sentence = Sentence(words, only_tree)
         if not sentence.words:
             raise DataError(place, "a sentence is empty", line=line, remedy="Give it some words")
         problem = size_problem(sentence.words)

@@ -10,22 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spinn.config_files import options_in
+from spinn.config_files import options_in, read_values
 from spinn.data.options import CorpusOptions
 from spinn.option_groups import all_groups, all_options
 from spinn.studies.reference import Reference, check_table, format_references
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 DEFAULT_SEEDS = (1, 2, 3)
@@ -167,7 +161,7 @@ def read_study(path: Path) -> Study:
         If the file cannot be read or has an invalid part.
 
     """
-    content = _read_toml(path)
+    content = read_values(path)
     for name in content:
         if name not in _PARTS:
             raise DataError(
@@ -206,17 +200,6 @@ def read_header(values: Any, path: Path) -> StudyHeader:
     except (TypeError, AttributeError) as error:
         remedy = "See the files in spinn/studies/catalogue for examples"
         raise DataError(path, f"[study] is invalid ({error})", remedy=remedy) from error
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        cause = f"it cannot be read ({error.strerror})"
-        raise DataError(path, cause, remedy="Check the path given") from error
-    except ValueError as error:
-        cause = f"it is not valid TOML ({error})"
-        raise DataError(path, cause, remedy="Correct the line") from error
 
 
 def _options_of(path: Path, place: str, values: Any) -> dict[str, Any]:

@@ -119,7 +119,11 @@ def parse(text: str) -> Any:
     """
     try:
         return json.loads(
-            text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_distinct
+            text,
+            parse_constant=_refuse,
+            parse_float=_finite,
+            parse_int=_finite_int,
+            object_pairs_hook=_distinct,
         )
     except RecursionError:
         raise ValueError("brackets are nested too deeply") from None
@@ -134,6 +138,11 @@ def _finite(digits: str) -> float:
     if math.isinf(number):
         raise ValueError("a number is too large")
     return number
+
+
+def _finite_int(digits: str) -> int:
+    _finite(digits)  # one that is no float would fail wherever it is used as one
+    return int(digits)
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

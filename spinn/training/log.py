@@ -6,7 +6,6 @@ example for a tracking service.
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import time
@@ -18,6 +17,7 @@ from tqdm import tqdm
 
 from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import as_json, write_whole
+from spinn.support.json_files import parse
 from spinn.training.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
@@ -158,10 +158,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 def _record(line: str) -> dict[str, Any]:
     """Return the record of a line; raise :class:`ValueError` if it is none."""
-    try:
-        record = json.loads(line)
-    except RecursionError:
-        raise ValueError("brackets are nested too deeply") from None
+    record = parse(line)
     if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
         raise ValueError("it is no record of figures")
     others = {name: value for name, value in record.items() if name != "kind"}

@@ -29,6 +29,13 @@ def test_single_sentences_are_words_between_blanks():
     assert example.premise == (["[MAX", "2", "8", "]"], None)
 
 
+@pytest.mark.parametrize("kind", [SENTENCE, PAIR])
+def test_one_word_has_its_only_tree(kind):
+    pytest.importorskip("spacy")
+    words, transitions = TextReader(kind).sentence("7", "x", 1)
+    assert (words, transitions.tolist()) == (["7"], left_branching(1).tolist())
+
+
 def test_raw_text_of_pairs_is_tokenised():
     pytest.importorskip("spacy")
     sentence = TextReader(PAIR).sentence("It isn't (asleep).", "x", 1)

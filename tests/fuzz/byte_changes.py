@@ -57,7 +57,7 @@ def delete(random: Random, data: bytes, other: bytes) -> bytes:
 
 def duplicate(random: Random, data: bytes, other: bytes) -> bytes:
     begin, end = _span(random, data)
-    return data[:end] + data[begin:end] * random.choice((1, 1, 2, 30)) + data[end:]
+    return data[:end] + data[begin:end] * random.choice((1, 1, 2, 10)) + data[end:]
 
 
 def move(random: Random, data: bytes, other: bytes) -> bytes:
@@ -115,7 +115,7 @@ def long_word(random: Random, data: bytes, other: bytes) -> bytes:
 def long_line(random: Random, data: bytes, other: bytes) -> bytes:
     piece = random.choice((b"a ", b"( a ", b"1 ", b"\t", b" ", b"a\t"))
     place = _position(random, data)
-    return data[:place] + piece * random.choice((100, 1_500)) + data[place:]
+    return data[:place] + piece * random.choice((100, 800)) + data[place:]
 
 
 def line_ends(random: Random, data: bytes, other: bytes) -> bytes:

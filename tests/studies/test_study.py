@@ -116,7 +116,8 @@ def test_rows_are_crossed_with_varied_options():
 
 
 BAD_FILES = {
-    "not TOML": ("seeds = [1", "it is not valid TOML"),
+    "not TOML": ("seeds = [1", "it cannot be read"),
+    "deep brackets": ("seeds = " + "[" * 9_000, "nested too deeply"),
     "unknown part": ("epochs = 3", "'epochs' is not a part of a study"),
     "unknown option": ("[base]\nepoch = 3", "Did you mean epochs"),
     "unknown group": ("[base.modle]\nhidden_size = 3", "Groups are data, vectors, model"),
@@ -156,7 +157,7 @@ def test_invalid_files_are_rejected(tmp_path, name):
 
 
 def test_a_missing_file_is_reported(tmp_path):
-    with pytest.raises(SpinnError, match=r"nothing\.toml: it cannot be read"):
+    with pytest.raises(SpinnError, match=r"nothing\.toml: there is no such configuration file"):
         read_study(tmp_path / "nothing.toml")
 
 
