@@ -28,6 +28,6 @@ def test_characters_that_cannot_be_printed_are_escaped(sign, shown):
 def test_a_long_message_keeps_its_place_and_its_remedy():
     text = str(DataError("file.txt", "a" * 100_000, line=3, remedy="Do that"))
     assert text.startswith("file.txt, line 3: aaa")
-    assert " ... aaa" in text
+    assert " [...] aaa" in text
     assert text.endswith("aaa. Do that.")
     assert len(text) < 1_000

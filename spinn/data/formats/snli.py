@@ -6,7 +6,6 @@ fields are found by their names, see :mod:`spinn.data.formats.columns`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from spinn.data.formats.format import Format, NumberedLine, ReadLine, Row, Sourc
 from spinn.data.labels import INFERENCE_LABELS, UNLABELLED
 from spinn.data.lines import decode
 from spinn.support.errors import DataError
+from spinn.support.files import as_json
 
 _FIELDS = Columns(
     "gold_label",
@@ -135,7 +135,7 @@ def write_line(example: Example) -> str:
     for side, sentence in enumerate(example.sentences, start=1):
         row[f"sentence{side}"] = " ".join(sentence.words)
         row[f"sentence{side}_binary_parse"] = bracketed(sentence)
-    return json.dumps(row, ensure_ascii=False)
+    return as_json(row, ensure_ascii=False)
 
 
 SNLI = Format(
