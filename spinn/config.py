@@ -19,6 +19,7 @@ from spinn import extensions
 from spinn.data.batching import Curriculum, CurriculumOptions
 from spinn.data.find import named
 from spinn.data.options import CorpusOptions, VectorOptions
+from spinn.data.spacy_parser import SpacyParser, pipeline_of
 from spinn.data.transforms import BatchTransformOptions, VectorSourceOptions
 from spinn.learning.objectives.build import build_objective
 from spinn.learning.objectives.label import GumbelOptions, Objective
@@ -104,6 +105,12 @@ class Configuration:
         """Return the groups that are present, by name."""
         groups = {name: getattr(self, name) for name in GROUPS}
         return {name: group for name, group in groups.items() if group is not None} | self.guests
+
+    @property
+    def sentence_parser(self) -> SpacyParser | None:
+        """The parser of sentences that have no tree in the data, if any."""
+        pipeline = None if self.spinn is None else pipeline_of(self.spinn.parser)
+        return None if pipeline is None else SpacyParser(pipeline)
 
     @property
     def batch_transform(self) -> BatchTransformOptions | None:

@@ -371,7 +371,7 @@ REMEDIES = [
     ({"composition": "gated-recursive", "encoder": "gumbel"}, "--composition", "encoder spinn"),
     ({"composition_dropout": 0.5, "encoder": "bow"}, "--composition-dropout", "spinn and gumbel"),
     ({"tracker_size": 9}, "--tracker-size", "add --tracker"),
-    ({"parser": "own"}, "--parser", "it belongs to --predict and --rl"),
+    ({"parser": "own"}, "--parser", "it belongs to --predict, --rl, and trees from the data"),
     (RL | {"parser_size": 9}, "--parser-size", "it belongs to --parser own"),
     ({"vectors": "v", "embedding_size": 9}, "--embedding-size", "--vectors sets the width"),
     ({"embeddings": "fixed"}, "--embeddings", "it belongs to --vectors"),
@@ -701,3 +701,13 @@ def test_a_printed_configuration_resolves_to_itself(configuration):
 def test_any_text_is_printed_as_toml(names):
     configuration = resolve({"train": names, "learning_rate": 1e-9})
     assert resolve(read_toml(as_toml(configuration))) == configuration
+
+
+def test_spacy_parses_where_trees_of_the_data_are_followed_or_taught():
+    for options in ({}, PREDICT, RL | {"warm_start": 1.0}):
+        assert resolve(options, {"parser": "spacy"}).sentence_parser.pipeline == "en_core_web_sm"
+        assert resolve(options).sentence_parser is None
+    for options in ({"trees": "left"}, RL, PREDICT | {"teacher": "left"}, {"encoder": "gumbel"}):
+        with pytest.raises(ConfigurationError, match="--parser does nothing here"):
+            resolve(options, {"parser": "spacy"})
+    assert resolve({"parser": "spacy:folder"}).sentence_parser.pipeline == "folder"

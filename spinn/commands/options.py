@@ -50,10 +50,10 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
 def add_group(section: Any, group: Group) -> None:
     """Add the flags of a group of options."""
     for part in group.fields().values():
-        _add_flag(section, part)
+        add_option(section, part)
 
 
-def _add_flag(section: Any, part: Field) -> None:
+def add_option(section: Any, part: Field) -> None:
     """Add one flag; if it is not given it is not in the namespace, so that files take effect."""
     declared = type_of(part)
     flag, text = flag_of(part.name), part.metadata["help"].replace("%", "%%")

@@ -10,9 +10,10 @@ import logging
 from pathlib import Path
 
 from spinn import extensions
-from spinn.commands.options import add_group
+from spinn.commands.options import add_group, add_option
 from spinn.data.options import DATA_GROUP, VECTORS_GROUP
 from spinn.data.transforms import VectorSourceOptions
+from spinn.model.build import SPINN_GROUP
 from spinn.support.options import GUEST_GROUPS
 
 logger = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", type=Path, metavar="FOLDER", help="where to write the corpus")
     add_group(parser, DATA_GROUP)
     add_group(parser, VECTORS_GROUP)
+    add_option(parser, SPINN_GROUP.fields()["parser"])
     extensions.load()
     for group in GUEST_GROUPS.values():
         if issubclass(group.options, VectorSourceOptions):
@@ -41,7 +43,12 @@ def run(namespace: argparse.Namespace) -> int:
         raise SpinnError(f"{namespace.output}: this is not a prepared corpus; name a new folder.")
     require_writable(namespace.output.parent)
     configuration = resolve(given_options(namespace))
-    corpus = load_corpus(configuration.data, configuration.vectors, configuration.vector_source)
+    corpus = load_corpus(
+        configuration.data,
+        configuration.vectors,
+        configuration.vector_source,
+        configuration.sentence_parser,
+    )
     corpus.save(namespace.output)
     logger.info(f"Prepared: {namespace.output}. Train from it with --data {namespace.output}.")
     return 0

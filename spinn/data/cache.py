@@ -27,17 +27,21 @@ def cache_key(
     vectors: Path | None,
     *,
     induced: bool,
+    pipeline: str | None = None,
 ) -> str:
     """Return a digest of the options, and of the paths, sizes and times of all files.
 
-    ``induced`` is true if a source completes the vectors.
+    ``induced`` is true if a source completes the vectors; ``pipeline`` parses sentences without a
+    tree.
     """
-    parts = {
+    parts: dict[str, Any] = {
         "version": [VERSION, _READING],
         "files": {split: [_stamp(path) for path in paths] for split, paths in files.items()},
         "vectors": _stamp(vectors) if vectors is not None else None,
         "options": [options.format, options.lower, options.minimum_count, induced],
     }
+    if pipeline is not None:
+        parts["pipeline"] = pipeline
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
 

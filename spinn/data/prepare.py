@@ -16,6 +16,7 @@ from spinn.data.formats import FORMATS, Format, detect_format
 from spinn.data.labels import check_labels
 from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.places import data_directory
+from spinn.data.spacy_parser import SpacyParser
 from spinn.data.transforms import VectorSourceOptions
 from spinn.data.vectors import VectorTable, WordVectors
 from spinn.data.vocabulary import Vocabulary, choose_words
@@ -28,6 +29,7 @@ def load_corpus(
     options: CorpusOptions,
     vectors: VectorOptions | None = None,
     source: VectorSourceOptions | None = None,
+    parser: SpacyParser | None = None,
 ) -> Corpus:
     """Return the requested corpus, from the cache if possible.
 
@@ -39,6 +41,8 @@ def load_corpus(
         Pretrained vectors, if any.
     source
         Source of vectors for words without a pretrained one, if any.
+    parser
+        Parser for sentences without a tree, if any.
 
     Raises
     ------
@@ -46,14 +50,17 @@ def load_corpus(
         If files are missing or cannot be read.
 
     """
-    corpus = _load(options, vectors, source)
+    corpus = _load(options, vectors, source, parser)
     for note in corpus.notes:
         logger.info(note)
     return corpus
 
 
 def _load(
-    options: CorpusOptions, vectors: VectorOptions | None, source: VectorSourceOptions | None
+    options: CorpusOptions,
+    vectors: VectorOptions | None,
+    source: VectorSourceOptions | None,
+    parser: SpacyParser | None,
 ) -> Corpus:
     if options.prepared is not None:
         logger.info(f"Prepared corpus: {options.prepared}")
@@ -61,7 +68,8 @@ def _load(
     directory = data_directory(options)
     files = find_files(named(options, logging.INFO), directory)
     vector_file = None if vectors is None else find_vectors(vectors.vectors, directory)
-    key = cache_key(options, files, vector_file, induced=source is not None)
+    pipeline = None if parser is None else parser.pipeline
+    key = cache_key(options, files, vector_file, induced=source is not None, pipeline=pipeline)
     place = directory / "cache" / key
     if options.cache:
         cached = load_cached(place, options)
@@ -69,7 +77,7 @@ def _load(
             return cached
     is_cached = options.cache and can_be_cached(place)
     vector_cache = directory / "cache" / "vectors"
-    corpus = _prepare(options, files, vector_file, vector_cache, source)
+    corpus = _prepare(options, files, vector_file, vector_cache, source, parser)
     if is_cached:
         save_cached(corpus, place)
     return corpus
@@ -81,6 +89,7 @@ def _prepare(
     vector_file: Path | None,
     vector_cache: Path,
     source: VectorSourceOptions | None,
+    parser: SpacyParser | None,
 ) -> Corpus:
     """Read the files, choose the vocabulary and numericalise."""
     if source is not None and "train" not in files:
@@ -95,7 +104,7 @@ def _prepare(
     for split, paths in files.items():
         logger.info(f"Reading {', '.join(str(path) for path in paths)}")
         builders[split] = DatasetBuilder(labels, lower=options.lower, kind=format.kind)
-        unparsed[split], note = _read(builders[split], paths, options.format, labels)
+        unparsed[split], note = _read(builders[split], paths, options.format, labels, parser)
         notes.append(f"{split}: {note}")
     table = VectorTable(vector_file, vector_cache) if vector_file is not None else None
     minimum = format.minimum_count if options.minimum_count is None else options.minimum_count
@@ -110,13 +119,18 @@ def _prepare(
 
 
 def _read(
-    builder: DatasetBuilder, paths: list[Path], format: str, labels: tuple[str, ...]
+    builder: DatasetBuilder,
+    paths: list[Path],
+    format: str,
+    labels: tuple[str, ...],
+    parser: SpacyParser | None,
 ) -> tuple[list[Any] | None, str]:
     """Read the files of one set; return the place of the first missing tree, and a note."""
     first: list[Any] | None = None
     counts = readers.ReadCounts()
     for path in paths:
-        for example in readers.read_examples(path, format, labels=labels, counts=counts):
+        examples = readers.read_examples(path, format, labels=labels, counts=counts)
+        for example in examples if parser is None else parser.complete(examples):
             builder.add(example)
             if first is None and not example.is_parsed:
                 first = [str(path), example.line]
@@ -124,7 +138,8 @@ def _read(
     if counts.unlabelled:
         note += f", {counts.unlabelled:,} without a gold label skipped"
     if counts.unparsed:
-        note += f", {counts.unparsed:,} without a parse"
+        by = "without a parse" if parser is None else f"parsed by spaCy ({parser.pipeline})"
+        note += f", {counts.unparsed:,} {by}"
     return first, note
 
 

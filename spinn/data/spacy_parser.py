@@ -1,4 +1,4 @@
-"""Trees of spaCy's dependency parser, for sentences that have none.
+"""Trees of spaCy's dependency parser, for sentences that have none (``--parser spacy``).
 
 Any installed pipeline with a parser, or a folder of one, can be used; see
 :mod:`spinn.data.dependencies` for the binary trees.
@@ -7,9 +7,11 @@ Any installed pipeline with a parser, or a folder of one, can be used; see
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from spinn.data.dependencies import DependencyParse, tree_of
+from spinn.data.examples import Example, Sentence
 from spinn.data.sentences import UNESCAPED
 from spinn.support.errors import ConfigurationError
 from spinn.transitions import TransitionArray
@@ -19,30 +21,64 @@ if TYPE_CHECKING:
 
 DEFAULT_PIPELINE = "en_core_web_sm"
 BATCH_SIZE = 256
+CHUNK = 2_000  # examples whose sentences are parsed together
 _UNUSED = ("ner", "lemmatizer", "attribute_ruler", "textcat", "senter", "entity_linker")
+
+
+def pipeline_of(parser: str) -> str | None:
+    """Return the pipeline that a value of ``--parser`` names; ``None`` if it names none."""
+    name, _, pipeline = parser.partition(":")
+    return (pipeline or DEFAULT_PIPELINE) if name == "spacy" else None
 
 
 class SpacyParser:
     """Parse sentences, given as words.
+
+    The pipeline is loaded when the first sentence is parsed.
 
     Parameters
     ----------
     pipeline
         Name of an installed pipeline, or a folder.
 
-    Raises
-    ------
-    ConfigurationError
-        If there is no such pipeline, or it has no dependency parser.
-
     """
 
     def __init__(self, pipeline: str = DEFAULT_PIPELINE) -> None:
         self.pipeline = pipeline
-        self._language = _load(pipeline)
+        self._language: Language | None = None
+
+    def complete(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """Yield examples with a tree for each sentence that has none.
+
+        Raises
+        ------
+        ConfigurationError
+            See :meth:`trees`.
+
+        """
+        remaining = iter(examples)
+        while chunk := list(islice(remaining, CHUNK)):
+            missing = {
+                tuple(sentence.words)
+                for example in chunk
+                for sentence in example.sentences
+                if sentence.transitions is None
+            }
+            found = dict(zip(missing, self.trees(missing), strict=True)) if missing else {}
+            for example in chunk:
+                yield _with_trees(example, found)
 
     def trees(self, sentences: Iterable[Sequence[str]]) -> Iterator[TransitionArray]:
-        """Yield the transitions ``[2N - 1]`` of each sentence of N words."""
+        """Yield the transitions ``[2N - 1]`` of each sentence of N words.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such pipeline, or it has no dependency parser.
+
+        """
+        if self._language is None:
+            self._language = _load(self.pipeline)
         from spacy.tokens import Doc
 
         vocabulary = self._language.vocab
@@ -52,6 +88,16 @@ class SpacyParser:
         )
         for document in self._language.pipe(documents, batch_size=BATCH_SIZE):
             yield tree_of(_parse_of(document))
+
+
+def _with_trees(example: Example, trees: dict[tuple[str, ...], TransitionArray]) -> Example:
+    premise, *others = (
+        sentence
+        if sentence.transitions is not None
+        else Sentence(sentence.words, trees[tuple(sentence.words)])
+        for sentence in example.sentences
+    )
+    return example._replace(premise=premise, hypothesis=others[0] if others else None)
 
 
 def _parse_of(document: Any) -> DependencyParse:
@@ -75,8 +121,9 @@ def _load(pipeline: str) -> Language:
         language = spacy.load(pipeline, exclude=list(_UNUSED))
     except (OSError, ValueError, ImportError) as error:
         raise ConfigurationError(
-            f"There is no spaCy pipeline {pipeline!r} that can be loaded. Install it with: "
-            f"python -m spacy download {DEFAULT_PIPELINE}; or name the folder of a pipeline."
+            f"There is no spaCy pipeline {pipeline!r} that can be loaded. Install one with: "
+            f"python -m spacy download {DEFAULT_PIPELINE}; or name the folder of one, such as "
+            "--parser spacy:FOLDER."
         ) from error
     if "parser" not in language.pipe_names:
         raise ConfigurationError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from spinn.data.options import prepared_corpus
+from spinn.data.spacy_parser import pipeline_of
 from spinn.model.cells import COMPOSITIONS, CompositionOptions, TreeLSTM
 from spinn.model.classifier import PairClassifier
 from spinn.model.gumbel import GumbelTreeLSTM
@@ -21,7 +23,7 @@ from spinn.model.tracker import Tracker, TrackerOptions
 from spinn.model.types import Encoder
 from spinn.support.options import Condition, Group, Values, option
 from spinn.support.registry import Choices
-from spinn.trees import WITH_CHOSEN_TREES, WITH_SPINN
+from spinn.trees import WITH_CHOSEN_TREES, WITH_SPINN, follows_parses
 
 NORMS = ("none", "batch", "layer")
 
@@ -62,6 +64,27 @@ class ModelOptions:
     classifier_dropout: float = option(0.1, "dropout in the classifier", minimum=0, maximum=0.99)
 
 
+class ParserNames(Collection[str]):
+    """The values of ``--parser``."""
+
+    _names = ("shared", "own", "spacy")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names or str(name).startswith("spacy:")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _has_parser(values: Values) -> bool:
+    if pipeline_of(values["parser"]) is None:
+        return WITH_CHOSEN_TREES.holds(values)
+    return follows_parses(values)
+
+
 @dataclass(frozen=True)
 class SPINNOptions:
     """The shift-reduce encoder, SPINN."""
@@ -69,10 +92,11 @@ class SPINNOptions:
     tracker: bool = option(False, "watch buffer and stack with a tracker LSTM")
     parser: str = option(
         "shared",
-        "what chooses transitions: the tracker of the sentence encoder, which shares its words and "
-        "phrases; or a parser with its own, which the loss of labels does not reach",
-        choices=("shared", "own"),
-        when=WITH_CHOSEN_TREES,
+        "what parses: shared, the tracker of the sentence encoder; own, a parser with its own "
+        "words and phrases, which the loss of labels does not reach; or spacy, for sentences of "
+        "the data without a tree (spacy:NAME for another pipeline than en_core_web_sm)",
+        choices=ParserNames(),
+        when=Condition(_has_parser, "it belongs to --predict, --rl, and trees from the data"),
     )
     engine: str = option(
         "auto",

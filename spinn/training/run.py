@@ -136,7 +136,12 @@ def _check_run(run: RunDirectory, configuration: Configuration, corpus: Corpus) 
 
 def load_training_corpus(configuration: Configuration) -> Corpus:
     """Load the corpus, and check that it has the sets and the trees that training requires."""
-    corpus = load_corpus(configuration.data, configuration.vectors, configuration.vector_source)
+    corpus = load_corpus(
+        configuration.data,
+        configuration.vectors,
+        configuration.vector_source,
+        configuration.sentence_parser,
+    )
     for split in ("train", "dev"):
         if split not in corpus.sets:
             raise ConfigurationError(f"There is no {split} set; name its files with --{split}.")
