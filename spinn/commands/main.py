@@ -14,7 +14,7 @@ from typing import Any
 
 from spinn import __version__
 from spinn.support.errors import SpinnError, of_system
-from spinn.support.logs import printed_messages
+from spinn.support.logs import discard_unprinted, print_message, printed_messages
 
 COMMANDS = {
     "train": "train and test a model",
@@ -30,7 +30,13 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        discard_unprinted()
+
+
+def _main(given: list[str]) -> int:
     try:
         with printed_messages(), _processes():
             return _run(given)
@@ -60,7 +66,7 @@ def _is_distributed() -> bool:
 def _report(error: object, status: int = 2) -> int:
     """Print the message of an error to stderr, in rank 0 only; return the exit status."""
     if not _is_distributed() or os.environ["RANK"] == "0":
-        print(f"spinn: {error}", file=sys.stderr)
+        print_message(f"spinn: {error}")
     return status
 
 

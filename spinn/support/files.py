@@ -13,7 +13,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,32 @@ def written_folder(target: Path) -> Iterator[Path]:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
+
+
+def remove_scratch(folder: Path, names: Collection[str]) -> None:
+    """Remove temporary files that killed processes left of files with these names.
+
+    Files of living processes, links and files with other names are kept.
+    """
+    for path in folder.glob("*.*.part"):
+        name, number, _ = path.name.rsplit(".", 2)
+        if name not in names or not number.isdecimal() or path.is_symlink() or not path.is_file():
+            continue
+        if int(number) == os.getpid() or not _is_alive(int(number)):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    """Return whether a process with this number exists on this machine, as far as known."""
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # that of another user
+        return True
+    return True
 
 
 def _flush(path: Path) -> None:

@@ -6,18 +6,41 @@ A program that embeds the package sets up :mod:`logging` itself.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class _Printer(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a bare message immediately, without disturbing a bar; raise the stream's errors."""
-        from tqdm import tqdm
+        """Print a bare message immediately, without disturbing a bar."""
+        print_message(record.getMessage())
 
-        tqdm.write(record.getMessage(), file=sys.stderr)
+
+def print_message(text: str) -> None:
+    """Print a line to standard error, immediately, without disturbing a bar.
+
+    Errors of the stream are ignored: a full disk, a closed terminal or a reader that has exited
+    must not end the work that the message is about.
+    """
+    from tqdm import tqdm
+
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            tqdm.write(text, file=sys.stderr)
+            sys.stderr.flush()
+
+
+def discard_unprinted() -> None:
+    """Discard messages that could not be printed; they would change the exit status."""
+    if sys.stderr is None:
+        return
+    try:
         sys.stderr.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 @contextmanager

@@ -116,7 +116,8 @@ class Log:
             Returns loss, accuracy and speed as text.
 
         """
-        has_bar = sys.stderr.isatty() and logger.isEnabledFor(logging.INFO)
+        on_terminal = sys.stderr is not None and sys.stderr.isatty()
+        has_bar = on_terminal and logger.isEnabledFor(logging.INFO)
         look: dict[str, Any] = {"unit": "batch", "leave": False, "dynamic_ncols": True}
         with tqdm(total=count, initial=done, desc=name, disable=not has_bar, **look) as bar:
             shown, first = time.monotonic(), name.startswith("epoch 1/") and done == 0
@@ -156,15 +157,28 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return metrics
 
 
-def drop_later_lines(path: Path, step: int) -> None:
-    """Drop metrics written after the checkpoint of a step, and a line that was cut off."""
+def drop_later_lines(path: Path, step: int, *, evaluated: bool) -> None:
+    """Drop metrics written after a checkpoint, and a line that was cut off.
+
+    Parameters
+    ----------
+    path
+        The metrics file.
+    step
+        The step of the checkpoint.
+    evaluated
+        Whether the checkpoint was written after an evaluation at this step.
+
+    """
     if not path.is_file():
         return
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            if json.loads(line)["step"] <= step:
+            record = json.loads(line)
+            later = record["step"] == step and record["kind"] == "dev" and not evaluated
+            if record["step"] <= step and not later:
                 kept.append(line + "\n")
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, TypeError):
             continue
     write_whole(path, "".join(kept))

@@ -39,7 +39,7 @@ from spinn.training import distributed
 from spinn.training.log import Log, Logger, MetricsFile, TensorBoard, read_metrics
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
-from spinn.training.run_directory import RunDirectory, claimed
+from spinn.training.run_directory import CURVE, RESULTS, RunDirectory, claimed
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ def resume(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]
     """
     run = distributed.on_first(lambda: RunDirectory.open(path))
     with _claimed_by_first(path):
+        distributed.on_first(run.remove_scratch)
         configuration = distributed.on_first(run.configuration).moved(place or {})
         device = distributed.together(lambda: _prepare_machine(configuration))
         corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
@@ -261,14 +262,14 @@ def _results(trainer: Trainer, task: PairTask) -> dict[str, Any]:
     if also:
         results["also"] = also
     try:
-        write_whole(run.path / "results.json", as_json(results, indent=2))
+        write_whole(run.path / RESULTS, as_json(results, indent=2))
     except OSError as error:
         raise SpinnError(
             f"{run.path}: the results cannot be written ({error.strerror}). The model is trained "
             f"and kept; free some space and give --resume {run.path}."
         ) from error
     title = f"{configuration.form}, seed {configuration.training.seed}"
-    plot_learning_curve(read_metrics(run.metrics), run.path / "learning_curve.png", title)
+    plot_learning_curve(read_metrics(run.metrics), run.path / CURVE, title)
     minutes, seconds = divmod(math.ceil(trainer.progress.seconds), 60)
     logger.info(f"Trained for {minutes} min {seconds} s. Results, plot and checkpoints: {run.path}")
     return results

@@ -16,6 +16,7 @@ or a full disk.
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,9 +31,20 @@ from spinn import pretrained
 from spinn.config import Configuration
 from spinn.pretrained import Interface
 from spinn.support.errors import DataError, SpinnError
-from spinn.support.files import as_json, write_whole, written_folder
+from spinn.support.files import as_json, remove_scratch, write_whole, written_folder
 
 TRAINING_STATE = "training.pt"
+METRICS, RESULTS, CURVE = "metrics.jsonl", "results.json", "learning_curve.png"
+# Files that are written under a temporary name, and such names of checkpoints.
+_FILES = (
+    pretrained.CONFIGURATION,
+    pretrained.VOCABULARY,
+    pretrained.CHECKPOINTS,
+    METRICS,
+    RESULTS,
+    CURVE,
+)
+_SCRATCH_NAME = re.compile(rf"\.{pretrained.CHECKPOINT_NAME.pattern}-\w{{8}}")
 
 
 class RunDirectory:
@@ -51,7 +63,7 @@ class RunDirectory:
     @property
     def metrics(self) -> Path:
         """The metrics file."""
-        return self.path / "metrics.jsonl"
+        return self.path / METRICS
 
     @classmethod
     def create(cls, path: Path, configuration: Configuration, interface: Interface) -> RunDirectory:
@@ -65,7 +77,7 @@ class RunDirectory:
             If there is a run already, or the folder cannot be created.
 
         """
-        complete = (pretrained.CHECKPOINTS, pretrained.WEIGHTS, "results.json")
+        complete = (pretrained.CHECKPOINTS, pretrained.WEIGHTS, RESULTS)
         if any((path / name).exists() for name in complete):
             raise SpinnError(
                 f"{path}: there is a run here already. Choose another --output, or continue it: "
@@ -73,6 +85,7 @@ class RunDirectory:
             )
         if (path / pretrained.CONFIGURATION).exists():
             _clear(path)
+        _remove_scratch(path)
         try:
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
             pretrained.write_interface(path, interface)
@@ -95,6 +108,12 @@ class RunDirectory:
         """
         pretrained.require_model(path)
         return cls(path)
+
+    def remove_scratch(self) -> None:
+        """Remove what killed processes left: only under the lock of the run."""
+        _remove_scratch(self.path)
+        names = pretrained.checkpoint_names(self.path)
+        _remove_checkpoints(self.path / "checkpoints", keep=names.values())
 
     def configuration(self) -> Configuration:
         """Read the configuration."""
@@ -222,7 +241,7 @@ def claimed(path: Path) -> Iterator[None]:
 
 def _clear(path: Path) -> None:
     """Remove the files of a run that ended before its first checkpoint."""
-    for name in (pretrained.CONFIGURATION, pretrained.VOCABULARY, "metrics.jsonl"):
+    for name in (pretrained.CONFIGURATION, pretrained.VOCABULARY, METRICS):
         (path / name).unlink(missing_ok=True)
     _remove_checkpoints(path / "checkpoints")
     logs = path / "tensorboard"
@@ -231,18 +250,38 @@ def _clear(path: Path) -> None:
             file.unlink(missing_ok=True)
 
 
+def _remove_scratch(path: Path) -> None:
+    """Remove what killed processes left half written in the folder of a run, and nothing else."""
+    remove_scratch(path, _FILES)
+    folder = path / "checkpoints"
+    if folder.is_symlink():
+        return
+    for place in folder.glob(".step-*"):
+        if _SCRATCH_NAME.fullmatch(place.name) and not place.is_symlink() and place.is_dir():
+            _remove_checkpoint(place / "new")
+            with suppress(OSError):
+                place.rmdir()
+
+
 def _remove_checkpoints(folder: Path, keep: Collection[str] = ()) -> None:
     """Remove checkpoints, and nothing else: no other name, no link, no file of another kind."""
     if folder.is_symlink() or not folder.is_dir():
         return
     for place in folder.iterdir():
         name = pretrained.CHECKPOINT_NAME.fullmatch(place.name)
-        if name is None or place.name in keep or place.is_symlink() or not place.is_dir():
+        if name is None or place.name in keep or not place.is_dir():
             continue
-        with suppress(OSError):  # the folder stays if it has other files
-            for file in (pretrained.WEIGHTS, TRAINING_STATE):
-                (place / file).unlink(missing_ok=True)
-            place.rmdir()
+        _remove_checkpoint(place)
+
+
+def _remove_checkpoint(place: Path) -> None:
+    """Remove the files of a checkpoint; the folder stays if it is a link or has other files."""
+    if place.is_symlink():
+        return
+    with suppress(OSError):
+        for file in (pretrained.WEIGHTS, TRAINING_STATE):
+            (place / file).unlink(missing_ok=True)
+        place.rmdir()
 
 
 def _unused(place: Path) -> Path:

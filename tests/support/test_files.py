@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import spinn
 from spinn.support.errors import SpinnError
 from spinn.support.files import (
     as_json,
+    remove_scratch,
     write_json_lines,
     write_whole,
     written_folder,
@@ -133,3 +136,17 @@ def test_all_json_is_written_by_one_function() -> None:
     for file in package.rglob("*.py"):
         if str(file.relative_to(package)) not in allowed:
             assert "json.dump" not in file.read_text(encoding="utf-8"), file
+
+
+def test_scratch_files_of_dead_processes_are_removed(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()  # no other process gets its number so soon
+    dead, living = f"a.json.{process.pid}.part", f"a.json.{os.getppid()}.part"
+    others = {f"b.json.{process.pid}.part", "a.json.x.part", "a.json", living}
+    for name in [dead, f"a.json.{os.getpid()}.part", *others]:
+        (tmp_path / name).touch()
+    (tmp_path / f"c.json.{process.pid}.part").symlink_to(tmp_path / "a.json")
+    (tmp_path / f"d.json.{process.pid}.part").mkdir()
+    remove_scratch(tmp_path, ["a.json", "c.json", "d.json"])
+    others |= {f"c.json.{process.pid}.part", f"d.json.{process.pid}.part"}
+    assert set(os.listdir(tmp_path)) == others

@@ -443,6 +443,48 @@ def test_saving_removes_checkpoints_and_nothing_else(place, model, tmp_path):
     assert (checkpoints / "step-00000009" / "notes.txt").read_text() == "mine"
 
 
+def test_what_killed_processes_left_is_removed_and_nothing_else(place, model, tmp_path):
+    place.save(1, model, {}, best=True)
+    checkpoints, outside = place.path / "checkpoints", tmp_path / "outside"
+    for name in ("step-00000002", ".step-00000003-ab_d1x9z/new", ".step-00000004-abcdefgh/new"):
+        shutil.copytree(checkpoints / "step-00000001", checkpoints / name)
+    (checkpoints / ".step-00000004-abcdefgh/notes.txt").touch()
+    shutil.copytree(checkpoints / "step-00000001", outside)
+    (checkpoints / ".step-00000005-abcdefgh").symlink_to(outside)
+    (checkpoints / ".step-00000006-abcdefgh").mkdir()
+    (checkpoints / ".step-00000006-abcdefgh/new").symlink_to(outside)
+    (checkpoints / ".step-backup").mkdir()
+    (place.path / "results.json.4194304999.part").touch()
+    place.remove_scratch()
+    assert len(list(outside.iterdir())) == 2
+    assert folders(place) == [
+        ".step-00000004-abcdefgh",
+        ".step-00000005-abcdefgh",
+        ".step-00000006-abcdefgh",
+        ".step-backup",
+        "step-00000001",
+    ]
+    assert not list(place.path.glob("*.part"))
+
+
+def test_a_checkpoint_replaced_while_it_is_read_is_read_anew(place, model, monkeypatch):
+    change(model, 1.0)
+    place.save(10, model, {}, best=True)
+    read, reads = pretrained.load_file, []
+
+    def late(file: Path) -> Any:
+        reads.append(file)
+        if len(reads) < 3:  # training is faster than the reader, twice
+            change(model, 10.0 * len(reads))
+            place.save(10 + len(reads), model, {}, best=True)
+        return read(file)
+
+    monkeypatch.setattr(pretrained, "load_file", late)
+    loaded = load_trained(place.path).model
+    assert next(loaded.parameters()).flatten()[0] == 20
+    assert len(reads) == 3
+
+
 def test_a_run_that_starts_again_keeps_files_of_others(toy_folder, place, tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()
