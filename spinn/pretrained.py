@@ -335,7 +335,7 @@ def read_weights(place: Path) -> dict[str, Tensor]:
     """
     try:
         weights = load_file(place)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, RuntimeError) as error:  # the last: removed in the meantime
         raise DataError(place, f"it cannot be read ({error})", remedy="Train again") from error
     for name, value in weights.items():
         if not value.isfinite().all():

@@ -63,21 +63,39 @@ class TensorBoard:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writer: Any = None
+        self._failed = False
 
     def write(self, kind: str, step: int, figures: Figures, record: dict[str, Any]) -> None:
         """Add each figure as a scalar."""
-        if self._writer is None:
-            from torch.utils.tensorboard.writer import SummaryWriter
+        if self._failed:
+            return
+        try:
+            if self._writer is None:
+                from torch.utils.tensorboard.writer import SummaryWriter
 
-            self._writer = SummaryWriter(str(self._folder), purge_step=step)
-        for name, value in figures.items():
-            self._writer.add_scalar(f"{name}/{kind}", value, step)
+                self._writer = SummaryWriter(str(self._folder), purge_step=step)
+            for name, value in figures.items():
+                self._writer.add_scalar(f"{name}/{kind}", value, step)
+        except OSError as error:
+            self._give_up(error)
 
     def close(self) -> None:
         """Flush and close the logs."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        try:
+            if writer is not None:
+                writer.close()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Train without these logs: the metrics file has the same figures."""
+        if not self._failed:
+            logger.warning(
+                f"{self._folder}: TensorBoard logs cannot be written ({error.strerror}). Training "
+                "goes on without them; metrics.jsonl has the same figures."
+            )
+        self._failed = True
 
 
 class Log:

@@ -39,7 +39,7 @@ from spinn.training import distributed
 from spinn.training.log import Log, Logger, MetricsFile, TensorBoard, read_metrics
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
-from spinn.training.run_directory import CURVE, RESULTS, RunDirectory, claimed
+from spinn.training.run_directory import CURVE, RESULTS, RunDirectory, check_unused, claimed
 
 logger = logging.getLogger(__name__)
 
@@ -63,10 +63,11 @@ def train(configuration: Configuration, output: Path | None) -> dict[str, Any]:
     """
     configuration = replace(configuration, data=named(configuration.data, logging.INFO))
     device = distributed.together(lambda: _prepare_machine(configuration))
-    corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
-    _check_vectors(configuration, corpus)
     path = distributed.on_first(lambda: output or new_run_path(configuration))
     with _claimed_by_first(path):
+        distributed.on_first(lambda: check_unused(path))  # before the corpus is read
+        corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
+        _check_vectors(configuration, corpus)
         interface = Interface(corpus.vocabulary, corpus.labels, corpus.kind, corpus.format)
         run = distributed.on_first(lambda: RunDirectory.create(path, configuration, interface))
         torch.manual_seed(configuration.training.seed)

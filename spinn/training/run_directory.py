@@ -15,11 +15,13 @@ or a full disk.
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import torch
@@ -34,6 +36,7 @@ from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import as_json, remove_scratch, write_whole, written_folder
 
 TRAINING_STATE = "training.pt"
+_LOCK = ".lock"
 METRICS, RESULTS, CURVE = "metrics.jsonl", "results.json", "learning_curve.png"
 # Files that are written under a temporary name, and such names of checkpoints.
 _FILES = (
@@ -77,12 +80,7 @@ class RunDirectory:
             If there is a run already, or the folder cannot be created.
 
         """
-        complete = (pretrained.CHECKPOINTS, pretrained.WEIGHTS, RESULTS)
-        if any((path / name).exists() for name in complete):
-            raise SpinnError(
-                f"{path}: there is a run here already. Choose another --output, or continue it: "
-                f"--resume {path}."
-            )
+        check_unused(path)
         if (path / pretrained.CONFIGURATION).exists():
             _clear(path)
         _remove_scratch(path)
@@ -91,9 +89,7 @@ class RunDirectory:
             pretrained.write_interface(path, interface)
             pretrained.write_configuration(path, configuration)
         except OSError as error:
-            raise SpinnError(
-                f"{path}: the run cannot be written there ({error.strerror})."
-            ) from error
+            raise _not_writable(path, error) from error
         return cls(path)
 
     @classmethod
@@ -145,8 +141,10 @@ class RunDirectory:
             names |= {"best": name} if best else {}
             write_whole(self.path / pretrained.CHECKPOINTS, as_json(names, indent=2))
         except (OSError, SafetensorError, RuntimeError) as error:
+            # Torch does not give the cause.
+            cause = f"{error}; probably no space is left" if type(error) is RuntimeError else error
             raise SpinnError(
-                f"{place}: the checkpoint cannot be written ({error}). {self.after_full_disk()}"
+                f"{place}: the checkpoint cannot be written ({cause}). {self.after_full_disk()}"
             ) from error
         _remove_checkpoints(folder, keep=names.values())
 
@@ -217,13 +215,16 @@ class RunDirectory:
 def claimed(path: Path) -> Iterator[None]:
     """Lock the folder of a run, so that no other process trains it.
 
+    A folder that is made for it is removed at the end if the block has written nothing there.
+
     Raises
     ------
     SpinnError
         If another process holds the lock, or the folder is not writable.
 
     """
-    lock = FileLock(path / ".lock")
+    lock = FileLock(path / _LOCK)
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
@@ -232,11 +233,46 @@ def claimed(path: Path) -> Iterator[None]:
             f"{path}: another process is training this run. Wait until it has ended, or stop it."
         ) from error
     except OSError as error:
-        raise SpinnError(f"{path}: the run cannot be written there ({error.strerror}).") from error
+        raise _not_writable(path, error) from error
     try:
         yield
     finally:
         lock.release()
+        with suppress(OSError):
+            if os.listdir(path) == [_LOCK]:
+                (path / _LOCK).unlink()
+                for folder in made:  # until one that has other files by now
+                    folder.rmdir()
+
+
+def check_unused(path: Path) -> None:
+    """Check that a new run can be written to a folder, which exists.
+
+    Raises
+    ------
+    SpinnError
+        If it holds a run with a checkpoint, or nothing can be written.
+
+    """
+    complete = (pretrained.CHECKPOINTS, pretrained.WEIGHTS, RESULTS)
+    if any((path / name).exists() for name in complete):
+        raise SpinnError(
+            f"{path}: there is a run here already. Choose another --output, or continue it: "
+            f"--resume {path}."
+        )
+    try:
+        if path.is_dir():
+            with TemporaryFile(dir=path) as stream:
+                stream.write(bytes(2**16))
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+def _not_writable(path: Path, error: OSError) -> SpinnError:
+    return SpinnError(
+        f"{path}: the run cannot be written there ({error.strerror}). Choose another --output, or "
+        "check the permissions and the free space."
+    )
 
 
 def _clear(path: Path) -> None:

@@ -788,6 +788,23 @@ def test_a_full_disk_stops_the_run_and_leaves_it_to_be_resumed(
     assert_same_run(path, whole("random trees"))
 
 
+def test_a_full_disk_in_the_tensorboard_logs_does_not_end_training(
+    toy_folder, tmp_path, monkeypatch, caplog
+):
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    def fill_up(*arguments: Any, **keywords: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SummaryWriter, "add_scalar", fill_up)
+    monkeypatch.setattr(SummaryWriter, "close", fill_up)
+    run.train(small_configuration(toy_folder, epochs=1, tensorboard=True), tmp_path / "run")
+    assert "dev" in results(tmp_path / "run")
+    said = [line for line in caplog.messages if "No space left on device" in line]
+    assert len(said) == 1
+    assert "TensorBoard logs cannot be written" in said[0]
+
+
 def test_trees_that_the_data_do_not_have_are_refused_before_training(tmp_path):
     pytest.importorskip("spacy", reason="it tokenises sentences without a tree")
     folder = write_corpus(tmp_path / "corpus")
