@@ -170,8 +170,7 @@ def load_trained(path: Path, checkpoint: str = "best") -> TrainedModel:
     """
     require_model(path)
     configuration, interface = read_configuration(path), read_interface(path)
-    place = weights_file(path, checkpoint)
-    weights = read_weights(place)
+    place, weights = _weights_of(path, checkpoint)
     embedding = check_weights(
         configuration,
         weights,
@@ -297,10 +296,22 @@ def checkpoint_folder(path: Path, checkpoint: str) -> Path:
     return folder / names[checkpoint]
 
 
-def weights_file(path: Path, checkpoint: str) -> Path:
-    """Return the file of the weights of a trained model, or of a checkpoint of a run."""
+def _weights_of(path: Path, checkpoint: str) -> tuple[Path, dict[str, Tensor]]:
+    """Read the weights of a trained model, or of a checkpoint of a run; return their file, too.
+
+    Training names a new checkpoint before it removes the one before. If that happens while this
+    one is read, the new one is read instead.
+    """
     alone = path / WEIGHTS
-    return alone if alone.is_file() else checkpoint_folder(path, checkpoint) / WEIGHTS
+    if alone.is_file():
+        return alone, read_weights(alone)
+    while True:
+        place = checkpoint_folder(path, checkpoint) / WEIGHTS
+        try:
+            return place, read_weights(place)
+        except DataError:
+            if checkpoint_folder(path, checkpoint) == place.parent:
+                raise
 
 
 def read_weights(place: Path) -> dict[str, Tensor]:

@@ -170,7 +170,8 @@ def remove_abandoned(folder: Path) -> None:
             if owner is None or owner["host"] != _host() or _is_alive(int(owner["process"])):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
+                if set(os.listdir(entry.path)) <= {"new", "old"}:  # see written_folder
+                    shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 Path(entry.path).unlink(missing_ok=True)
 

@@ -63,21 +63,39 @@ class TensorBoard:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writer: Any = None
+        self._failed = False
 
     def write(self, kind: str, step: int, figures: Figures, record: dict[str, Any]) -> None:
         """Add each figure as a scalar."""
-        if self._writer is None:
-            from torch.utils.tensorboard.writer import SummaryWriter
+        if self._failed:
+            return
+        try:
+            if self._writer is None:
+                from torch.utils.tensorboard.writer import SummaryWriter
 
-            self._writer = SummaryWriter(str(self._folder), purge_step=step)
-        for name, value in figures.items():
-            self._writer.add_scalar(f"{name}/{kind}", value, step)
+                self._writer = SummaryWriter(str(self._folder), purge_step=step)
+            for name, value in figures.items():
+                self._writer.add_scalar(f"{name}/{kind}", value, step)
+        except OSError as error:
+            self._give_up(error)
 
     def close(self) -> None:
         """Flush and close the logs."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        try:
+            if writer is not None:
+                writer.close()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Train without these logs: the metrics file has the same figures."""
+        if not self._failed:
+            logger.warning(
+                f"{self._folder}: TensorBoard logs cannot be written ({error.strerror}). Training "
+                "goes on without them; metrics.jsonl has the same figures."
+            )
+        self._failed = True
 
 
 class Log:
@@ -116,7 +134,8 @@ class Log:
             Returns loss, accuracy and speed as text.
 
         """
-        has_bar = sys.stderr.isatty() and logger.isEnabledFor(logging.INFO)
+        on_terminal = sys.stderr is not None and sys.stderr.isatty()
+        has_bar = on_terminal and logger.isEnabledFor(logging.INFO)
         look: dict[str, Any] = {"unit": "batch", "leave": False, "dynamic_ncols": True}
         with tqdm(total=count, initial=done, desc=name, disable=not has_bar, **look) as bar:
             shown, first = time.monotonic(), name.startswith("epoch 1/") and done == 0
@@ -171,15 +190,28 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def drop_later_lines(path: Path, step: int) -> None:
-    """Drop metrics written after the checkpoint of a step, and a line that was cut off."""
+def drop_later_lines(path: Path, step: int, *, evaluated: bool) -> None:
+    """Drop metrics written after a checkpoint, and a line that was cut off.
+
+    Parameters
+    ----------
+    path
+        The metrics file.
+    step
+        The step of the checkpoint.
+    evaluated
+        Whether the checkpoint was written after an evaluation at this step.
+
+    """
     if not path.is_file():
         return
     kept = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            if _record(line)["step"] <= step:
-                kept.append(line + "\n")
+            record = _record(line)
         except ValueError:
             continue
+        later = record["step"] == step and record["kind"] == "dev" and not evaluated
+        if record["step"] <= step and not later:
+            kept.append(line + "\n")
     write_whole(path, "".join(kept))

@@ -20,7 +20,7 @@ from spinn.learning.objectives.label import StepResult
 from spinn.learning.options import TrainingOptions
 from spinn.learning.schedules import LearningRate, Schedule
 from spinn.support.errors import SpinnError
-from spinn.support.runtime import stopped_by
+from spinn.support.runtime import stopped_by_signals
 from spinn.training import distributed
 from spinn.training.log import Log
 from spinn.training.run_directory import RunDirectory
@@ -88,7 +88,7 @@ class Trainer:
             If the loss, a figure or a weight is not finite, or a checkpoint cannot be written.
 
         """
-        with stopped_by(("SIGINT", "SIGTERM"), self._ask), closing(self.log):
+        with stopped_by_signals(self._ask), closing(self.log):
             while self.progress.epoch < self.options.epochs:
                 waited = self.progress.epoch - self.progress.best_epoch
                 if self.options.patience and waited >= self.options.patience:

@@ -154,8 +154,8 @@ class TrainingState:
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
         elif self.device.type == "cuda":  # the run comes from a machine without a GPU
             torch.cuda.manual_seed(self.seed)
-        step = self.progress.step
-        distributed.on_first(lambda: drop_later_lines(run.metrics, step))
+        step, evaluated = self.progress.step, self.progress.batch == 0
+        distributed.on_first(lambda: drop_later_lines(run.metrics, step, evaluated=evaluated))
 
 
 _FORMER_ORDER = ("leaves", "encoder.composer", "classifier", "encoder.parser")

@@ -6,6 +6,8 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from spinn.data.corpus import Corpus
 from spinn.data.prepare import load_corpus
 from spinn.model.pair import PairModel
 from spinn.pretrained import Interface, load_trained
+from spinn.support import files, tensor_files
 from spinn.support.errors import DataError, SpinnError
 from spinn.training import run, run_directory
 from spinn.training.log import drop_later_lines, read_metrics
@@ -129,6 +132,40 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
             load_trained(path)
 
 
+@pytest.fixture
+def _no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "load_corpus", lambda *arguments: pytest.fail("it was read"))
+
+
+@pytest.mark.usefixtures("_no_reading")
+def test_a_folder_that_cannot_be_written_is_found_before_the_corpus_is_read(
+    toy_folder, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "results.json").write_text("{}")
+    configuration = small_configuration(toy_folder)
+    with pytest.raises(SpinnError, match="file/run: the run cannot be written there"):
+        run.train(configuration, tmp_path / "file" / "run")
+    with pytest.raises(SpinnError, match="there is a run here already"):
+        run.train(configuration, tmp_path / "used")
+    monkeypatch.setattr(run_directory, "TemporaryFile", full_disk)
+    with pytest.raises(SpinnError, match=r"cannot be written there \(No space left on device\)"):
+        run.train(configuration, tmp_path / "deep" / "run")
+    assert sorted(os.listdir(tmp_path)) == ["file", "used"]
+
+
+def test_an_error_in_the_corpus_leaves_no_folder(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "corpus").mkdir()
+    for name in ("train", "dev"):
+        (tmp_path / "corpus" / f"{name}.jsonl").write_text("no JSON\n")
+    for output in (tmp_path / "mine", tmp_path / "mine" / "deep" / "run"):
+        with pytest.raises(SpinnError, match=r"\.jsonl"):
+            run.train(small_configuration(tmp_path / "corpus"), output)
+        assert os.listdir(tmp_path / "mine") == []
+
+
 # Checkpoints.
 
 
@@ -214,7 +251,8 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_earlier_ones(
         patch.setattr(owner, name, failure)
         with pytest.raises(SpinnError, match="cannot be written") as caught:
             place.save(step, model, {"step": step}, best=True)
-    assert f"--resume {place.path}" in str(caught.value)
+    kept = f"The last checkpoint, {place.path}/checkpoints/step-00000010, is kept; "
+    assert f"{kept}free some space and continue with --resume {place.path}." in str(caught.value)
     assert stored_value(place, model, "best") == 1
     assert place.training_state() == {"step": 10}
     assert not any(folder.startswith(".") for folder in folders(place))
@@ -223,6 +261,20 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_earlier_ones(
     assert stored_value(place, model, "best") == 1
     assert stored_value(place, model, "last") == 3
     assert folders(place) == ["step-00000010", "step-00000030"]
+
+
+def test_a_first_checkpoint_that_cannot_be_written_leaves_none(place, model, monkeypatch):
+    monkeypatch.setattr(torch, "save", torn_archive)
+    with pytest.raises(SpinnError) as caught:
+        place.save(10, model, {}, best=True)
+    assert str(caught.value).startswith(
+        f"{place.path}/checkpoints/step-00000010: the checkpoint cannot be written ("
+    )
+    assert str(caught.value).endswith(
+        "; probably no space is left). There is no checkpoint yet; free some space and repeat the "
+        "command."
+    )
+    assert folders(place) == []
 
 
 class Killed(BaseException):
@@ -260,19 +312,6 @@ def test_a_process_killed_while_saving_leaves_the_earlier_checkpoint(
     assert place.training_state() == {"step": 10}
     place.save(30, model, {"step": 30}, best=False)
     assert folders(place) == ["step-00000010", "step-00000030"]
-
-
-def test_a_folder_that_cannot_be_written_is_found_before_the_corpus_is_read(
-    toy_folder, trained, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(run, "load_training_corpus", lambda _: pytest.fail("the corpus is read"))
-    (tmp_path / "file").touch()
-    for output, message in (
-        (tmp_path / "file" / "run", "it cannot be written"),
-        (trained, "there is a run here already"),
-    ):
-        with pytest.raises(SpinnError, match=message):
-            run.train(small_configuration(toy_folder), output)
 
 
 # Damage.
@@ -459,6 +498,50 @@ def test_saving_removes_checkpoints_and_nothing_else(place, model, tmp_path):
     assert (checkpoints / "step-00000009" / "notes.txt").read_text() == "mine"
 
 
+def test_what_killed_processes_left_is_removed_and_nothing_else(place, model, tmp_path):
+    place.save(1, model, {}, best=True)
+    checkpoints, outside = place.path / "checkpoints", tmp_path / "outside"
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()  # no other process gets its number so soon
+    dead = files._owner().replace(str(os.getpid()), str(process.pid))
+    for name in (
+        "step-00000002",
+        f".step-00000003{dead}-ab_d1x9z/new",
+        f".step-00000004{dead}-x/new",
+    ):
+        shutil.copytree(checkpoints / "step-00000001", checkpoints / name)
+    (checkpoints / f".step-00000004{dead}-x/notes.txt").touch()
+    shutil.copytree(checkpoints / "step-00000001", outside)
+    (checkpoints / f".step-00000006{dead}-x").mkdir()
+    (checkpoints / f".step-00000006{dead}-x/new").symlink_to(outside)
+    (checkpoints / ".step-backup").mkdir()
+    (place.path / f"results.json{dead}.part").touch()
+    place.remove_scratch()
+    assert len(list(outside.iterdir())) == 2
+    assert folders(place) == [f".step-00000004{dead}-x", ".step-backup", "step-00000001"]
+    assert not list(place.path.glob("*.part"))
+
+
+def test_a_checkpoint_replaced_while_it_is_read_is_read_anew(place, model, monkeypatch):
+    change(model, 1.0)
+    place.save(10, model, {}, best=True)
+    read, reads = tensor_files.load_file, []
+
+    def late(file: Path) -> Any:
+        reads.append(file)
+        if len(reads) < 3:  # training is faster than the reader, twice
+            change(model, 10.0 * len(reads))
+            place.save(10 + len(reads), model, {}, best=True)
+        if len(reads) == 1:
+            raise RuntimeError("unable to open file")  # removed while it is opened
+        return read(file)
+
+    monkeypatch.setattr(tensor_files, "load_file", late)
+    loaded = load_trained(place.path).model
+    assert next(loaded.parameters()).flatten()[0] == 20
+    assert len(reads) == 3
+
+
 def test_a_run_that_starts_again_keeps_files_of_others(toy_folder, place, tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -612,7 +695,7 @@ def test_no_mutation_of_a_run_ends_in_a_traceback(damaged):
             load_trained(damaged)
             opened.training_state()
             read_metrics(opened.metrics)
-            drop_later_lines(opened.metrics, 3)
+            drop_later_lines(opened.metrics, 3, evaluated=True)
         except SpinnError:
             refused += 1
         path.write_bytes(content)
