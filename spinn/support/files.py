@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,15 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def write_json_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
-    """Write one line of JSON for each row; the file appears when it is complete.
+    """Write one line of JSON for each row; see :func:`json_lines`."""
+    with json_lines(path) as write:
+        for row in rows:
+            write(row)
+
+
+@contextmanager
+def json_lines(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Yield a function that writes a row as a line of JSON; the file appears when it is complete.
 
     Raises
     ------
@@ -53,8 +61,7 @@ def write_json_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
     """
     try:
         with written_whole(path) as scratch, scratch.open("w", encoding="utf-8") as stream:
-            for row in rows:
-                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            yield lambda row: print(json.dumps(row, ensure_ascii=False), file=stream)
     except OSError as error:
         raise SpinnError(f"{path}: it cannot be written ({error.strerror}).") from error
 

@@ -45,13 +45,17 @@ def test_batches_weigh_by_their_size_in_the_loss(report: ClassificationReport):
     assert report.loss == pytest.approx((4 * 0.5 + 2 * 2.0) / 6)
 
 
-def test_an_empty_report_is_all_zeros():
+def test_the_means_of_an_empty_report_are_undefined():
     report = ClassificationReport(LABELS)
     report.update(np.array([], dtype=np.int64), np.array([], dtype=np.int64), loss=0.0)
-    figures = (report.count, report.accuracy, report.loss, report.macro_f1)
-    assert figures == (0, 0, 0, 0)
+    assert np.isnan([report.accuracy, report.majority, report.loss, report.macro_f1]).all()
     assert report.f1.tolist() == [0, 0, 0]
-    assert "pairs 0" in report.format()
+    assert report.format() == "No pairs have a gold label, so there are no scores of labels."
+    figures = report.as_dict()
+    assert figures["count"] == 0
+    assert [figures[name] for name in ("accuracy", "majority", "loss", "macro_f1")] == [None] * 4
+    nothing = {"precision": None, "recall": None, "f1": None, "count": 0}
+    assert figures["labels"] == dict.fromkeys(LABELS, nothing)
 
 
 def test_macro_f1_leaves_out_labels_that_occur_nowhere():
