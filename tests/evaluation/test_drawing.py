@@ -191,3 +191,10 @@ def test_a_terminal_too_narrow_is_refused():
 def test_transitions_that_are_no_tree_over_the_words_are_refused():
     with pytest.raises(TreeError, match="2 words where the sentence has 1"):
         draw_tree(["a"], [3, 3, 2])
+
+
+def test_words_of_any_length_are_truncated_quickly():
+    lines = draw_tree(["a" * 1_000_000, "語" * 1_000_000], [3, 3, 2], 30).splitlines()
+    assert lines == ["┬── aaaaaaaaa…", "└── 語語語語…"]
+    lines = draw_tree(["e" + "\u0301" * 1_000_000, "b"], [3, 3, 2], 30).splitlines()
+    assert len(lines[0]) < 200
