@@ -33,7 +33,7 @@ from spinn.data.vocabulary import Vocabulary
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
-from spinn.support.files import write_whole, written_folder
+from spinn.support.files import as_json, write_whole, written_folder
 from spinn.trees import GUMBEL_TREES, TreeSource, tree_source
 
 CONFIGURATION = "config.json"
@@ -169,8 +169,7 @@ def load_trained(path: Path, checkpoint: str = "best") -> TrainedModel:
     """
     require_model(path)
     configuration, interface = read_configuration(path), read_interface(path)
-    place = weights_file(path, checkpoint)
-    weights = read_weights(place)
+    place, weights = _weights_of(path, checkpoint)
     try:
         embedding = WordEmbedding.shaped_like(weights, "leaves.embedding.")
     except KeyError as error:
@@ -227,7 +226,7 @@ def read_configuration(path: Path) -> Configuration:
 
 def write_configuration(path: Path, configuration: Configuration) -> None:
     """Write a configuration to a folder."""
-    write_whole(path / CONFIGURATION, json.dumps(configuration.as_dict(), indent=2))
+    write_whole(path / CONFIGURATION, as_json(configuration.as_dict(), indent=2))
 
 
 def read_interface(path: Path) -> Interface:
@@ -260,7 +259,7 @@ def write_interface(path: Path, interface: Interface) -> None:
         "sides": interface.kind.count,
         "format": interface.format,
     }
-    write_whole(path / VOCABULARY, json.dumps(content, ensure_ascii=False))
+    write_whole(path / VOCABULARY, as_json(content, ensure_ascii=False))
 
 
 def checkpoint_names(path: Path) -> dict[str, str]:
@@ -307,10 +306,22 @@ def checkpoint_folder(path: Path, checkpoint: str) -> Path:
     return folder / names[checkpoint]
 
 
-def weights_file(path: Path, checkpoint: str) -> Path:
-    """Return the file of the weights of a trained model, or of a checkpoint of a run."""
+def _weights_of(path: Path, checkpoint: str) -> tuple[Path, dict[str, Tensor]]:
+    """Read the weights of a trained model, or of a checkpoint of a run; return their file, too.
+
+    Training names a new checkpoint before it removes the one before. If that happens while this
+    one is read, the new one is read instead.
+    """
     alone = path / WEIGHTS
-    return alone if alone.is_file() else checkpoint_folder(path, checkpoint) / WEIGHTS
+    if alone.is_file():
+        return alone, read_weights(alone)
+    while True:
+        place = checkpoint_folder(path, checkpoint) / WEIGHTS
+        try:
+            return place, read_weights(place)
+        except DataError:
+            if checkpoint_folder(path, checkpoint) == place.parent:
+                raise
 
 
 def read_weights(place: Path) -> dict[str, Tensor]:
@@ -319,13 +330,19 @@ def read_weights(place: Path) -> dict[str, Tensor]:
     Raises
     ------
     DataError
-        If it is missing or damaged.
+        If it is missing or damaged, or a weight is not finite.
 
     """
     try:
-        return load_file(place)
-    except (OSError, SafetensorError) as error:
+        weights = load_file(place)
+    except (OSError, SafetensorError, RuntimeError) as error:  # the last: removed in the meantime
         raise DataError(place, f"it cannot be read ({error})", remedy="Train again") from error
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            cause = f"{name} is not finite; the model has diverged"
+            remedy = "Train again with a lower --learning-rate or --clip"
+            raise DataError(place, cause, remedy=remedy)
+    return weights
 
 
 def write_weights(path: Path, model: nn.Module) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -94,7 +93,7 @@ def run(namespace: argparse.Namespace) -> int:
     from spinn.evaluation.scores import format_scores
     from spinn.evaluation.tree_scores import Conventions
     from spinn.pretrained import load_trained
-    from spinn.support.files import write_whole
+    from spinn.support.files import as_json, write_whole
     from spinn.support.runtime import choose_device, set_threads
 
     set_threads(namespace.threads)
@@ -127,7 +126,7 @@ def run(namespace: argparse.Namespace) -> int:
         count = outputs.brackets.count
         print(f"\n{count:,} trees each: gold.txt and predicted.txt in {namespace.brackets}")
     if namespace.json is not None:
-        write_whole(namespace.json, json.dumps(result.scores, indent=2))
+        write_whole(namespace.json, as_json(result.scores, indent=2))
     return 0
 
 

@@ -9,12 +9,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from spinn import __version__
 from spinn.support.errors import SpinnError, of_system
-from spinn.support.logs import printed_messages
+from spinn.support.logs import print_message, printed_messages
 from spinn.support.streams import discard_output, flush_output, output_error, prepare_output
 
 COMMANDS = {
@@ -72,8 +72,7 @@ def _is_distributed() -> bool:
 def _report(error: object, status: int = 2) -> int:
     """Print the message of an error to stderr, in rank 0 only; return the exit status."""
     if not _is_distributed() or os.environ["RANK"] == "0":
-        with suppress(OSError):  # standard error may be what cannot be written
-            print(f"spinn: {error}", file=sys.stderr, flush=True)
+        print_message(f"spinn: {error}")
     return status
 
 

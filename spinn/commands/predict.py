@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import re
@@ -205,11 +204,12 @@ def _in_batches(examples: Iterator[Example], size: int) -> Iterator[list[Example
 
 def _as_json(prediction: Prediction) -> str:
     from spinn.evaluation.records import prediction_record
+    from spinn.support.files import as_json
 
     record = prediction_record(prediction.label, prediction.probabilities, prediction.sentences)
     record["unknown"] = list(prediction.unknown)
-    text = json.dumps(record, ensure_ascii=False)
-    return text if can_encode(sys.stdout, text) else json.dumps(record)
+    text = as_json(record, ensure_ascii=False)
+    return text if can_encode(sys.stdout, text) else as_json(record)
 
 
 def _drawn(ascii_only: bool, prediction: Prediction) -> str:

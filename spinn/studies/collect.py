@@ -24,7 +24,7 @@ from spinn.studies.results import RESULTS, check_clone, read_record, record_file
 from spinn.studies.run import RunState, check_folders, differences
 from spinn.studies.study import Study, override, read_study, study_file
 from spinn.support.errors import SpinnError
-from spinn.support.files import write_whole
+from spinn.support.files import as_json, write_whole
 from spinn.training.log import read_metrics
 from spinn.training.run_directory import RunDirectory
 
@@ -76,7 +76,7 @@ def collect(name: str, output: Path, results: Path = RESULTS) -> list[str]:
         record["rows"][row] = kept
     complete = _seeds(finished) == _seeds(record["rows"])
     table = _table(study, expanded, output) if complete else None
-    text = json.dumps(record, indent=1, ensure_ascii=False)
+    text = as_json(record, indent=1, ensure_ascii=False)
     write_whole(record_file(name, results), text + "\n")
     place = results / f"{name}.md"
     if table is not None:

@@ -17,7 +17,7 @@ from spinn.config_files import read_preset
 from spinn.studies.run import Run
 from spinn.studies.study import Row, Study, study_error
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
-from spinn.support.files import write_whole
+from spinn.support.files import as_json, write_whole
 
 FILE_NAME = "study.json"
 
@@ -134,7 +134,7 @@ def save_expanded(study: ExpandedStudy, output: Path) -> None:
     content = {"name": study.name, "seeds": list(study.seeds), "rows": rows}
     try:
         output.mkdir(parents=True, exist_ok=True)
-        write_whole(output / FILE_NAME, json.dumps(content, indent=2))
+        write_whole(output / FILE_NAME, as_json(content, indent=2))
     except OSError as error:
         raise SpinnError(
             f"{output}: the study cannot be written there ({error.strerror}). "

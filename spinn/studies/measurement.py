@@ -21,7 +21,7 @@ from spinn.data.dataset import NO_LABEL, PairDataset
 from spinn.evaluation.evaluate import Evaluation, evaluate_trained
 from spinn.pretrained import load_trained
 from spinn.support.errors import DataError, SpinnError
-from spinn.support.files import written_whole
+from spinn.support.files import remove_scratch, written_whole
 from spinn.support.runtime import choose_device, set_threads
 from spinn.training.run import load_training_corpus
 from spinn.transitions import Transition, TransitionArray
@@ -192,6 +192,7 @@ def save(measurement: Measurement, path: Path) -> None:
     }
     for split, content in measurement.sets.items():
         arrays |= {f"{split}/{name}": array for name, array in _arrays(content).items()}
+    remove_scratch(path.parent, [path.name])
     try:
         with written_whole(path) as scratch, scratch.open("wb") as stream:
             np.savez_compressed(stream, **arrays)

@@ -13,7 +13,7 @@ from pathlib import Path
 from spinn.studies.launcher import Outcome, RunProcess, visible_gpus
 from spinn.studies.run import Run, RunState, check_folders
 from spinn.support.errors import SpinnError
-from spinn.support.runtime import available_cores, stopped_by
+from spinn.support.runtime import available_cores, stopped_by_signals
 from spinn.training.run import load_training_corpus
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ _INTERVAL = 0.1  # seconds between polls of the processes
 def run_all(runs: list[Run], jobs: int) -> list[Outcome]:
     """Complete all runs, ``jobs`` at a time.
 
-    Ctrl-C (or SIGTERM) asks the active runs to save and exit; a second one kills them.
+    Ctrl-C (or SIGTERM, SIGHUP) asks the active runs to save and exit; a second one kills them.
 
     Parameters
     ----------
@@ -81,8 +81,7 @@ class _Pool:
 
     def work(self) -> None:
         """Run until nothing is left, or all processes have stopped."""
-        # Ctrl-C, a termination, a closed terminal
-        with stopped_by(("SIGINT", "SIGTERM", "SIGHUP"), self._ask):
+        with stopped_by_signals(self._ask):
             try:
                 while self._waiting or any(self._slots):
                     self._fill()

@@ -17,6 +17,7 @@ from pathlib import Path
 from spinn.config import Configuration
 from spinn.studies.run import perform
 from spinn.support.errors import SpinnError
+from spinn.support.files import as_json
 from spinn.support.logs import printed_messages
 from spinn.training.loop import Interruption
 
@@ -27,7 +28,7 @@ FAILED = 2
 
 def encode_order(configuration: Configuration, path: Path) -> str:
     """Return the line that a worker reads from standard input."""
-    return json.dumps({"path": str(path), "configuration": configuration.as_dict()}) + "\n"
+    return as_json({"path": str(path), "configuration": configuration.as_dict()}) + "\n"
 
 
 def main() -> int:

@@ -1,5 +1,7 @@
 """Atomic writing of files and folders: they are written under a temporary name, then renamed.
 
+All JSON of the package is made by :func:`as_json`, so a file never has NaN, which is no JSON.
+
 All results are written in this way, so a full disk or an interruption does not damage files of an
 earlier run.
 """
@@ -8,9 +10,10 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,37 @@ def write_whole(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8")
 
 
+def as_json(content: Any, *, indent: int | None = None, ensure_ascii: bool = True) -> str:
+    """Return content as JSON.
+
+    Raises
+    ------
+    SpinnError
+        If a number is not finite; the message names it.
+
+    """
+    try:
+        return json.dumps(content, indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
+    except ValueError as error:
+        path, value = next(_not_finite(content))
+        raise SpinnError(
+            f"{'.'.join(path)} is {value}: the model has diverged. Train again with a lower "
+            "--learning-rate or --clip."
+        ) from error
+
+
+def _not_finite(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the numbers that are not finite, each after its path of keys."""
+    if isinstance(content, float) and not math.isfinite(content):
+        yield path, content
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _not_finite(value, (*path, str(key)))
+    elif isinstance(content, (list, tuple)):
+        for number, value in enumerate(content):
+            yield from _not_finite(value, (*path, str(number)))
+
+
 def write_json_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
     """Write one line of JSON for each row; see :func:`json_lines`."""
     with json_lines(path) as write:
@@ -61,7 +95,7 @@ def json_lines(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """
     try:
         with written_whole(path) as scratch, scratch.open("w", encoding="utf-8") as stream:
-            yield lambda row: print(json.dumps(row, ensure_ascii=False), file=stream)
+            yield lambda row: print(as_json(row, ensure_ascii=False), file=stream)
     except OSError as error:
         raise SpinnError(f"{path}: it cannot be written ({error.strerror}).") from error
 
@@ -91,6 +125,32 @@ def written_folder(target: Path) -> Iterator[Path]:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
+
+
+def remove_scratch(folder: Path, names: Collection[str]) -> None:
+    """Remove temporary files that killed processes left of files with these names.
+
+    Files of living processes, links and files with other names are kept.
+    """
+    for path in folder.glob("*.*.part"):
+        name, number, _ = path.name.rsplit(".", 2)
+        if name not in names or not number.isdecimal() or path.is_symlink() or not path.is_file():
+            continue
+        if int(number) == os.getpid() or not _is_alive(int(number)):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    """Return whether a process with this number exists on this machine, as far as known."""
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # that of another user
+        return True
+    return True
 
 
 def _flush(path: Path) -> None:

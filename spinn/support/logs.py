@@ -8,29 +8,27 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class _Printer(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a bare message immediately, without disturbing a bar.
+        """Print a bare message immediately, without disturbing a bar."""
+        print_message(record.getMessage())
 
-        Raises
-        ------
-        BrokenPipeError
-            If the reader of the messages has exited. If they cannot be written for another reason,
-            such as a full disk, they are lost, and the work continues.
 
-        """
-        from tqdm import tqdm
+def print_message(text: str) -> None:
+    """Print a line to standard error, immediately, without disturbing a bar.
 
-        try:
-            tqdm.write(record.getMessage(), file=sys.stderr)
+    Errors of the stream are ignored: a full disk, a closed terminal or a reader that has exited
+    must not end the work that the message is about.
+    """
+    from tqdm import tqdm
+
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            tqdm.write(text, file=sys.stderr)
             sys.stderr.flush()
-        except BrokenPipeError:
-            raise
-        except OSError:
-            pass
 
 
 @contextmanager

@@ -9,6 +9,7 @@ the help and the checks.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -217,6 +218,8 @@ def check_range(field: Field, value: Any) -> None:
     if choices is not None and value not in choices:
         known = ", ".join(choices)
         raise ConfigurationError(f"{flag} cannot be {value!r}; choose from {known}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigurationError(f"{flag} is {value}; it must be a finite number.")
     if rules["minimum"] is not None and not value >= rules["minimum"]:
         raise ConfigurationError(f"{flag} is {value}; it must be at least {rules['minimum']}.")
     if rules["maximum"] is not None and not value <= rules["maximum"]:

@@ -90,25 +90,40 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
         model.train(training)
 
 
+# Ctrl-C, a termination, a closed terminal. Not every system has all of them.
+_STOP_SIGNALS = [
+    signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+
 @contextmanager
-def stopped_by(names: tuple[str, ...], ask: Callable[[], None]) -> Iterator[None]:
-    """Handle signals while the block runs.
+def stopped_by_signals(ask: Callable[[], None]) -> Iterator[None]:
+    """Handle SIGINT, SIGTERM and SIGHUP while the block runs.
+
+    A SIGHUP after another signal has no effect, because a closed terminal sends several. A process
+    that ignores SIGHUP, as under ``nohup``, continues to do so.
 
     Parameters
     ----------
-    names
-        Names of signals, for example ``"SIGINT"``; signals unknown to this system are ignored.
     ask
         Called for each signal. It is never called if this is not the main thread, because only the
         main thread can set signal handlers.
 
     """
     before: dict[signal.Signals, Any] = {}
+    asked = False
+
+    def handle(number: int, frame: object) -> None:
+        nonlocal asked
+        if not (asked and signal.Signals(number).name == "SIGHUP"):
+            asked = True
+            ask()
+
     try:
-        for name in names:
-            if hasattr(signal, name):
-                number = signal.Signals[name]
-                before[number] = signal.signal(number, lambda *_: ask())
+        for number in _STOP_SIGNALS:
+            if number.name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN:
+                continue
+            before[number] = signal.signal(number, handle)
     except ValueError:
         pass  # not the main thread
     try:

@@ -17,6 +17,8 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -26,15 +28,18 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from spinn.ops.allreduce import all_sum
 from spinn.ops.allreduce import world_size as world_size
 from spinn.support.errors import ConfigurationError, SpinnError, of_system
+from spinn.support.logs import print_message
 
 T = TypeVar("T")
-# Long enough for rank 0 to read a corpus, or to evaluate.
-_TIMEOUT = timedelta(hours=2)
+_STEP = timedelta(minutes=10)  # longest wait for another process in a step
+_WORK = timedelta(minutes=30)  # longest wait while rank 0 reads a corpus, or evaluates
+_ANSWER = timedelta(seconds=10)  # longest wait for the others after an error of communication
 
 
 # Processes.
@@ -71,7 +76,7 @@ def joined() -> Iterator[None]:
     Raises
     ------
     SpinnError
-        If the process group cannot be initialised.
+        If the process group cannot be initialised, or another process has ended or hangs.
 
     """
     # DistributedDataParallel imports this module. If it is first imported with an initialised
@@ -80,8 +85,10 @@ def joined() -> Iterator[None]:
 
     on_gpus = torch.cuda.is_available() and distributed.is_nccl_available()
     try:
+        store, own, count = next(rendezvous("env://", timeout=_STEP))
+        backend = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
         distributed.init_process_group(
-            "cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=_TIMEOUT
+            backend, store=store, rank=own, world_size=count, timeout=_STEP
         )
     except (ValueError, RuntimeError) as error:
         raise SpinnError(
@@ -96,9 +103,56 @@ def joined() -> Iterator[None]:
                 raise
             # When a process exits, torchrun stops the others, perhaps before their last output.
             any_true(False)
+    except RuntimeError as error:
+        if "gloo" not in str(error) and not isinstance(error, distributed.DistError):
+            raise
+        raise _lost(_silent_ranks(store), error) from error
     finally:
         gc.collect()  # a wrapped model also keeps a reference to the group
         distributed.destroy_process_group()
+
+
+def _silent_ranks(store: Any) -> list[int]:
+    """Return the ranks that do not answer; all others must call this, too."""
+    answered: set[int] = set()
+
+    def listen() -> None:
+        store.set(f"answer/{rank()}", "")
+        while len(answered) < world_size() and time.monotonic() < end:
+            answered.update(r for r in range(world_size()) if store.check([f"answer/{r}"]))
+            time.sleep(0.1)
+
+    end = time.monotonic() + _ANSWER.total_seconds()
+    thread = threading.Thread(target=listen, daemon=True)  # the store may block it for ever
+    thread.start()
+    thread.join(_ANSWER.total_seconds() + 1.0)
+    if rank() not in answered:
+        return [0]  # which keeps the store, unless torchrun does
+    return [other for other in range(world_size()) if other not in answered]
+
+
+def _lost(silent: list[int], error: RuntimeError) -> SpinnError:
+    """Return the error of processes that do not answer; print it if rank 0 cannot."""
+    names = ", ".join(map(str, silent))
+    cause = f"Rank {names} does not answer; it has ended or hangs"
+    if not silent:
+        cause = f"The processes cannot reach each other ({str(error).splitlines()[0]})"
+    message = f"{cause}. Stop all processes, and continue with --resume and the folder of the run."
+    if 0 in silent:
+        print_message(f"spinn: {message}")
+    return SpinnError(message)
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """Wait longer for other processes within the block."""
+    backend = distributed.distributed_c10d._get_default_group()._get_backend(torch.device("cpu"))
+    before = backend.options._timeout
+    distributed.distributed_c10d._set_pg_timeout(max(before, _WORK))
+    try:
+        yield
+    finally:
+        distributed.distributed_c10d._set_pg_timeout(before)
 
 
 @contextmanager
@@ -168,7 +222,8 @@ def on_first(act: Callable[[], T]) -> T:
         except SpinnError as error:
             distributed.broadcast_object_list([None, str(error)], device=torch.device("cpu"))
             raise
-    distributed.broadcast_object_list(outcome, device=torch.device("cpu"))
+    with _patient():
+        distributed.broadcast_object_list(outcome, device=torch.device("cpu"))
     if outcome[1] is not None:
         raise SpinnError(outcome[1])
     return cast(T, outcome[0])
@@ -199,7 +254,8 @@ def together(act: Callable[[], T]) -> T:
     except SpinnError as raised:
         error = raised
     errors: list[str | None] = [None] * world_size()
-    distributed.all_gather_object(errors, None if error is None else str(error))
+    with _patient():
+        distributed.all_gather_object(errors, None if error is None else str(error))
     if error is not None:
         raise error
     for message in errors:

@@ -17,7 +17,8 @@ from typing import Any, Protocol, TypeVar
 from tqdm import tqdm
 
 from spinn.support.errors import DataError, SpinnError
-from spinn.support.files import write_whole
+from spinn.support.files import as_json, write_whole
+from spinn.training.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -36,29 +37,20 @@ class Logger(Protocol):
 
 
 class MetricsFile:
-    """Append each record as a line of JSON.
+    """Append each record as a line of JSON to the metrics file of a run."""
 
-    Parameters
-    ----------
-    path
-        The file.
-    run
-        The folder of the run, for the message of a disk that is full.
-
-    """
-
-    def __init__(self, path: Path, run: Path) -> None:
-        self._path, self._run = path, run
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
 
     def write(self, kind: str, step: int, figures: Figures, record: dict[str, Any]) -> None:
         """Append a line."""
         try:
-            with open(self._path, "a", encoding="utf-8") as stream:
-                stream.write(json.dumps(record) + "\n")
+            with open(self._run.metrics, "a", encoding="utf-8") as stream:
+                stream.write(as_json(record) + "\n")
         except OSError as error:
             raise SpinnError(
-                f"{self._path}: it cannot be written ({error.strerror}). The checkpoints are "
-                f"kept; make room and go on with --resume {self._run}."
+                f"{self._run.metrics}: it cannot be written ({error.strerror}). "
+                f"{self._run.after_full_disk()}"
             ) from error
 
     def close(self) -> None:
@@ -71,21 +63,39 @@ class TensorBoard:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writer: Any = None
+        self._failed = False
 
     def write(self, kind: str, step: int, figures: Figures, record: dict[str, Any]) -> None:
         """Add each figure as a scalar."""
-        if self._writer is None:
-            from torch.utils.tensorboard.writer import SummaryWriter
+        if self._failed:
+            return
+        try:
+            if self._writer is None:
+                from torch.utils.tensorboard.writer import SummaryWriter
 
-            self._writer = SummaryWriter(str(self._folder), purge_step=step)
-        for name, value in figures.items():
-            self._writer.add_scalar(f"{name}/{kind}", value, step)
+                self._writer = SummaryWriter(str(self._folder), purge_step=step)
+            for name, value in figures.items():
+                self._writer.add_scalar(f"{name}/{kind}", value, step)
+        except OSError as error:
+            self._give_up(error)
 
     def close(self) -> None:
         """Flush and close the logs."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        try:
+            if writer is not None:
+                writer.close()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Train without these logs: the metrics file has the same figures."""
+        if not self._failed:
+            logger.warning(
+                f"{self._folder}: TensorBoard logs cannot be written ({error.strerror}). Training "
+                "goes on without them; metrics.jsonl has the same figures."
+            )
+        self._failed = True
 
 
 class Log:
@@ -124,7 +134,8 @@ class Log:
             Returns loss, accuracy and speed as text.
 
         """
-        has_bar = sys.stderr.isatty() and logger.isEnabledFor(logging.INFO)
+        on_terminal = sys.stderr is not None and sys.stderr.isatty()
+        has_bar = on_terminal and logger.isEnabledFor(logging.INFO)
         look: dict[str, Any] = {"unit": "batch", "leave": False, "dynamic_ncols": True}
         with tqdm(total=count, initial=done, desc=name, disable=not has_bar, **look) as bar:
             shown, first = time.monotonic(), name.startswith("epoch 1/") and done == 0
@@ -164,15 +175,28 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return metrics
 
 
-def drop_later_lines(path: Path, step: int) -> None:
-    """Drop metrics written after the checkpoint of a step, and a line that was cut off."""
+def drop_later_lines(path: Path, step: int, *, evaluated: bool) -> None:
+    """Drop metrics written after a checkpoint, and a line that was cut off.
+
+    Parameters
+    ----------
+    path
+        The metrics file.
+    step
+        The step of the checkpoint.
+    evaluated
+        Whether the checkpoint was written after an evaluation at this step.
+
+    """
     if not path.is_file():
         return
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            if json.loads(line)["step"] <= step:
+            record = json.loads(line)
+            later = record["step"] == step and record["kind"] == "dev" and not evaluated
+            if record["step"] <= step and not later:
                 kept.append(line + "\n")
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, TypeError):
             continue
     write_whole(path, "".join(kept))

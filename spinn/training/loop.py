@@ -20,7 +20,7 @@ from spinn.learning.objectives.label import StepResult
 from spinn.learning.options import TrainingOptions
 from spinn.learning.schedules import LearningRate, Schedule
 from spinn.support.errors import SpinnError
-from spinn.support.runtime import stopped_by
+from spinn.support.runtime import stopped_by_signals
 from spinn.training import distributed
 from spinn.training.log import Log
 from spinn.training.run_directory import RunDirectory
@@ -85,10 +85,10 @@ class Trainer:
         Interruption
             If the user stopped the run; it is saved.
         SpinnError
-            If the loss is not finite, or a checkpoint cannot be written.
+            If the loss, a figure or a weight is not finite, or a checkpoint cannot be written.
 
         """
-        with stopped_by(("SIGINT", "SIGTERM"), self._ask), closing(self.log):
+        with stopped_by_signals(self._ask), closing(self.log):
             while self.progress.epoch < self.options.epochs:
                 waited = self.progress.epoch - self.progress.best_epoch
                 if self.options.patience and waited >= self.options.patience:
@@ -124,7 +124,7 @@ class Trainer:
             every = options.checkpoint_steps
             stop = distributed.any_true(self._stop_asked)
             if stop or (every and progress.step % every == 0):
-                self.state.save(self.run, self.task.model, best=False)
+                self._save(best=False)
             if stop:
                 raise Interruption(self.run.path)
         averages = progress.averages()
@@ -135,7 +135,7 @@ class Trainer:
         if best:
             progress.best, progress.best_epoch = score, progress.epoch
         self.state.rate.note_score(score)
-        self.state.save(self.run, self.task.model, best=best)
+        self._save(best=best)
         if distributed.any_true(self._stop_asked) and progress.epoch < options.epochs:
             raise Interruption(self.run.path)
 
@@ -176,11 +176,21 @@ class Trainer:
             self.state.optimizer.step()
             return
         epoch, batch = self.progress.epoch, self.progress.batch
-        raise SpinnError(
+        raise self._diverged(
             f"The loss is {loss:g} and its gradient's norm {norm.item():g} at epoch {epoch + 1}, "
-            f"batch {batch + 1} ({self.task.describe(epoch, batch)}). The checkpoints in "
-            f"{self.run.path} are kept; lower --learning-rate or --clip."
+            f"batch {batch + 1} ({self.task.describe(epoch, batch)})"
         )
+
+    def _diverged(self, cause: str) -> SpinnError:
+        """Return the error of a number that is not finite; ``cause`` is without a full stop."""
+        kept = self.run.kept("best") or "There is no checkpoint yet"
+        return SpinnError(f"{cause}. {kept}; lower --learning-rate or --clip.")
+
+    def _save(self, *, best: bool) -> None:
+        """Write a checkpoint, unless the last step spoiled the weights."""
+        if not self.state.is_finite(self.task.model):
+            raise self._diverged(f"Weights are not finite after step {self.progress.step}")
+        self.state.save(self.run, self.task.model, best=best)
 
     def _clip(self, weights: list[torch.nn.Parameter]) -> Tensor:
         """Clip the norm of the gradient of some weights; return what it was."""
@@ -208,6 +218,9 @@ class Trainer:
     def _write(self, kind: str, figures: dict[str, float], count: int) -> None:
         progress = self.progress
         epoch = round(progress.epoch + progress.batch / count, 6)
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                raise self._diverged(f"The {kind} {name} is {value:g} in epoch {math.ceil(epoch)}")
         self.log.write(kind, progress.step, figures, epoch=epoch, seconds=progress.seconds)
 
     def _ask(self) -> None:

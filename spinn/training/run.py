@@ -6,7 +6,6 @@ initialised, all its processes call it and train one model together.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Iterator, Mapping
@@ -33,14 +32,14 @@ from spinn.model.leaves import LEAF_CONTEXTS
 from spinn.model.pair import PairModel
 from spinn.pretrained import Interface, TrainedModel, load_trained
 from spinn.support.errors import ConfigurationError, SpinnError
-from spinn.support.files import write_whole
+from spinn.support.files import as_json, write_whole
 from spinn.support.options import default_of, flag_of
 from spinn.support.runtime import choose_device, set_threads
 from spinn.training import distributed
 from spinn.training.log import Log, Logger, MetricsFile, TensorBoard, read_metrics
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
-from spinn.training.run_directory import RunDirectory, claimed
+from spinn.training.run_directory import CURVE, RESULTS, RunDirectory, check_unused, claimed
 
 logger = logging.getLogger(__name__)
 
@@ -64,10 +63,11 @@ def train(configuration: Configuration, output: Path | None) -> dict[str, Any]:
     """
     configuration = replace(configuration, data=named(configuration.data, logging.INFO))
     device = distributed.together(lambda: _prepare_machine(configuration))
-    corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
-    _check_vectors(configuration, corpus)
     path = distributed.on_first(lambda: output or new_run_path(configuration))
     with _claimed_by_first(path):
+        distributed.on_first(lambda: check_unused(path))  # before the corpus is read
+        corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
+        _check_vectors(configuration, corpus)
         interface = Interface(corpus.vocabulary, corpus.labels, corpus.kind, corpus.format)
         run = distributed.on_first(lambda: RunDirectory.create(path, configuration, interface))
         torch.manual_seed(configuration.training.seed)
@@ -95,6 +95,7 @@ def resume(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]
     """
     run = distributed.on_first(lambda: RunDirectory.open(path))
     with _claimed_by_first(path):
+        distributed.on_first(run.remove_scratch)
         configuration = distributed.on_first(run.configuration).moved(place or {})
         device = distributed.together(lambda: _prepare_machine(configuration))
         corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
@@ -230,7 +231,7 @@ def _trainer(task: PairTask, run: RunDirectory) -> Trainer:
     options, schedule = task.configuration.training, task.configuration.schedule
     loggers: list[Logger] = []
     if distributed.is_first():
-        loggers.append(MetricsFile(run.metrics, run.path))
+        loggers.append(MetricsFile(run))
         if options.tensorboard:
             loggers.append(TensorBoard(run.path / "tensorboard"))
     return Trainer(task, options, schedule, run, Log(loggers))
@@ -262,14 +263,14 @@ def _results(trainer: Trainer, task: PairTask) -> dict[str, Any]:
     if also:
         results["also"] = also
     try:
-        write_whole(run.path / "results.json", json.dumps(results, indent=2))
+        write_whole(run.path / RESULTS, as_json(results, indent=2))
     except OSError as error:
         raise SpinnError(
             f"{run.path}: the results cannot be written ({error.strerror}). The model is trained "
             f"and kept; free some space and give --resume {run.path}."
         ) from error
     title = f"{configuration.form}, seed {configuration.training.seed}"
-    plot_learning_curve(read_metrics(run.metrics), run.path / "learning_curve.png", title)
+    plot_learning_curve(read_metrics(run.metrics), run.path / CURVE, title)
     minutes, seconds = divmod(math.ceil(trainer.progress.seconds), 60)
     logger.info(f"Trained for {minutes} min {seconds} s. Results, plot and checkpoints: {run.path}")
     return results

@@ -15,11 +15,13 @@ or a full disk.
 
 from __future__ import annotations
 
-import json
+import os
 import pickle
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import torch
@@ -31,9 +33,21 @@ from spinn import pretrained
 from spinn.config import Configuration
 from spinn.pretrained import Interface
 from spinn.support.errors import DataError, SpinnError
-from spinn.support.files import write_whole, written_folder
+from spinn.support.files import as_json, remove_scratch, write_whole, written_folder
 
 TRAINING_STATE = "training.pt"
+_LOCK = ".lock"
+METRICS, RESULTS, CURVE = "metrics.jsonl", "results.json", "learning_curve.png"
+# Files that are written under a temporary name, and such names of checkpoints.
+_FILES = (
+    pretrained.CONFIGURATION,
+    pretrained.VOCABULARY,
+    pretrained.CHECKPOINTS,
+    METRICS,
+    RESULTS,
+    CURVE,
+)
+_SCRATCH_NAME = re.compile(rf"\.{pretrained.CHECKPOINT_NAME.pattern}-\w{{8}}")
 
 
 class RunDirectory:
@@ -52,7 +66,7 @@ class RunDirectory:
     @property
     def metrics(self) -> Path:
         """The metrics file."""
-        return self.path / "metrics.jsonl"
+        return self.path / METRICS
 
     @classmethod
     def create(cls, path: Path, configuration: Configuration, interface: Interface) -> RunDirectory:
@@ -66,22 +80,16 @@ class RunDirectory:
             If there is a run already, or the folder cannot be created.
 
         """
-        complete = (pretrained.CHECKPOINTS, pretrained.WEIGHTS, "results.json")
-        if any((path / name).exists() for name in complete):
-            raise SpinnError(
-                f"{path}: there is a run here already. Choose another --output, or continue it: "
-                f"--resume {path}."
-            )
+        check_unused(path)
         if (path / pretrained.CONFIGURATION).exists():
             _clear(path)
+        _remove_scratch(path)
         try:
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
             pretrained.write_interface(path, interface)
             pretrained.write_configuration(path, configuration)
         except OSError as error:
-            raise SpinnError(
-                f"{path}: the run cannot be written there ({error.strerror})."
-            ) from error
+            raise _not_writable(path, error) from error
         return cls(path)
 
     @classmethod
@@ -97,6 +105,12 @@ class RunDirectory:
         pretrained.require_model(path)
         return cls(path)
 
+    def remove_scratch(self) -> None:
+        """Remove what killed processes left: only under the lock of the run."""
+        _remove_scratch(self.path)
+        names = pretrained.checkpoint_names(self.path)
+        _remove_checkpoints(self.path / "checkpoints", keep=names.values())
+
     def configuration(self) -> Configuration:
         """Read the configuration."""
         return pretrained.read_configuration(self.path)
@@ -111,7 +125,7 @@ class RunDirectory:
         Raises
         ------
         SpinnError
-            If it cannot be written; earlier checkpoints are kept.
+            If it cannot be written; earlier checkpoints are kept, and named in the message.
 
         """
         folder = self.path / "checkpoints"
@@ -125,13 +139,32 @@ class RunDirectory:
                 torch.save(state, scratch / TRAINING_STATE)
             names = pretrained.checkpoint_names(self.path) | {"last": name}
             names |= {"best": name} if best else {}
-            write_whole(self.path / pretrained.CHECKPOINTS, json.dumps(names, indent=2))
+            write_whole(self.path / pretrained.CHECKPOINTS, as_json(names, indent=2))
         except (OSError, SafetensorError, RuntimeError) as error:
+            # Torch does not give the cause.
+            cause = f"{error}; probably no space is left" if type(error) is RuntimeError else error
             raise SpinnError(
-                f"{place}: the checkpoint cannot be written ({error}). Earlier checkpoints "
-                f"are kept; free some space and continue with --resume {self.path}."
+                f"{place}: the checkpoint cannot be written ({cause}). {self.after_full_disk()}"
             ) from error
         _remove_checkpoints(folder, keep=names.values())
+
+    def kept(self, which: str) -> str | None:
+        """Return a clause on the checkpoint that an error leaves: ``which``, or else the last.
+
+        ``None`` if there is no checkpoint.
+        """
+        names = pretrained.checkpoint_names(self.path)
+        found = which if which in names else "last"
+        if found not in names:
+            return None
+        return f"The {found} checkpoint, {self.path / 'checkpoints' / names[found]}, is kept"
+
+    def after_full_disk(self) -> str:
+        """Return a sentence on what is left when something cannot be written, and what to do."""
+        kept = self.kept("last")
+        if kept is None:
+            return "There is no checkpoint yet; free some space and repeat the command."
+        return f"{kept}; free some space and continue with --resume {self.path}."
 
     def checkpoint(self, which: str) -> Path:
         """Return the folder of the ``"best"`` or the ``"last"`` checkpoint.
@@ -182,13 +215,16 @@ class RunDirectory:
 def claimed(path: Path) -> Iterator[None]:
     """Lock the folder of a run, so that no other process trains it.
 
+    A folder that is made for it is removed at the end if the block has written nothing there.
+
     Raises
     ------
     SpinnError
         If another process holds the lock, or the folder is not writable.
 
     """
-    lock = FileLock(path / ".lock")
+    lock = FileLock(path / _LOCK)
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
@@ -197,16 +233,51 @@ def claimed(path: Path) -> Iterator[None]:
             f"{path}: another process is training this run. Wait until it has ended, or stop it."
         ) from error
     except OSError as error:
-        raise SpinnError(f"{path}: the run cannot be written there ({error.strerror}).") from error
+        raise _not_writable(path, error) from error
     try:
         yield
     finally:
         lock.release()
+        with suppress(OSError):
+            if os.listdir(path) == [_LOCK]:
+                (path / _LOCK).unlink()
+                for folder in made:  # until one that has other files by now
+                    folder.rmdir()
+
+
+def check_unused(path: Path) -> None:
+    """Check that a new run can be written to a folder, which exists.
+
+    Raises
+    ------
+    SpinnError
+        If it holds a run with a checkpoint, or nothing can be written.
+
+    """
+    complete = (pretrained.CHECKPOINTS, pretrained.WEIGHTS, RESULTS)
+    if any((path / name).exists() for name in complete):
+        raise SpinnError(
+            f"{path}: there is a run here already. Choose another --output, or continue it: "
+            f"--resume {path}."
+        )
+    try:
+        if path.is_dir():
+            with TemporaryFile(dir=path) as stream:
+                stream.write(bytes(2**16))
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+def _not_writable(path: Path, error: OSError) -> SpinnError:
+    return SpinnError(
+        f"{path}: the run cannot be written there ({error.strerror}). Choose another --output, or "
+        "check the permissions and the free space."
+    )
 
 
 def _clear(path: Path) -> None:
     """Remove the files of a run that ended before its first checkpoint."""
-    for name in (pretrained.CONFIGURATION, pretrained.VOCABULARY, "metrics.jsonl"):
+    for name in (pretrained.CONFIGURATION, pretrained.VOCABULARY, METRICS):
         (path / name).unlink(missing_ok=True)
     _remove_checkpoints(path / "checkpoints")
     logs = path / "tensorboard"
@@ -215,18 +286,38 @@ def _clear(path: Path) -> None:
             file.unlink(missing_ok=True)
 
 
+def _remove_scratch(path: Path) -> None:
+    """Remove what killed processes left half written in the folder of a run, and nothing else."""
+    remove_scratch(path, _FILES)
+    folder = path / "checkpoints"
+    if folder.is_symlink():
+        return
+    for place in folder.glob(".step-*"):
+        if _SCRATCH_NAME.fullmatch(place.name) and not place.is_symlink() and place.is_dir():
+            _remove_checkpoint(place / "new")
+            with suppress(OSError):
+                place.rmdir()
+
+
 def _remove_checkpoints(folder: Path, keep: Collection[str] = ()) -> None:
     """Remove checkpoints, and nothing else: no other name, no link, no file of another kind."""
     if folder.is_symlink() or not folder.is_dir():
         return
     for place in folder.iterdir():
         name = pretrained.CHECKPOINT_NAME.fullmatch(place.name)
-        if name is None or place.name in keep or place.is_symlink() or not place.is_dir():
+        if name is None or place.name in keep or not place.is_dir():
             continue
-        with suppress(OSError):  # the folder stays if it has other files
-            for file in (pretrained.WEIGHTS, TRAINING_STATE):
-                (place / file).unlink(missing_ok=True)
-            place.rmdir()
+        _remove_checkpoint(place)
+
+
+def _remove_checkpoint(place: Path) -> None:
+    """Remove the files of a checkpoint; the folder stays if it is a link or has other files."""
+    if place.is_symlink():
+        return
+    with suppress(OSError):
+        for file in (pretrained.WEIGHTS, TRAINING_STATE):
+            (place / file).unlink(missing_ok=True)
+        place.rmdir()
 
 
 def _unused(place: Path) -> Path:

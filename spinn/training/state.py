@@ -96,6 +96,11 @@ class TrainingState:
     device: torch.device
     seed: int
 
+    def is_finite(self, model: nn.Module) -> bool:
+        """Return whether all weights and buffers of model and objective are finite."""
+        parts = [*model.state_dict().values(), *self.objective.state_dict().values()]
+        return bool(torch.stack([part.isfinite().all() for part in parts]).all())
+
     def save(self, run: RunDirectory, model: nn.Module, *, best: bool) -> None:
         """Write a checkpoint; only rank 0 does."""
         state = {
@@ -140,8 +145,8 @@ class TrainingState:
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
         elif self.device.type == "cuda":  # the run comes from a machine without a GPU
             torch.cuda.manual_seed(self.seed)
-        step = self.progress.step
-        distributed.on_first(lambda: drop_later_lines(run.metrics, step))
+        step, evaluated = self.progress.step, self.progress.batch == 0
+        distributed.on_first(lambda: drop_later_lines(run.metrics, step, evaluated=evaluated))
 
 
 _FORMER_ORDER = ("leaves", "encoder.composer", "classifier", "encoder.parser")

@@ -1,12 +1,23 @@
 """Files and folders that are written whole or not at all."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import spinn
 from spinn.support.errors import SpinnError
-from spinn.support.files import write_json_lines, write_whole, written_folder, written_whole
+from spinn.support.files import (
+    as_json,
+    remove_scratch,
+    write_json_lines,
+    write_whole,
+    written_folder,
+    written_whole,
+)
 
 
 def test_a_text_is_written(tmp_path: Path) -> None:
@@ -107,3 +118,35 @@ def test_rows_are_written_as_lines_of_json(tmp_path: Path) -> None:
     assert lines == ['{"a": "née"}', '{"b": [1, null]}']
     with pytest.raises(SpinnError, match="it cannot be written"):
         write_json_lines([], tmp_path / "absent" / "rows.jsonl")
+
+
+def test_json_has_no_number_that_is_not_finite() -> None:
+    content = {"dev": [{"loss": 0.5}], "test": {"also": [1, float("nan")]}}
+    with pytest.raises(SpinnError, match=r"^test\.also\.1 is nan: the model has diverged"):
+        as_json(content)
+    content["test"] = {}
+    assert json.loads(as_json(content)) == content
+    assert as_json({"a": "née"}, ensure_ascii=False) == '{"a": "née"}'
+
+
+def test_all_json_is_written_by_one_function() -> None:
+    package = Path(spinn.__file__).parent
+    allowed = {"support/files.py", "config_files.py", "data/cache.py", "data/jsonlines.py"}
+    allowed |= {"data/corpus.py", "generators/writing.py", "generators/sample/corpus.py"}
+    for file in package.rglob("*.py"):
+        if str(file.relative_to(package)) not in allowed:
+            assert "json.dump" not in file.read_text(encoding="utf-8"), file
+
+
+def test_scratch_files_of_dead_processes_are_removed(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()  # no other process gets its number so soon
+    dead, living = f"a.json.{process.pid}.part", f"a.json.{os.getppid()}.part"
+    others = {f"b.json.{process.pid}.part", "a.json.x.part", "a.json", living}
+    for name in [dead, f"a.json.{os.getpid()}.part", *others]:
+        (tmp_path / name).touch()
+    (tmp_path / f"c.json.{process.pid}.part").symlink_to(tmp_path / "a.json")
+    (tmp_path / f"d.json.{process.pid}.part").mkdir()
+    remove_scratch(tmp_path, ["a.json", "c.json", "d.json"])
+    others |= {f"c.json.{process.pid}.part", f"d.json.{process.pid}.part"}
+    assert set(os.listdir(tmp_path)) == others

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 import sys
 
 import pytest
@@ -30,13 +32,24 @@ def test_the_stream_is_the_one_of_the_moment(capsys, monkeypatch):
     assert capsys.readouterr().out == "here\n"
 
 
-def test_an_error_of_the_stream_is_raised(monkeypatch):
+@pytest.mark.parametrize("error", [BrokenPipeError(), OSError(28, "No space left on device")])
+def test_an_error_of_the_stream_does_not_end_the_work(monkeypatch, error):
     def write(text: str) -> None:
-        raise BrokenPipeError
+        raise error
 
     monkeypatch.setattr(sys.stderr, "write", write)
-    with printed_messages(), pytest.raises(BrokenPipeError):
+    with printed_messages():
         LOGGER.info("nobody reads this")
+    monkeypatch.setattr(sys, "stderr", None)  # as if it was closed
+    with printed_messages():
+        LOGGER.info("nor this")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no full device")
+def test_a_full_device_does_not_change_the_exit_status():
+    command = [sys.executable, "-m", "spinn", "evaluate", "nowhere"]
+    with open("/dev/full", "w") as full:
+        assert subprocess.run(command, stderr=full, check=False).returncode == 2
 
 
 def test_afterwards_logging_is_as_before(capsys, caplog):

@@ -72,7 +72,8 @@ def test_only_numbers_within_the_bounds_pass(value):
         ({"word_count": 0}, "--word-count is 0; it must be at least 1."),
         ({"word_count": 6}, "--word-count is 6; it must be at most 5."),
         ({"share": -0.1}, "--share is -0.1; it must be at least 0."),
-        ({"share": float("nan")}, "--share is nan; it must be at least 0."),
+        ({"share": float("nan")}, "--share is nan; it must be a finite number."),
+        ({"free": float("inf")}, "--free is inf; it must be a finite number."),
         ({"mode": "odd"}, "--mode cannot be 'odd'; choose from slow, fast."),
     ],
 )

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 
 import pytest
 import torch
 
 from spinn.support.errors import ConfigurationError
-from spinn.support.runtime import arithmetic, choose_device, has_fast_bf16, set_threads
+from spinn.support.runtime import (
+    arithmetic,
+    choose_device,
+    has_fast_bf16,
+    set_threads,
+    stopped_by_signals,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +105,38 @@ def test_a_torch_that_cannot_tell_its_units_stays_with_fp32(monkeypatch):
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.delattr(torch.cpu, name, raising=False)
     assert not has_fast_bf16(torch.device("cpu"))
+
+
+# Signals.
+
+
+@pytest.fixture
+def asked() -> Iterator[list[str]]:
+    """Handle the signals within a test; collect the calls."""
+    calls: list[str] = []
+    with stopped_by_signals(lambda: calls.append("stop")):
+        yield calls
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_each_signal_asks_to_stop(asked, number):
+    signal.raise_signal(number)
+    assert asked == ["stop"]
+
+
+def test_a_closed_terminal_asks_once_however_many_signals_it_sends(asked):
+    signal.raise_signal(signal.SIGHUP)
+    signal.raise_signal(signal.SIGHUP)
+    assert asked == ["stop"]
+    signal.raise_signal(signal.SIGINT)
+    assert asked == ["stop", "stop"]
+
+
+def test_a_process_under_nohup_goes_on_without_its_terminal():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopped_by_signals(lambda: pytest.fail("it was stopped")):
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from spinn.model.policy import TransitionPolicy
 from spinn.support.errors import SpinnError
 from spinn.support.runtime import set_threads
 from spinn.training import distributed, run
-from spinn.training.pairs import TrainingStep
+from spinn.training.pairs import PairTask, TrainingStep
 from spinn.training.run_directory import RunDirectory
 
 PATIENCE = 60.0  # seconds; the machine may be busy
@@ -50,10 +51,12 @@ class Crew:
         for member in self.members:
             member.start()
 
-    def statuses(self) -> list[int | None]:
-        """Wait for all; return their exit statuses, ``None`` of one that hangs."""
+    def statuses(self, frozen: int | None = None) -> list[int | None]:
+        """Wait for all but the frozen one; return exit statuses, ``None`` of one that hangs."""
         end = time.monotonic() + PATIENCE
-        for member in self.members:
+        for rank, member in enumerate(self.members):
+            if rank == frozen:
+                continue
             member.join(max(0.0, end - time.monotonic()))
         found = [member.exitcode for member in self.members]
         for member in self.members:
@@ -180,11 +183,47 @@ def poison_last(rank: int, folder: Path) -> None:
 
 def crash_last(rank: int, folder: Path) -> None:
     """Let the last process fail in the eighth step, as no process should."""
+    distributed._ANSWER = timedelta(seconds=2)
 
     def crash(result: StepResult) -> StepResult:
         raise MemoryError
 
     _in_eighth_step_of_last(rank, crash)
+
+
+def freeze(rank: int, folder: Path, frozen: int = 1) -> None:
+    """Freeze a process in the eighth step; the others wait three seconds."""
+    distributed._STEP = timedelta(seconds=3)
+    distributed._ANSWER = timedelta(seconds=2)
+
+    def stop(result: StepResult) -> StepResult:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return result
+
+    _in_eighth_step_of(frozen, rank, stop)
+
+
+def freeze_first(rank: int, folder: Path) -> None:
+    """Freeze rank 0, which keeps the store and prints messages."""
+    freeze(rank, folder, 0)
+
+
+def slow_evaluation(rank: int, folder: Path) -> None:
+    """Let evaluation take longer than the others wait in a step."""
+    distributed._STEP = timedelta(seconds=2)
+    evaluate = PairTask.evaluate
+
+    def slow(self: PairTask) -> dict[str, float]:
+        time.sleep(2.5)
+        return evaluate(self)
+
+    PairTask.evaluate = slow  # type: ignore[method-assign]
+
+
+def kill_second(rank: int, folder: Path) -> None:
+    """Kill the second process in the eighth step."""
+    distributed._ANSWER = timedelta(seconds=2)
+    _in_eighth_step_of(1, rank, lambda result: os.kill(os.getpid(), signal.SIGKILL))
 
 
 def stop_last(rank: int, folder: Path) -> None:
@@ -198,6 +237,10 @@ def stop_last(rank: int, folder: Path) -> None:
 
 
 def _in_eighth_step_of_last(rank: int, change: Callable[[StepResult], StepResult]) -> None:
+    _in_eighth_step_of(-1, rank, change)
+
+
+def _in_eighth_step_of(which: int, rank: int, change: Callable[[StepResult], Any]) -> None:
     made, forward = 0, TrainingStep.forward
 
     def changed(self: TrainingStep, *arguments: Any) -> StepResult:
@@ -206,7 +249,7 @@ def _in_eighth_step_of_last(rank: int, change: Callable[[StepResult], StepResult
         result = forward(self, *arguments)
         return change(result) if made == 8 else result
 
-    if rank == int(os.environ["WORLD_SIZE"]) - 1:
+    if rank == range(int(os.environ["WORLD_SIZE"]))[which]:
         TrainingStep.forward = changed  # type: ignore[method-assign]
 
 

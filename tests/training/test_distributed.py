@@ -23,10 +23,14 @@ from crew import (
     draw,
     fail_somewhere,
     forbid_writing,
+    freeze,
+    freeze_first,
+    kill_second,
     note_saves,
     on_cpu,
     poison_last,
     resume,
+    slow_evaluation,
     stop_last,
     train,
     train_greedily,
@@ -275,7 +279,7 @@ def test_only_the_first_process_writes_and_speaks(toy_folder, tmp_path):
     assert len(list((path / "tensorboard").iterdir())) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_one_process_saves_once_and_ends_all(toy_folder, tmp_path, number):
     path = tmp_path / "run"
     arguments = flags(toy_folder, path, epochs=1000, log_steps=1, patience=0)
@@ -339,6 +343,30 @@ def test_a_process_that_crashes_leaves_no_other_waiting(uneven, tmp_path):
     statuses = crew.statuses()
     assert None not in statuses
     assert 0 not in statuses
+
+
+@pytest.mark.parametrize("act", [freeze, kill_second])
+def test_a_process_that_does_not_answer_is_named(uneven, tmp_path, act):
+    path = tmp_path / "run"
+    crew = Crew(3, command, tmp_path, flags(uneven, path), act)
+    assert crew.statuses(frozen=1)[::2] == [2, 2]
+    assert (tmp_path / "err0").read_text().splitlines()[-1] == (
+        "spinn: Rank 1 does not answer; it has ended or hangs. Stop all processes, and continue "
+        "with --resume and the folder of the run."
+    )
+    assert (tmp_path / "err2").read_text() == ""
+    assert RunDirectory.open(path).training_state()["progress"]["step"] == 6
+
+
+def test_the_others_report_a_rank_0_that_does_not_answer(uneven, tmp_path):
+    crew = Crew(3, command, tmp_path, flags(uneven, tmp_path / "run"), freeze_first)
+    assert crew.statuses(frozen=0)[1:] == [2, 2]
+    assert "\nspinn: Rank 0 does not answer" in "\n" + (tmp_path / "err1").read_text()
+
+
+def test_work_of_rank_0_may_take_longer_than_a_step(uneven, tmp_path):
+    crew = Crew(2, command, tmp_path, flags(uneven, tmp_path / "run"), slow_evaluation)
+    assert crew.statuses() == [0, 0]
 
 
 def test_a_process_that_finds_no_others_says_what_to_do(monkeypatch, capsys):

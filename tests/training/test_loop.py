@@ -261,6 +261,29 @@ def test_a_run_killed_in_a_step_goes_on_from_its_last_checkpoint(
     assert_same_run(path, tmp_path / "whole")
 
 
+def test_an_evaluation_without_its_checkpoint_is_not_logged_twice(
+    toy_folder, tmp_path, monkeypatch
+):
+    """The last step of the epoch has a checkpoint, and the process is killed after evaluating."""
+    options = {**RESUMED["random trees"], "checkpoint_steps": BATCHES}
+    configuration = small_configuration(toy_folder, **options)
+    run.train(configuration, tmp_path / "whole")
+    path, save = tmp_path / "run", RunDirectory.save
+
+    def power_cut(self: RunDirectory, step: int, *arguments: Any, **keywords: Any) -> None:
+        if (self.path / "checkpoints.json").exists():
+            raise MemoryError
+        save(self, step, *arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "save", power_cut)
+        with pytest.raises(MemoryError):
+            run.train(configuration, path)
+    assert figures(path)[-1]["kind"] == "dev"
+    run.resume(path)
+    assert_same_run(path, tmp_path / "whole")
+
+
 def test_resuming_a_finished_run_only_tests_it_again(tmp_path, whole):
     path = Path(shutil.copytree(whole("random trees"), tmp_path / "run"))
     run.resume(path)
@@ -336,7 +359,7 @@ def test_resuming_from_a_damaged_checkpoint_names_the_file(tmp_path, whole):
 # Stopping.
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_after_the_step_and_is_given_back(
     toy_folder, tmp_path, monkeypatch, caplog, number
 ):
@@ -352,6 +375,19 @@ def test_a_signal_ends_the_run_after_the_step_and_is_given_back(
     assert str(caught.value) == str(path)
     assert RunDirectory.open(path).training_state()["progress"]["step"] == 2
     assert "Stopping after this step; press Ctrl-C again to stop without saving." in caplog.messages
+
+
+def test_a_closed_terminal_that_sends_several_signals_still_saves(
+    toy_folder, tmp_path, monkeypatch
+):
+    def close() -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGHUP):
+            signal.raise_signal(number)
+
+    path = tmp_path / "run"
+    with at_step(monkeypatch, 2, close), pytest.raises(Interruption):
+        run.train(small_configuration(toy_folder), path)
+    assert RunDirectory.open(path).training_state()["progress"]["step"] == 2
 
 
 def test_a_second_signal_ends_the_run_at_once(toy_folder, tmp_path, monkeypatch):
@@ -750,6 +786,23 @@ def test_a_full_disk_stops_the_run_and_leaves_it_to_be_resumed(
     assert RunDirectory.open(path).training_state()["progress"]["step"] == BATCHES
     run.resume(path)
     assert_same_run(path, whole("random trees"))
+
+
+def test_a_full_disk_in_the_tensorboard_logs_does_not_end_training(
+    toy_folder, tmp_path, monkeypatch, caplog
+):
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    def fill_up(*arguments: Any, **keywords: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SummaryWriter, "add_scalar", fill_up)
+    monkeypatch.setattr(SummaryWriter, "close", fill_up)
+    run.train(small_configuration(toy_folder, epochs=1, tensorboard=True), tmp_path / "run")
+    assert "dev" in results(tmp_path / "run")
+    said = [line for line in caplog.messages if "No space left on device" in line]
+    assert len(said) == 1
+    assert "TensorBoard logs cannot be written" in said[0]
 
 
 def test_trees_that_the_data_do_not_have_are_refused_before_training(tmp_path):

@@ -126,6 +126,40 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
             load_trained(path)
 
 
+@pytest.fixture
+def _no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "load_corpus", lambda *arguments: pytest.fail("it was read"))
+
+
+@pytest.mark.usefixtures("_no_reading")
+def test_a_folder_that_cannot_be_written_is_found_before_the_corpus_is_read(
+    toy_folder, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "results.json").write_text("{}")
+    configuration = small_configuration(toy_folder)
+    with pytest.raises(SpinnError, match="file/run: the run cannot be written there"):
+        run.train(configuration, tmp_path / "file" / "run")
+    with pytest.raises(SpinnError, match="there is a run here already"):
+        run.train(configuration, tmp_path / "used")
+    monkeypatch.setattr(run_directory, "TemporaryFile", full_disk)
+    with pytest.raises(SpinnError, match=r"cannot be written there \(No space left on device\)"):
+        run.train(configuration, tmp_path / "deep" / "run")
+    assert sorted(os.listdir(tmp_path)) == ["file", "used"]
+
+
+def test_an_error_in_the_corpus_leaves_no_folder(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "corpus").mkdir()
+    for name in ("train", "dev"):
+        (tmp_path / "corpus" / f"{name}.jsonl").write_text("no JSON\n")
+    for output in (tmp_path / "mine", tmp_path / "mine" / "deep" / "run"):
+        with pytest.raises(SpinnError, match=r"\.jsonl"):
+            run.train(small_configuration(tmp_path / "corpus"), output)
+        assert os.listdir(tmp_path / "mine") == []
+
+
 # Checkpoints.
 
 
@@ -211,7 +245,8 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_earlier_ones(
         patch.setattr(owner, name, failure)
         with pytest.raises(SpinnError, match="cannot be written") as caught:
             place.save(step, model, {"step": step}, best=True)
-    assert f"--resume {place.path}" in str(caught.value)
+    kept = f"The last checkpoint, {place.path}/checkpoints/step-00000010, is kept; "
+    assert f"{kept}free some space and continue with --resume {place.path}." in str(caught.value)
     assert stored_value(place, model, "best") == 1
     assert place.training_state() == {"step": 10}
     assert not any(folder.startswith(".") for folder in folders(place))
@@ -220,6 +255,20 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_earlier_ones(
     assert stored_value(place, model, "best") == 1
     assert stored_value(place, model, "last") == 3
     assert folders(place) == ["step-00000010", "step-00000030"]
+
+
+def test_a_first_checkpoint_that_cannot_be_written_leaves_none(place, model, monkeypatch):
+    monkeypatch.setattr(torch, "save", torn_archive)
+    with pytest.raises(SpinnError) as caught:
+        place.save(10, model, {}, best=True)
+    assert str(caught.value).startswith(
+        f"{place.path}/checkpoints/step-00000010: the checkpoint cannot be written ("
+    )
+    assert str(caught.value).endswith(
+        "; probably no space is left). There is no checkpoint yet; free some space and repeat the "
+        "command."
+    )
+    assert folders(place) == []
 
 
 class Killed(BaseException):
@@ -441,6 +490,50 @@ def test_saving_removes_checkpoints_and_nothing_else(place, model, tmp_path):
     assert set(folders(place)) == kept
     assert len(list(outside.iterdir())) == len(list((checkpoints / "my-backup").iterdir())) == 2
     assert (checkpoints / "step-00000009" / "notes.txt").read_text() == "mine"
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(place, model, tmp_path):
+    place.save(1, model, {}, best=True)
+    checkpoints, outside = place.path / "checkpoints", tmp_path / "outside"
+    for name in ("step-00000002", ".step-00000003-ab_d1x9z/new", ".step-00000004-abcdefgh/new"):
+        shutil.copytree(checkpoints / "step-00000001", checkpoints / name)
+    (checkpoints / ".step-00000004-abcdefgh/notes.txt").touch()
+    shutil.copytree(checkpoints / "step-00000001", outside)
+    (checkpoints / ".step-00000005-abcdefgh").symlink_to(outside)
+    (checkpoints / ".step-00000006-abcdefgh").mkdir()
+    (checkpoints / ".step-00000006-abcdefgh/new").symlink_to(outside)
+    (checkpoints / ".step-backup").mkdir()
+    (place.path / "results.json.4194304999.part").touch()
+    place.remove_scratch()
+    assert len(list(outside.iterdir())) == 2
+    assert folders(place) == [
+        ".step-00000004-abcdefgh",
+        ".step-00000005-abcdefgh",
+        ".step-00000006-abcdefgh",
+        ".step-backup",
+        "step-00000001",
+    ]
+    assert not list(place.path.glob("*.part"))
+
+
+def test_a_checkpoint_replaced_while_it_is_read_is_read_anew(place, model, monkeypatch):
+    change(model, 1.0)
+    place.save(10, model, {}, best=True)
+    read, reads = pretrained.load_file, []
+
+    def late(file: Path) -> Any:
+        reads.append(file)
+        if len(reads) < 3:  # training is faster than the reader, twice
+            change(model, 10.0 * len(reads))
+            place.save(10 + len(reads), model, {}, best=True)
+        if len(reads) == 1:
+            raise RuntimeError("unable to open file")  # removed while it is opened
+        return read(file)
+
+    monkeypatch.setattr(pretrained, "load_file", late)
+    loaded = load_trained(place.path).model
+    assert next(loaded.parameters()).flatten()[0] == 20
+    assert len(reads) == 3
 
 
 def test_a_run_that_starts_again_keeps_files_of_others(toy_folder, place, tmp_path):
