@@ -54,7 +54,7 @@ def read_values(path: Path) -> dict[str, Any]:
         text = read_text(path, _SIZE)
         values = parse(text) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError as error:
-        cause = "there is no such configuration file"
+        cause = "there is no such file"
         raise DataError(path, cause, remedy="Check the path given") from error
     except OSError as error:
         cause = f"it cannot be read ({error.strerror or error})"

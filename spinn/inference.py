@@ -21,6 +21,7 @@ from spinn.data.dataset import PairDataset
 from spinn.model.pair import PairModel
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Encoding, Leaves, Plan
+from spinn.support.errors import SpinnError
 from spinn.support.runtime import arithmetic, evaluation_mode
 from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource
@@ -175,6 +176,17 @@ def plan_of(batch: Batch) -> Plan:
     if batch.transitions is None:
         return Plan()
     return Plan.given(batch.transitions, batch.heights)
+
+
+def require_finite(values: Floats) -> None:
+    """Raise :class:`SpinnError` unless the results ``[n, ...]`` of n examples are finite."""
+    finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if not finite.all():
+        raise SpinnError(
+            f"The model's results are not finite for {(~finite).sum():,} of {len(values):,} "
+            "examples: it has diverged. Give --checkpoint best, or train again with a lower "
+            "--learning-rate."
+        )
 
 
 class _Collected:

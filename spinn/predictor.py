@@ -24,7 +24,7 @@ from spinn.data.examples import SENTENCE, Example, ExampleKind, Sentence
 from spinn.data.readers import no_parse
 from spinn.data.text import TextReader
 from spinn.data.vocabulary import UNKNOWN
-from spinn.inference import Encodings, Floats, Inference
+from spinn.inference import Encodings, Floats, Inference, require_finite
 from spinn.prediction import Prediction, Steps, steps_of, with_trees
 from spinn.pretrained import TrainedModel, load_trained
 from spinn.support.errors import ConfigurationError
@@ -159,6 +159,7 @@ class Predictor:
             return []
         inference, dataset = self._prepare(read, self.kind)
         outputs = inference.classify(dataset, details=True)
+        require_finite(outputs.probabilities)
         return [
             self._prediction(example, row, outputs.probabilities[row], outputs.encodings)
             for row, example in enumerate(read)
@@ -186,6 +187,7 @@ class Predictor:
         inference, dataset = self._prepare(read, SENTENCE)
         vectors = inference.encode(dataset).vectors
         assert vectors is not None
+        require_finite(vectors)
         return vectors
 
     def parse(self, sentences: SentenceInput | Sequence[SentenceInput]) -> list[Sentence]:

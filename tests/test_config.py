@@ -546,7 +546,7 @@ def test_a_file_that_is_no_configuration_is_refused_by_name(tmp_path, name, cont
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"absent\.toml: there is no such configuration file"):
+    with pytest.raises(DataError, match=r"absent\.toml: there is no such file"):
         read_file(tmp_path / "absent.toml")
 
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spinn.commands.options import add_reading, at_least
 from spinn.trees import TREE_SOURCES
+
+if TYPE_CHECKING:
+    from spinn.evaluation.brackets import BracketFiles
+    from spinn.evaluation.evaluate_files import EvaluatedPart
 
 logger = logging.getLogger(__name__)
 
@@ -81,44 +89,80 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Evaluate; return the exit status."""
-    from spinn.evaluation.brackets import write_brackets
     from spinn.evaluation.evaluate_files import evaluate_files
-    from spinn.evaluation.records import evaluation_records
     from spinn.evaluation.scores import format_scores
     from spinn.evaluation.tree_scores import Conventions
     from spinn.pretrained import load_trained
-    from spinn.support.files import as_json, write_json_lines, write_whole
+    from spinn.support.files import as_json, write_whole
     from spinn.support.runtime import choose_device, set_threads
 
     set_threads(namespace.threads)
     trained = load_trained(namespace.run_directory, namespace.checkpoint)
-    result = evaluate_files(
-        trained.to(choose_device(namespace.device)),
-        _files(namespace, trained.configuration.data),
-        format=namespace.format,
-        trees=namespace.trees,
-        batch_size=namespace.batch_size,
-        conventions=Conventions(
-            root=namespace.root,
-            one_word_spans=namespace.one_word_spans,
-            short_sentences=namespace.short_sentences,
-            average=namespace.average,
-            punctuation=namespace.punctuation,
-        ),
-        seed=namespace.seed,
-    )
-    if result.unlabelled:
-        logger.info(f"{result.unlabelled:,} without a gold label skipped")
-    print(format_scores(result.scores, result.evaluation))
+    with _outputs(namespace, trained.labels) as outputs:
+        result = evaluate_files(
+            trained.to(choose_device(namespace.device)),
+            _files(namespace, trained.configuration.data),
+            format=namespace.format,
+            trees=namespace.trees,
+            batch_size=namespace.batch_size,
+            conventions=Conventions(
+                root=namespace.root,
+                one_word_spans=namespace.one_word_spans,
+                short_sentences=namespace.short_sentences,
+                average=namespace.average,
+                punctuation=namespace.punctuation,
+            ),
+            seed=namespace.seed,
+            each=outputs.write,
+        )
+    if result.skipped:
+        logger.info(f"{result.skipped:,} without a gold label skipped")
+    if result.report.labels != trained.labels:
+        logger.info("The files distinguish entailment and non-entailment; so do the scores.")
+    print(format_scores(result.scores, result.report))
     if namespace.output is not None:
-        write_json_lines(evaluation_records(result, trained.labels), namespace.output)
         print(f"\nA line for each example: {namespace.output}")
-    if namespace.brackets is not None:
-        count = write_brackets(result, namespace.brackets)
+    if outputs.brackets is not None:
+        count = outputs.brackets.count
         print(f"\n{count:,} trees each: gold.txt and predicted.txt in {namespace.brackets}")
     if namespace.json is not None:
         write_whole(namespace.json, as_json(result.scores, indent=2))
     return 0
+
+
+@dataclass
+class _Outputs:
+    """The files that are written while a model is evaluated."""
+
+    labels: tuple[str, ...]
+    write_line: Callable[[str], None] | None = None
+    brackets: BracketFiles | None = None
+
+    def write(self, part: EvaluatedPart) -> None:
+        """Write a part of the evaluation."""
+        from spinn.evaluation.records import evaluation_records
+        from spinn.support.files import as_json
+
+        if self.write_line is not None:
+            for record in evaluation_records(part, self.labels):
+                self.write_line(as_json(record, ensure_ascii=False))
+        if self.brackets is not None:
+            self.brackets.add(part)
+
+
+@contextmanager
+def _outputs(namespace: argparse.Namespace, labels: tuple[str, ...]) -> Iterator[_Outputs]:
+    """Open the files named by flags; they appear when the evaluation is complete."""
+    from spinn.evaluation.brackets import bracket_files
+    from spinn.support.files import written_lines
+
+    with ExitStack() as stack:
+        outputs = _Outputs(labels)
+        if namespace.output is not None:
+            outputs.write_line = stack.enter_context(written_lines(namespace.output))
+        if namespace.brackets is not None:
+            outputs.brackets = stack.enter_context(bracket_files(namespace.brackets))
+        yield outputs
 
 
 def _files(namespace: argparse.Namespace, own: object) -> list[Path]:

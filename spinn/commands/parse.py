@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Parse; return the exit status."""
-    from spinn.data.readers import read_files
-    from spinn.evaluation.evaluate_files import own_format
+    from spinn.data.readers import ReadCounts, read_examples
+    from spinn.evaluation.evaluate_files import PART, own_format, parts, readable_labels
     from spinn.predictor import Predictor
     from spinn.support.files import write_lines
     from spinn.support.runtime import set_threads
@@ -67,9 +68,18 @@ def run(namespace: argparse.Namespace) -> int:
     assert written.write_line is not None
     format = own_format(trained, namespace.format)
     for path, target in targets.items():
-        examples, _ = read_files([path], format, predictor.labels, predictor.kind, unlabelled=True)
-        write_lines(map(written.write_line, predictor.parse_examples(examples)), target)
-        logger.info(f"Written: {target} ({len(examples):,} pairs)")
+        counts = ReadCounts()
+        examples = read_examples(
+            path,
+            format,
+            labels=readable_labels(predictor.labels),
+            kind=predictor.kind,
+            counts=counts,
+            unlabelled=True,
+        )
+        parsed = chain.from_iterable(map(predictor.parse_examples, parts(examples, PART)))
+        write_lines(map(written.write_line, parsed), target)
+        logger.info(f"Written: {target} ({counts.read:,} {predictor.kind.unit})")
     return 0
 
 

@@ -129,6 +129,22 @@ def _read(
         raise DataError(path, cause, remedy=NEEDS_EXAMPLES)
 
 
+def read_label_set(
+    path: Path, format: str, labels: Collection[str], kind: ExampleKind
+) -> set[str | None]:
+    """Return the gold labels in a file, without reading its sentences.
+
+    Parameters and errors are those of :func:`read_examples`; ``None`` stands for a missing label.
+    """
+    lines = numbered_lines(path)
+    sample = sample_of(path, lines)
+    found = match_format(sample) if format == "auto" else FORMATS.find(format)
+    check_kind(path, found, kind)
+    read_line, allowed = found.reader(path, sample), frozenset(labels)
+    rows = (read_line(path, number, line) for number, line in chain(sample, lines))
+    return {read_label(row.label, allowed) for row in rows if row is not None}
+
+
 def check_kind(path: str | Path, format: Format, kind: ExampleKind) -> None:
     """Raise :class:`DataError` if the examples of a format are not of the required kind."""
     if format.kind != kind:

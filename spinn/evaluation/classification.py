@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spinn.evaluation.ratios import UNDEFINED, figure, ratio
 from spinn.support.text import printable
 
 LabelArray = NDArray[np.integer[Any]]
@@ -24,9 +25,9 @@ class ClassificationReport:
     """Counts of gold and predicted labels, and the metrics computed from them.
 
     The examples are pairs of sentences or single sentences; both are called pairs here. Ratios with
-    a zero denominator are 0: the precision of a label that is never predicted, the recall of a
-    label without gold pairs, and all metrics of an empty report. The macro F1 excludes labels that
-    are neither gold nor predicted.
+    a zero denominator are 0: the precision of a label that is never predicted, and the recall of a
+    label without gold pairs. The means of an empty report (accuracy, macro F1, loss) are NaN. The
+    macro F1 excludes labels that are neither gold nor predicted.
 
     Parameters
     ----------
@@ -80,17 +81,17 @@ class ClassificationReport:
     @property
     def accuracy(self) -> float:
         """Fraction of pairs with the correct label."""
-        return float(_ratio(self.confusion.trace(), self.confusion.sum()))
+        return ratio(int(self.confusion.trace()), self.count)
 
     @property
     def majority(self) -> float:
         """Accuracy of always predicting the most frequent gold label."""
-        return float(_ratio(self._gold.max(), self.count))
+        return ratio(int(self._gold.max()), self.count)
 
     @property
     def loss(self) -> float:
         """Mean loss per pair."""
-        return self._loss_sum / self.count if self.count else 0.0
+        return ratio(self._loss_sum, self.count)
 
     @property
     def precision(self) -> FloatArray:
@@ -111,26 +112,26 @@ class ClassificationReport:
     def macro_f1(self) -> float:
         """Mean F1 over labels that occur, gold or predicted."""
         occurs = self._occurrences > 0
-        return float(self.f1[occurs].mean()) if occurs.any() else 0.0
+        return float(self.f1[occurs].mean()) if occurs.any() else UNDEFINED
 
     @property
     def _occurrences(self) -> NDArray[np.int64]:
         return self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all metrics as a dictionary for JSON."""
+        """Return all metrics as a dictionary for JSON; undefined ones are ``None``."""
         figures = zip(self.labels, self.precision, self.recall, self.f1, self._gold, strict=True)
         return {
             "count": self.count,
-            "accuracy": self.accuracy,
-            "majority": self.majority,
-            "loss": self.loss,
-            "macro_f1": self.macro_f1,
+            "accuracy": figure(self.accuracy),
+            "majority": figure(self.majority),
+            "loss": figure(self.loss),
+            "macro_f1": figure(self.macro_f1),
             "labels": {
                 label: {
-                    "precision": float(precision),
-                    "recall": float(recall),
-                    "f1": float(f1),
+                    "precision": float(precision) if self.count else None,
+                    "recall": float(recall) if self.count else None,
+                    "f1": float(f1) if self.count else None,
                     "count": int(count),
                 }
                 for label, precision, recall, f1, count in figures
@@ -146,6 +147,8 @@ class ClassificationReport:
 
     def format(self) -> str:
         """Return the report as plain-text tables; ratios are percentages."""
+        if not self.count:
+            return f"No {self.unit} have a gold label, so there are no scores of labels."
         summary = (
             f"accuracy {100 * self.accuracy:.2f}%   macro F1 {100 * self.macro_f1:.2f}%   "
             f"loss {self.loss:.4f}   {self.unit} {self.count:,}"
@@ -169,11 +172,11 @@ class ClassificationReport:
         """Return a note on the ratios in the table with a zero denominator."""
         notes = []
         ratios = "precision (never predicted)", f"recall (no gold {self.unit})"
-        for axis, ratio in enumerate(ratios):
+        for axis, named in enumerate(ratios):
             empty = self.confusion.sum(axis=axis) == 0
             names = [label for label, is_empty in zip(self.labels, empty, strict=True) if is_empty]
             if names:
-                notes.append(f"Undefined, given as 0: {ratio} of {printable(', '.join(names))}.")
+                notes.append(f"Undefined, given as 0: {named} of {printable(', '.join(names))}.")
         return ["\n".join(notes)] if notes else []
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import unicodedata
 from collections import deque
 from collections.abc import Sequence
+from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ from spinn.support.text import printable
 from spinn.transitions import Transition, TransitionArray, check
 
 MINIMUM_WIDTH = 24
+_SIGNS_A_COLUMN = 10  # more combining characters on one are left out
 
 
 class _Signs(NamedTuple):
@@ -171,17 +173,21 @@ def _draw(
 
 
 def _columns(text: str) -> int:
-    """Return the terminal columns of a text: wide characters take two, combining ones none."""
-    return sum(
-        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
-        for sign in text
-    )
+    """Return the terminal columns of a text; see :func:`_columns_of`."""
+    return len(text) if text.isascii() else sum(map(_columns_of, text))
+
+
+def _columns_of(sign: str) -> int:
+    """Return the columns of a character: wide ones take two, combining ones none."""
+    if unicodedata.combining(sign):
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
 
 
 def _shorten(word: str, width: int, cut: str) -> str:
     """Truncate a word to a number of columns, ending in the sign ``cut``."""
+    word = word[: _SIGNS_A_COLUMN * width]
     if _columns(word) <= width:
         return word
-    while _columns(word) > width - 1:
-        word = word[:-1]
-    return word + cut
+    ends = accumulate(map(_columns_of, word))
+    return word[: sum(1 for end in takewhile(lambda end: end <= width - 1, ends))] + cut

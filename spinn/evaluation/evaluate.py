@@ -19,6 +19,23 @@ from spinn.trees import TreeSource
 
 
 @dataclass(frozen=True)
+class LabelClasses:
+    """Classes of labels, where a test set distinguishes fewer than the model.
+
+    Attributes
+    ----------
+    names
+        The classes.
+    members
+        For each label of the model, the index of its class.
+
+    """
+
+    names: tuple[str, ...]
+    members: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The results for P pairs or single sentences, in the order of the data set.
 
@@ -48,6 +65,8 @@ def evaluate(
     batch_size: int = 256,
     precision: str = "fp32",
     seed: int = 0,
+    classes: LabelClasses | None = None,
+    report: ClassificationReport | None = None,
 ) -> Evaluation:
     """Classify a data set along the trees of ``source``, and score the labels.
 
@@ -61,12 +80,19 @@ def evaluate(
         Where transitions come from; ``None`` for encoders without trees.
     batch_size, precision, seed
         See :class:`spinn.inference.Inference`.
+    classes
+        The classes that the labels of the data set number, if several labels count as one.
+    report
+        A report to add to; by default a new one.
 
     """
     outputs = Inference(model, source, batch_size, precision, seed).classify(dataset)
-    report = ClassificationReport(labels, dataset.kind.unit)
+    if report is None:
+        names = labels if classes is None else classes.names
+        report = ClassificationReport(names, dataset.kind.unit)
     for rows in outputs.batches:
-        _count(report, torch.from_numpy(outputs.scores[rows]), dataset.labels[rows])
+        scores = torch.from_numpy(outputs.scores[rows])
+        _count(report, scores, dataset.labels[rows], classes)
     return Evaluation(report, outputs.probabilities, outputs.encodings.trees)
 
 
@@ -77,6 +103,8 @@ def evaluate_trained(
     *,
     batch_size: int = 256,
     seed: int | None = None,
+    classes: LabelClasses | None = None,
+    report: ClassificationReport | None = None,
 ) -> Evaluation:
     """Evaluate a trained model on its device as training does at its end.
 
@@ -90,6 +118,8 @@ def evaluate_trained(
         Number of examples in a batch.
     seed
         Seed of random trees; by default that of the run.
+    classes, report
+        See :func:`evaluate`.
 
     """
     return evaluate(
@@ -100,13 +130,26 @@ def evaluate_trained(
         batch_size=batch_size,
         precision=trained.precision,
         seed=trained.seed if seed is None else seed,
+        classes=classes,
+        report=report,
     )
 
 
-def _count(report: ClassificationReport, scores: torch.Tensor, gold: NDArray[np.int64]) -> None:
+def _count(
+    report: ClassificationReport,
+    scores: torch.Tensor,
+    gold: NDArray[np.int64],
+    classes: LabelClasses | None,
+) -> None:
     """Add the examples of a batch that have a label."""
     known = torch.from_numpy(gold != NO_LABEL)
     if known.any():
         scores, labels = scores[known], torch.from_numpy(gold)[known]
+        predicted = scores.argmax(dim=1)
+        if classes is not None:
+            members = torch.tensor(classes.members)
+            predicted = members[predicted]
+            grouped = [scores[:, members == one].logsumexp(1) for one in range(len(classes.names))]
+            scores = torch.stack(grouped, dim=1)  # the softmax is the sum of the probabilities
         loss = float(functional.cross_entropy(scores, labels))
-        report.update(scores.argmax(dim=1).numpy(), labels.numpy(), loss)
+        report.update(predicted.numpy(), labels.numpy(), loss)

@@ -1,19 +1,46 @@
-"""Evaluation of a trained model on corpus files."""
+"""Evaluation of a trained model on corpus files, in parts: memory does not grow with the files."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from spinn.data.dataset import numericalise
-from spinn.data.examples import Example
-from spinn.data.readers import ReadCounts, check_parses, read_files
-from spinn.evaluation.evaluate import Evaluation, evaluate_trained
-from spinn.evaluation.scores import all_scores
+from spinn.data.examples import Example, ExampleKind
+from spinn.data.labels import INFERENCE_LABELS, NON_ENTAILMENT
+from spinn.data.readers import ReadCounts, no_parse, read_examples, read_label_set
+from spinn.evaluation.classification import ClassificationReport
+from spinn.evaluation.evaluate import Evaluation, LabelClasses, evaluate_trained
+from spinn.evaluation.scores import TreeFigures
 from spinn.evaluation.tree_scores import Conventions
+from spinn.inference import require_finite
 from spinn.pretrained import TrainedModel
-from spinn.trees import TreeSource
+
+PART = 2**14
+"""Number of examples that are in memory at a time; the usual test sets are smaller."""
+
+
+@dataclass(frozen=True)
+class EvaluatedPart:
+    """A part of the examples of files, with their results.
+
+    Attributes
+    ----------
+    examples
+        The pairs or single sentences, as read.
+    evaluation
+        The results for them.
+    classes
+        The classes that the labels of the examples are, if several labels count as one.
+
+    """
+
+    examples: list[Example]
+    evaluation: Evaluation
+    classes: LabelClasses | None = None
 
 
 @dataclass(frozen=True)
@@ -22,24 +49,21 @@ class FileEvaluation:
 
     Attributes
     ----------
-    examples
-        The pairs or single sentences, as read.
-    evaluation
-        The results for them.
-    source
-        Source of the trees; ``None`` for encoders without trees.
+    report
+        Scores of the labels.
     scores
         All figures, for JSON.
-    unlabelled
-        Number of rows without a gold label.
+    count
+        Number of examples evaluated.
+    skipped
+        Number of rows skipped because they have no gold label.
 
     """
 
-    examples: list[Example]
-    evaluation: Evaluation
-    source: TreeSource | None
+    report: ClassificationReport
     scores: dict[str, Any]
-    unlabelled: int = 0
+    count: int
+    skipped: int = 0
 
 
 def evaluate_files(
@@ -51,10 +75,13 @@ def evaluate_files(
     batch_size: int = 256,
     conventions: Conventions | None = None,
     seed: int | None = None,
+    each: Callable[[EvaluatedPart], None] | None = None,
 ) -> FileEvaluation:
     """Evaluate a trained model, on its device, on files of examples.
 
-    Examples without a gold label are skipped and counted.
+    In a file with gold labels, rows without one are skipped and counted. In a file without any, all
+    rows are classified, and there are no scores of labels. Where gold labels are entailment and
+    non-entailment, the other labels count as non-entailment.
 
     Parameters
     ----------
@@ -70,26 +97,137 @@ def evaluate_files(
         Conventions of parse F1.
     seed
         Seed of random trees; by default that of the run.
+    each
+        Called with each part of the examples, in order.
 
     Raises
     ------
     SpinnError
         If a file cannot be read, has examples of another kind than the model takes, or lacks the
-        trees that are to be followed.
+        trees that are to be followed, or the model's probabilities are not finite.
 
     """
     source = trained.tree_source(trees)
-    counts = ReadCounts()
-    examples, places = read_files(
-        paths, own_format(trained, format), trained.labels, trained.kind, counts=counts
+    files = _Files(
+        paths, own_format(trained, format), trained.kind, readable_labels(trained.labels)
     )
-    if source is not None and source.needs_parse:
-        check_parses(examples, places)
-    dataset = numericalise(examples, trained.vocabulary, trained.labels, trained.kind)
-    evaluation = evaluate_trained(trained, dataset, source, batch_size=batch_size, seed=seed)
-    words = [sentence.words for example in examples for sentence in example.sentences]
-    scores = all_scores(evaluation, dataset, source, conventions or Conventions(), words)
-    return FileEvaluation(examples, evaluation, source, scores, counts.unlabelled)
+    classes = _classes(trained.labels, files.labels)
+    names = trained.labels if classes is None else classes.names
+    report = ClassificationReport(names, trained.kind.unit)
+    figures, has_trees, count = TreeFigures(conventions or Conventions()), False, 0
+    # Random trees depend on all examples that are evaluated together.
+    size = None if source is not None and source.random else PART
+    for examples in parts(files.examples(source is not None and source.needs_parse), size):
+        if classes is not None:
+            examples = [_with_class(example, names) for example in examples]
+        dataset = numericalise(examples, trained.vocabulary, names, trained.kind)
+        evaluation = evaluate_trained(
+            trained,
+            dataset,
+            source,
+            batch_size=batch_size,
+            seed=seed,
+            classes=classes,
+            report=report,
+        )
+        require_finite(evaluation.probabilities)
+        if evaluation.trees is not None:
+            words = [sentence.words for example in examples for sentence in example.sentences]
+            figures.update(evaluation.trees, dataset, words)
+            has_trees = True
+        if each is not None:
+            each(EvaluatedPart(examples, evaluation, classes))
+        count += len(examples)
+    scores = report.as_dict()
+    if has_trees and source is not None:
+        scores["trees"] = {"source": source.name} | figures.as_dict()
+    return FileEvaluation(report, scores, count, files.skipped)
+
+
+def parts(examples: Iterable[Example], size: int | None) -> Iterator[list[Example]]:
+    """Yield lists of up to ``size`` examples, or all in one list if it is ``None``."""
+    stream = iter(examples)
+    while part := list(islice(stream, size)):
+        yield part
+
+
+def readable_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the gold labels that files for a model of these labels may have."""
+    if "entailment" in labels and set(labels) <= set(INFERENCE_LABELS):
+        return (*labels, NON_ENTAILMENT)
+    return labels
+
+
+def _classes(labels: tuple[str, ...], gold: set[str | None]) -> LabelClasses | None:
+    """Return the classes of a model's labels if the gold labels distinguish fewer."""
+    if NON_ENTAILMENT not in gold or NON_ENTAILMENT in labels:
+        return None
+    members = tuple(int(label != "entailment") for label in labels)
+    return LabelClasses(("entailment", NON_ENTAILMENT), members)
+
+
+def _with_class(example: Example, names: tuple[str, ...]) -> Example:
+    fits = example.label is None or example.label in names
+    return example if fits else example._replace(label=NON_ENTAILMENT)
+
+
+class _Files:
+    """The examples of files, after a first look at their labels.
+
+    The parameters are those of :func:`spinn.data.readers.read_examples`.
+    """
+
+    def __init__(
+        self, paths: list[Path], format: str, kind: ExampleKind, allowed: tuple[str, ...]
+    ) -> None:
+        self._format, self._kind, self._allowed = format, kind, allowed
+        self.skipped = 0
+        """Number of rows skipped so far for want of a gold label."""
+        self._files: list[tuple[Path, list[Example] | None, set[str | None]]] = []
+        for path in paths:
+            held: list[Example] | None = None
+            if path.is_fifo() or path.is_char_device():  # it can be read once only
+                held = list(self._read(path, ReadCounts(), unlabelled=True))
+                found = {example.label for example in held}
+            else:
+                found = read_label_set(path, format, allowed, kind)
+            self._files.append((path, held, found))
+
+    @property
+    def labels(self) -> set[str | None]:
+        """The gold labels in the files; ``None`` stands for a missing one."""
+        return {label for _, _, found in self._files for label in found}
+
+    def examples(self, needs_parse: bool) -> Iterator[Example]:
+        """Yield the examples: those with a gold label, or all of a file without any.
+
+        Raises
+        ------
+        DataError
+            If an example has no tree and needs one.
+
+        """
+        for path, held, found in self._files:
+            keep, counts = found <= {None}, ReadCounts()
+            examples = self._read(path, counts, unlabelled=keep) if held is None else held
+            for example in examples:
+                if example.label is None and not keep:
+                    self.skipped += 1
+                    continue
+                if needs_parse and not example.is_parsed:
+                    raise no_parse(path, example.line)
+                yield example
+            self.skipped += 0 if keep else counts.unlabelled
+
+    def _read(self, path: Path, counts: ReadCounts, *, unlabelled: bool) -> Iterator[Example]:
+        return read_examples(
+            path,
+            self._format,
+            labels=self._allowed,
+            kind=self._kind,
+            counts=counts,
+            unlabelled=unlabelled,
+        )
 
 
 def own_format(trained: TrainedModel, format: str = "auto") -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from spinn.data.examples import Sentence, kind_with
 from spinn.data.formats.format import bracketed
-from spinn.evaluation.evaluate_files import FileEvaluation
+from spinn.evaluation.evaluate_files import EvaluatedPart
 from spinn.prediction import with_trees
 
 
@@ -23,12 +23,17 @@ def prediction_record(
     }
 
 
-def evaluation_records(result: FileEvaluation, labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """Yield a record of each example of an evaluation."""
-    trees = result.evaluation.trees
-    for row, example in enumerate(result.examples):
-        probabilities = result.evaluation.probabilities[row]
-        label = labels[int(probabilities.argmax())]
+def evaluation_records(part: EvaluatedPart, labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Yield a record of each example of an evaluation.
+
+    Where several labels count as one class, ``predicted`` is a class like ``gold``, and the
+    probabilities are those of the model's labels.
+    """
+    trees, classes = part.evaluation.trees, part.classes
+    for row, example in enumerate(part.examples):
+        probabilities = part.evaluation.probabilities[row]
+        best = int(probabilities.argmax())
+        label = labels[best] if classes is None else classes.names[classes.members[best]]
         given = {"id": example.identifier, "line": example.line, "gold": example.label}
         named = dict(zip(labels, probabilities, strict=True))
         yield given | prediction_record(label, named, with_trees(example, row, trees))

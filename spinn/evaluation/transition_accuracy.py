@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spinn.evaluation.ratios import figure, ratio
 from spinn.transitions import Transition, Transitions, TreeError
 
 
@@ -20,7 +21,7 @@ class TransitionAccuracy:
 
     Many steps allow one transition only: SHIFT with fewer than two items on the stack, REDUCE with
     an empty buffer. *Free* steps are those where both are legal, so the accuracy over free steps is
-    the more informative one. Both accuracies are fractions from 0 to 1; 0 without steps.
+    the more informative one. Both accuracies are fractions from 0 to 1; NaN without steps.
     """
 
     steps: int = field(default=0, init=False)
@@ -62,18 +63,18 @@ class TransitionAccuracy:
     @property
     def accuracy(self) -> float:
         """Accuracy over all steps."""
-        return self._correct / self.steps if self.steps else 0.0
+        return ratio(self._correct, self.steps)
 
     @property
     def free_accuracy(self) -> float:
         """Accuracy over free steps."""
-        return self._free_correct / self.free_steps if self.free_steps else 0.0
+        return ratio(self._free_correct, self.free_steps)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return accuracies and counts as a dictionary for JSON."""
+        """Return accuracies, ``None`` if undefined, and counts as a dictionary for JSON."""
         return {
-            "accuracy": self.accuracy,
-            "free_accuracy": self.free_accuracy,
+            "accuracy": figure(self.accuracy),
+            "free_accuracy": figure(self.free_accuracy),
             "steps": self.steps,
             "free_steps": self.free_steps,
         }

@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from spinn.evaluation.ratios import figure, ratio
 from spinn.evaluation.treebank import is_punctuation
 from spinn.support.errors import ConfigurationError
 from spinn.transitions import FIXED_SHAPES, Span, Transitions, TreeError, to_spans
@@ -111,7 +112,7 @@ class Conventions:
 
 @dataclass
 class ParseScore:
-    """Parse F1 as a fraction from 0 to 1, accumulated over sentences; 0 without sentences.
+    """Parse F1 as a fraction from 0 to 1, accumulated over sentences; NaN without sentences.
 
     Parameters
     ----------
@@ -175,12 +176,12 @@ class ParseScore:
     @property
     def sentence_f1(self) -> float:
         """Mean F1 over sentences."""
-        return self._sentence_sum / self.count if self.count else 0.0
+        return ratio(self._sentence_sum, self.count)
 
     @property
     def corpus_f1(self) -> float:
         """F1 over all spans of the corpus; long sentences have more weight."""
-        return self._matched / self._total if self._total else 0.0
+        return ratio(self._matched, self._total)
 
     @property
     def f1(self) -> float:
@@ -190,9 +191,9 @@ class ParseScore:
     def as_dict(self) -> dict[str, Any]:
         """Return the scores and a description of the conventions as a dictionary for JSON."""
         return {
-            "f1": self.f1,
-            "sentence_f1": self.sentence_f1,
-            "corpus_f1": self.corpus_f1,
+            "f1": figure(self.f1),
+            "sentence_f1": figure(self.sentence_f1),
+            "corpus_f1": figure(self.corpus_f1),
             "sentences": self.count,
             "skipped": self.skipped,
             "conventions": self.conventions.describe(),
@@ -224,7 +225,8 @@ def compare_with_shapes(
 
     Returns
     -------
-    F1 by name of the shape, as in :data:`spinn.transitions.FIXED_SHAPES`.
+    F1 by name of the shape, as in :data:`spinn.transitions.FIXED_SHAPES`; NaN if no sentence is
+    counted.
 
     Raises
     ------
@@ -235,8 +237,7 @@ def compare_with_shapes(
         missing.
 
     """
-    scores = {name: ParseScore(conventions or Conventions()) for name in FIXED_SHAPES}
-    shape_spans: dict[tuple[str, int], list[Span]] = {}
+    scores = ShapeScores(conventions or Conventions())
     pairs: Iterable[tuple[Transitions, Sequence[str] | None]]
     pairs = (
         ((tree, None) for tree in trees)
@@ -244,20 +245,39 @@ def compare_with_shapes(
         else zip(trees, sentences, strict=True)
     )
     for tree, words in pairs:
-        spans = all_spans(tree)
+        scores.add_spans(all_spans(tree), words)
+    return {name: score.f1 for name, score in scores.scores.items()}
+
+
+class ShapeScores:
+    """Parse F1 of trees with each of the shapes that need no parser, accumulated over sentences.
+
+    Parameters
+    ----------
+    conventions
+        What is counted.
+
+    """
+
+    def __init__(self, conventions: Conventions) -> None:
+        self.scores = {name: ParseScore(conventions) for name in FIXED_SHAPES}
+        self._spans: dict[tuple[str, int], list[Span]] = {}
+
+    def add_spans(self, spans: list[Span], words: Sequence[str] | None) -> None:
+        """Compare a tree given as its spans, see :func:`all_spans`, with each shape."""
+        length = len(spans) + 1
         for name, shape in FIXED_SHAPES.items():
-            key = (name, len(spans) + 1)
-            if key not in shape_spans:
-                shape_spans[key] = all_spans(shape(len(spans) + 1))
-            scores[name].add_spans(spans, shape_spans[key], words)
-    return {name: score.f1 for name, score in scores.items()}
+            key = (name, length)
+            if key not in self._spans:
+                self._spans[key] = all_spans(shape(length))
+            self.scores[name].add_spans(spans, self._spans[key], words)
 
 
 def mean_depth(trees: Iterable[Transitions]) -> float:
     """Return the mean depth of trees as defined by Williams et al. (2018).
 
     The depth of a word is the number of nodes above it, and the depth of a tree is the mean over
-    its words, 0 for a single word. The result is the mean over trees, 0 without trees.
+    its words, 0 for a single word. The result is the mean over trees, NaN without trees.
 
     Raises
     ------
@@ -265,10 +285,26 @@ def mean_depth(trees: Iterable[Transitions]) -> float:
         If the transitions of a sentence are not a tree.
 
     """
-    total, count = 0.0, 0
+    depth = MeanDepth()
     for tree in trees:
-        spans = all_spans(tree)
+        depth.add_spans(all_spans(tree))
+    return depth.mean
+
+
+@dataclass
+class MeanDepth:
+    """The mean depth of trees, accumulated; see :func:`mean_depth`."""
+
+    _sum: float = field(default=0.0, init=False, repr=False)
+    _count: int = field(default=0, init=False, repr=False)
+
+    def add_spans(self, spans: list[Span]) -> None:
+        """Add a tree given as its spans, see :func:`all_spans`."""
         # A node is above each word of its span, so the depths sum to the lengths of the spans.
-        total += sum(end - start for start, end in spans) / (len(spans) + 1)
-        count += 1
-    return total / count if count else 0.0
+        self._sum += sum(end - start for start, end in spans) / (len(spans) + 1)
+        self._count += 1
+
+    @property
+    def mean(self) -> float:
+        """The mean; NaN without trees."""
+        return ratio(self._sum, self._count)

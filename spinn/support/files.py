@@ -16,7 +16,7 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -83,12 +83,22 @@ def _not_finite(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
 
 
 def write_json_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
-    """Write one line of JSON for each row, as :func:`write_lines`."""
+    """Write one line of JSON for each row; see :func:`written_lines`."""
     write_lines((as_json(row, ensure_ascii=False) for row in rows), path)
 
 
 def write_lines(lines: Iterable[str], path: Path) -> None:
-    """Write lines, given without line breaks; the file appears when it is complete.
+    """Write lines; see :func:`written_lines`."""
+    with written_lines(path) as write:
+        for line in lines:
+            write(line)
+
+
+@contextmanager
+def written_lines(path: Path) -> Iterator[Callable[[str], None]]:
+    """Yield a function that writes a line, given without line break.
+
+    The file appears when it is complete.
 
     Raises
     ------
@@ -98,8 +108,7 @@ def write_lines(lines: Iterable[str], path: Path) -> None:
     """
     try:
         with written_whole(path) as scratch, scratch.open("w", encoding="utf-8") as stream:
-            for line in lines:
-                stream.write(line + "\n")
+            yield lambda line: print(line, file=stream)
     except OSError as error:
         raise SpinnError(f"{path}: it cannot be written ({error.strerror}).") from error
 

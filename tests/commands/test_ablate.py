@@ -75,7 +75,7 @@ def test_a_study_from_flags_and_writing_its_table_again(corpus, tmp_path, capsys
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
-        (["nothing.toml"], "nothing.toml: it cannot be read"),
+        (["nothing.toml"], "nothing.toml: there is no such"),
         (["--jobs", "0"], "--jobs is 0"),
         (["--vary", "trees=left", "--trees", "gold"], "exclude each other"),
         (["--vary", "trees=left", "--vary", "trees=gold"], "given twice"),

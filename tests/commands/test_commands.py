@@ -654,7 +654,9 @@ def test_rows_without_a_label_are_counted_and_parsed(
     assert main(["evaluate", str(run), "--files", str(some)]) == 0
     assert "1 without a gold label skipped" in capsys.readouterr().err
     none = tmp_path / "none.jsonl"
-    none.write_text(json.dumps(json.loads(first) | {"gold_label": "-"}) + "\n")
+    none.write_text(json.dumps(json.loads(first) | {"gold_label": "hidden"}) + "\n")
+    assert main(["evaluate", str(run), "--files", str(none)]) == 0
+    assert "no scores of labels" in capsys.readouterr().out
     folder = tmp_path / "parsed"
     assert main(["parse", str(run), str(some), str(none), "--output", str(folder)]) == 0
     for name, count in (("some", len(others) + 1), ("none", 1)):

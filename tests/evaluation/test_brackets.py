@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinn.data.examples import Example, Sentence
-from spinn.evaluation.brackets import write_brackets
+from spinn.evaluation.brackets import bracket_files
 from spinn.evaluation.classification import ClassificationReport
 from spinn.evaluation.evaluate import Evaluation
-from spinn.evaluation.evaluate_files import FileEvaluation
+from spinn.evaluation.evaluate_files import EvaluatedPart
 from spinn.evaluation.tree_scores import Conventions, ParseScore
 from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.transitions import TransitionArray, left_branching, random_uniform
@@ -32,11 +32,17 @@ WORDS = ["the", "dog", "runs", "(", ")", ",", "."]
 
 def evaluated(
     pairs: list[tuple[Sentence, Sentence]], trees: list[TransitionArray] | None
-) -> FileEvaluation:
+) -> EvaluatedPart:
     examples = [Example(premise, hypothesis, None, 1) for premise, hypothesis in pairs]
     report = ClassificationReport(("yes", "no"))
     probabilities = np.zeros((len(pairs), 2), dtype=np.float32)
-    return FileEvaluation(examples, Evaluation(report, probabilities, trees), None, {})
+    return EvaluatedPart(examples, Evaluation(report, probabilities, trees))
+
+
+def write_brackets(part: EvaluatedPart, folder: Path) -> int:
+    with bracket_files(folder) as files:
+        files.add(part)
+    return files.count
 
 
 def brackets(tree: nltk.Tree, start: int = 0) -> tuple[int, Counter[tuple[str, int, int]]]:

@@ -45,13 +45,17 @@ def test_batches_weigh_by_their_size_in_the_loss(report: ClassificationReport):
     assert report.loss == pytest.approx((4 * 0.5 + 2 * 2.0) / 6)
 
 
-def test_an_empty_report_is_all_zeros():
+def test_the_means_of_an_empty_report_are_undefined():
     report = ClassificationReport(LABELS)
     report.update(np.array([], dtype=np.int64), np.array([], dtype=np.int64), loss=0.0)
-    figures = (report.count, report.accuracy, report.loss, report.macro_f1)
-    assert figures == (0, 0, 0, 0)
+    assert np.isnan([report.accuracy, report.majority, report.loss, report.macro_f1]).all()
     assert report.f1.tolist() == [0, 0, 0]
-    assert "pairs 0" in report.format()
+    assert report.format() == "No pairs have a gold label, so there are no scores of labels."
+    figures = report.as_dict()
+    assert figures["count"] == 0
+    assert [figures[name] for name in ("accuracy", "majority", "loss", "macro_f1")] == [None] * 4
+    nothing = {"precision": None, "recall": None, "f1": None, "count": 0}
+    assert figures["labels"] == dict.fromkeys(LABELS, nothing)
 
 
 def test_macro_f1_leaves_out_labels_that_occur_nowhere():
@@ -139,7 +143,9 @@ def test_batches_of_any_size_and_integer_type_give_the_same(
 
 
 def test_a_label_cannot_move_the_cursor():
-    text = ClassificationReport(["a\x1b[2J", "b\n"]).format()
+    report = ClassificationReport(["a\x1b[2J", "b\n"])
+    report.update(np.array([0, 0, 1]), np.array([0, 1, 0]), 1.0)
+    text = report.format()
     assert r"a\x1b[2J" in text
     assert "\x1b" not in text
     assert r"b\n" in text

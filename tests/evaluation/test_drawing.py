@@ -195,3 +195,10 @@ def test_transitions_that_are_no_tree_over_the_words_are_refused():
 
 def test_a_word_cannot_move_the_cursor():
     assert draw_tree(["a\x1b[2J", "b"], left_branching(2)).splitlines()[0].endswith(r" a\x1b[2J")
+
+
+def test_words_of_any_length_are_truncated_quickly():
+    lines = draw_tree(["a" * 1_000_000, "語" * 1_000_000], [3, 3, 2], 30).splitlines()
+    assert lines == ["┬── aaaaaaaaa…", "└── 語語語語…"]
+    lines = draw_tree(["e" + "\u0301" * 1_000_000, "b"], [3, 3, 2], 30).splitlines()
+    assert len(lines[0]) < 200

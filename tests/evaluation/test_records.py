@@ -8,7 +8,7 @@ import pytest
 from spinn.data.examples import Example, Sentence
 from spinn.evaluation.classification import ClassificationReport
 from spinn.evaluation.evaluate import Evaluation
-from spinn.evaluation.evaluate_files import FileEvaluation
+from spinn.evaluation.evaluate_files import EvaluatedPart
 from spinn.evaluation.records import evaluation_records, prediction_record
 from spinn.transitions import left_branching, right_branching
 
@@ -38,7 +38,7 @@ def test_records_of_an_evaluation_have_the_trees_of_each_example(has_trees):
     trees = [left_branching(3), one, one, right_branching(3)] if has_trees else None
     probabilities = np.array([[0.5, 0.25, 0.25], [0.25, 0.25, 0.5]], dtype=np.float32)
     evaluation = Evaluation(ClassificationReport(LABELS), probabilities, trees)
-    first, second = evaluation_records(FileEvaluation(examples, evaluation, None, {}), LABELS)
+    first, second = evaluation_records(EvaluatedPart(examples, evaluation), LABELS)
     assert (first["id"], first["line"], first["gold"]) == ("p1", 2, "neutral")
     assert (second["id"], second["line"], second["gold"]) == ("", 5, None)
     assert (first["predicted"], second["predicted"]) == ("entailment", "contradiction")

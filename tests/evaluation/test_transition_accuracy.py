@@ -35,11 +35,13 @@ def test_transition_accuracy_by_hand():
     }
 
 
-def test_transition_accuracy_over_nothing_is_zero():
+def test_transition_accuracy_over_nothing_is_undefined():
     found = TransitionAccuracy()
-    assert (found.accuracy, found.free_accuracy) == (0, 0)
+    assert np.isnan([found.accuracy, found.free_accuracy]).all()
+    assert set(found.as_dict().values()) == {None, 0}
     found.update([S, S, R], [S, S, R])
-    assert (found.accuracy, found.free_accuracy, found.free_steps) == (1, 0, 0)
+    assert (found.accuracy, found.free_steps) == (1, 0)
+    assert np.isnan(found.free_accuracy)
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=6), st.integers(0, 2**32))

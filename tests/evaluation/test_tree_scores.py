@@ -150,9 +150,13 @@ def test_a_sentence_of_punctuation_only_has_nothing_to_get_wrong():
     assert score("( . ( . . ) )", "( ( . . ) . )", punctuation="drop").sentence_f1 == 1
 
 
-def test_no_trees_score_zero():
-    assert ParseScore().as_dict()["f1"] == 0
-    assert ParseScore(Conventions(average="corpus")).f1 == 0
+def test_the_score_of_no_trees_is_undefined():
+    for average in ("sentence", "corpus"):
+        score = ParseScore(Conventions(average=average))
+        assert np.isnan(score.f1)
+        assert [score.as_dict()[name] for name in ("f1", "sentence_f1", "corpus_f1")] == [None] * 3
+    assert np.isnan(list(compare_with_shapes([]).values())).all()
+    assert np.isnan(mean_depth([]))
 
 
 def test_the_dictionary_states_the_conventions():
@@ -264,7 +268,7 @@ def test_sentence_f1_agrees_with_nltk(pairs, root: bool, single: bool, short, pu
         expected.append(expected_f1(nodes[0], nodes[1], conventions))
     counted = [f1 for f1 in expected if f1 is not None]
     assert (found.count, found.skipped) == (len(counted), len(expected) - len(counted))
-    assert found.sentence_f1 == pytest.approx(np.mean(counted) if counted else 0.0)
+    assert found.sentence_f1 == pytest.approx(np.mean(counted) if counted else np.nan, nan_ok=True)
 
 
 # Shapes and depth
@@ -295,7 +299,6 @@ def test_comparison_with_shapes_takes_as_many_sentences_as_trees():
 @pytest.mark.parametrize(
     ("texts", "depth"),
     [
-        ([], 0),
         (["a"], 0),
         (["( a b )"], 1),
         (["( a ( b c ) )"], (1 + 2 + 2) / 3),

@@ -157,7 +157,7 @@ def test_invalid_files_are_rejected(tmp_path, name):
 
 
 def test_a_missing_file_is_reported(tmp_path):
-    with pytest.raises(SpinnError, match=r"nothing\.toml: there is no such configuration file"):
+    with pytest.raises(SpinnError, match=r"nothing\.toml: there is no such file"):
         read_study(tmp_path / "nothing.toml")
 
 
