@@ -1,3 +1,3 @@
 """SPINN, the shift-reduce sentence encoder, for natural language inference."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
