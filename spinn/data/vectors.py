@@ -193,7 +193,7 @@ class _Reading:
         )
         total = self.left_out.total()
         found = len(self.numbers) + total
-        notes = [f"{total:,} vectors left out: {reasons}"] if total else []
+        notes = [f"vectors left out: {reasons}"] if total else []
         if found < expected:
             notes.append(f"{found:,} vectors where the first line announces {expected:,}")
         return f"{self.path}: {'; '.join(notes)}" if notes else ""
