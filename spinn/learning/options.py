@@ -37,14 +37,16 @@ class TrainingOptions:
     patience: int = option(
         0, "epochs without a better dev accuracy before stopping; 0 for never", minimum=0
     )
-    seed: int = option(1, "seed of everything random", minimum=0)
+    seed: int = option(1, "seed of everything random", minimum=0, maximum=2**64 - 1)
     device: str = option("auto", "auto, cpu, cuda or cuda:N")
     precision: str = option(
         "fp32",
         "arithmetic of the matrix products; auto for bf16 where the machine has units for it",
         choices=("auto", "fp32", "bf16"),
     )
-    threads: int = option(0, "processor threads; 0 for as many as there are cores", minimum=0)
+    threads: int = option(
+        0, "processor threads; 0 for as many as there are cores", minimum=0, maximum=1024
+    )
     log_steps: int = option(50, "steps between lines of the metrics file", minimum=1)
     checkpoint_steps: int = option(
         0, "steps between checkpoints, besides one an epoch; 0 for none", minimum=0

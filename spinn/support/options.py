@@ -30,6 +30,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "list[str]": (list,),
 }
 
+_LARGEST: dict[type, float] = {int: 2**63 - 1, float: 3e38}  # of torch's integers and fp32
+
 
 _SHOWN = 60  # characters of a value in a message
 
@@ -240,8 +242,9 @@ def check_range(field: Field, value: Any) -> None:
         raise ConfigurationError(f"{flag} is {value}; it must be a finite number.")
     if rules["minimum"] is not None and not value >= rules["minimum"]:
         raise ConfigurationError(f"{flag} is {value}; it must be at least {rules['minimum']}.")
-    if rules["maximum"] is not None and not value <= rules["maximum"]:
-        raise ConfigurationError(f"{flag} is {value}; it must be at most {rules['maximum']}.")
+    largest = _LARGEST.get(type(value)) if rules["maximum"] is None else rules["maximum"]
+    if largest is not None and not value <= largest:
+        raise ConfigurationError(f"{flag} is {value}; it must be at most {largest}.")
 
 
 def check_ranges(group: Any) -> None:

@@ -78,6 +78,11 @@ def has_fast_bf16(device: torch.device) -> bool:
     return any(supported)
 
 
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Return whether torch could not allocate memory, on a GPU or for the processor."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Run the block with a model in evaluation mode and without gradients."""

@@ -20,7 +20,7 @@ from spinn.learning.objectives.label import StepResult
 from spinn.learning.options import TrainingOptions
 from spinn.learning.schedules import LearningRate, Schedule
 from spinn.support.errors import SpinnError
-from spinn.support.runtime import stopped_by_signals
+from spinn.support.runtime import is_out_of_memory, stopped_by_signals
 from spinn.training import distributed
 from spinn.training.log import Log
 from spinn.training.run_directory import RunDirectory
@@ -115,7 +115,12 @@ class Trainer:
         name = f"epoch {progress.epoch + 1}/{options.epochs}"
         for batch in self.log.progress(batches, name, progress.batch, count, state):
             rate = self.state.rate.apply(self.state.optimizer, progress.step)
-            progress.add(self._step(batch, progress.epoch + progress.batch / count))
+            try:
+                progress.add(self._step(batch, progress.epoch + progress.batch / count))
+            except RuntimeError as error:
+                if is_out_of_memory(error):
+                    raise self._too_large() from error
+                raise
             progress.step += 1
             progress.batch += 1
             progress.seconds = before + time.monotonic() - begun
@@ -185,6 +190,14 @@ class Trainer:
         """Return the error of a number that is not finite; ``cause`` is without a full stop."""
         kept = self.run.kept("best") or "There is no checkpoint yet"
         return SpinnError(f"{cause}. {kept}; lower --learning-rate or --clip.")
+
+    def _too_large(self) -> SpinnError:
+        """Return the error of a batch that does not fit into memory."""
+        epoch, batch = self.progress.epoch + 1, self.progress.batch + 1
+        return SpinnError(
+            f"Batch {batch} of epoch {epoch} does not fit into the memory of "
+            f"{self.state.device}. Train again with a lower --batch-size or --token-budget."
+        )
 
     def _save(self, *, best: bool) -> None:
         """Write a checkpoint, unless the last step spoiled the weights."""

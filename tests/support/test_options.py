@@ -14,6 +14,7 @@ from spinn.support.errors import ConfigurationError
 from spinn.support.options import (
     Condition,
     Group,
+    check_range,
     check_ranges,
     converted,
     flag_of,
@@ -74,6 +75,7 @@ def test_only_numbers_within_the_bounds_pass(value):
         ({"share": -0.1}, "--share is -0.1; it must be at least 0."),
         ({"share": float("nan")}, "--share is nan; it must be a finite number."),
         ({"free": float("inf")}, "--free is inf; it must be a finite number."),
+        ({"free": 1e39}, "--free is 1e+39; it must be at most 3e+38."),
         ({"mode": "odd"}, "--mode cannot be 'odd'; choose from slow, fast."),
     ],
 )
@@ -160,3 +162,11 @@ def test_types_are_read_from_evaluated_annotations_too():
     count, share, names = dataclasses.fields(group)
     assert (converted(count, 3), converted(share, None), converted(share, 1)) == (3, None, 1.0)
     assert converted(names, ["a"]) == ["a"]
+
+
+def test_integers_without_a_bound_fit_into_64_bits():
+    field = dataclasses.field(metadata={"choices": None, "minimum": 1, "maximum": None})
+    field.name = "count"
+    check_range(field, 2**63 - 1)
+    with pytest.raises(ConfigurationError, match="--count is 9223372036854775808; it must be at"):
+        check_range(field, 2**63)

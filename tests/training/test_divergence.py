@@ -1,4 +1,4 @@
-"""Training that diverges: an error, no NaN in any file, and the last good checkpoint."""
+"""Training that diverges, or outgrows memory: one error, no NaN in files, the checkpoint before."""
 
 from __future__ import annotations
 
@@ -121,6 +121,22 @@ def test_figures_of_the_best_model_are_finite(toy_folder, tmp_path, monkeypatch)
     with pytest.raises(SpinnError, match=r"dev\.loss is inf: the model has diverged"):
         run.train(small_configuration(toy_folder, epochs=1), tmp_path / "run")
     assert not (tmp_path / "run" / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_a_batch_that_does_not_fit_into_memory(toy_folder, tmp_path, monkeypatch, error):
+    def forward(*arguments: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(PairTask, "forward", forward)
+    with pytest.raises(SpinnError, match=r"^Batch 1 of epoch 1 does not fit .* --batch-size"):
+        run.train(small_configuration(toy_folder), tmp_path / "run")
 
 
 def test_a_study_does_not_measure_a_run_that_diverged(toy_folder, tmp_path):
