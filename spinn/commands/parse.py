@@ -1,22 +1,27 @@
-"""``spinn parse``: a corpus with the trees of a trained model in place of a parser's.
+"""``spinn parse``: a corpus with trees, of a trained model or of spaCy's parser.
 
 A tracker that learned from a few parsed pairs can parse many others, and any model can be trained
-on the result (``--trees gold``).
+on the result (``--trees gold``). The trees of a model replace those of the files; spaCy parses the
+sentences that have none.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from spinn.commands.options import add_reading
+from spinn.data.spacy_parser import SpacyParser, pipeline_of
 from spinn.support.errors import ConfigurationError, SpinnError
 
 if TYPE_CHECKING:
+    from spinn.data.examples import Example
     from spinn.data.formats import Format
+    from spinn.data.readers import ReadCounts
     from spinn.predictor import Predictor
 
 logger = logging.getLogger(__name__)
@@ -24,8 +29,14 @@ logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
-    parser.add_argument("run_directory", type=Path, metavar="RUN", help="the folder of a run")
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the corpus")
+    parser.usage = "spinn parse (RUN | --parser spacy) FILE [FILE ...] --output FOLDER [options]"
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="the folder of a run, unless --parser is given, and the files of the corpus",
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -33,61 +44,129 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="folder in which each file is written under its name, with trees",
     )
+    parser.add_argument(
+        "--parser",
+        metavar="NAME",
+        help="spacy, for sentences without a tree, instead of a run (spacy:NAME for another "
+        "pipeline than en_core_web_sm)",
+    )
     add_reading(parser)
 
 
 def run(namespace: argparse.Namespace) -> int:
     """Parse; return the exit status."""
-    from spinn.data.readers import ReadCounts, read_examples
-    from spinn.evaluation.evaluate_files import PART, own_format, parts, readable_labels
-    from spinn.predictor import Predictor
+    from spinn.data.readers import ReadCounts
     from spinn.support.files import write_lines
     from spinn.support.runtime import set_threads
 
     set_threads(namespace.threads)
-    predictor = Predictor.load(
-        namespace.run_directory,
-        namespace.checkpoint,
-        device=namespace.device,
-        batch_size=namespace.batch_size,
-    )
-    trained = predictor.trained
-    written = _written_format(predictor)
-    targets = _targets(namespace.files, namespace.output, written.extension)
-    if predictor.source is None or not predictor.source.chosen_by_model:
-        raise SpinnError(
-            f"{namespace.run_directory}: {trained.configuration.form} has no trees of its own; "
-            "give a run of --predict or --rl."
-        )
+    parsing: _Parsing
+    if namespace.parser is not None:
+        parsing, files = _BySpacy(namespace), namespace.paths
+    else:
+        parsing, files = _ByModel(namespace), namespace.paths[1:]
+    if not files:
+        raise ConfigurationError("There is nothing to parse; name the files after the run.")
+    formats = {path: parsing.written(path) for path in files}
+    targets = _targets(formats, namespace.output)
     try:
         namespace.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SpinnError(
             f"{namespace.output}: it cannot be created ({error.strerror}); choose another folder."
         ) from error
-    assert written.write_line is not None
-    format = own_format(trained, namespace.format)
     for path, target in targets.items():
-        counts = ReadCounts()
+        counts, format = ReadCounts(), formats[path]
+        assert format.write_line is not None
+        write_lines(map(format.write_line, parsing.examples(path, counts)), target)
+        logger.info(f"Written: {target} ({counts.read:,} {format.kind.unit})")
+    return 0
+
+
+class _Parsing(Protocol):
+    def written(self, path: Path) -> Format:
+        """Return the format in which a file is written."""
+
+    def examples(self, path: Path, counts: ReadCounts) -> Iterator[Example]:
+        """Yield the examples of a file with trees."""
+
+
+class _ByModel:
+    """Trees of a trained model."""
+
+    def __init__(self, namespace: argparse.Namespace) -> None:
+        from spinn.evaluation.evaluate_files import own_format
+        from spinn.predictor import Predictor
+
+        run_directory = namespace.paths[0]
+        self._predictor = Predictor.load(
+            run_directory,
+            namespace.checkpoint,
+            device=namespace.device,
+            batch_size=namespace.batch_size,
+        )
+        trained, source = self._predictor.trained, self._predictor.source
+        self._written = _written_by(self._predictor)
+        if source is None or not source.chosen_by_model:
+            raise SpinnError(
+                f"{run_directory}: {trained.configuration.form} has no trees of its own; "
+                "give a run of --predict or --rl, or --parser spacy."
+            )
+        self._format = own_format(trained, namespace.format)
+
+    def written(self, path: Path) -> Format:
+        return self._written
+
+    def examples(self, path: Path, counts: ReadCounts) -> Iterator[Example]:
+        from spinn.data.readers import read_examples
+        from spinn.evaluation.evaluate_files import PART, parts, readable_labels
+
+        predictor = self._predictor
         examples = read_examples(
             path,
-            format,
+            self._format,
             labels=readable_labels(predictor.labels),
             kind=predictor.kind,
             counts=counts,
             unlabelled=True,
         )
-        parsed = chain.from_iterable(map(predictor.parse_examples, parts(examples, PART)))
-        write_lines(map(written.write_line, parsed), target)
-        logger.info(f"Written: {target} ({counts.read:,} {predictor.kind.unit})")
-    return 0
+        return chain.from_iterable(map(predictor.parse_examples, parts(examples, PART)))
 
 
-def _targets(files: list[Path], folder: Path, extension: str) -> dict[Path, Path]:
+class _BySpacy:
+    """Trees of spaCy's parser, for sentences that have none."""
+
+    def __init__(self, namespace: argparse.Namespace) -> None:
+        pipeline = pipeline_of(namespace.parser)
+        if pipeline is None:
+            raise ConfigurationError(
+                f"There is no parser {namespace.parser!r}; give --parser spacy, or spacy:NAME."
+            )
+        self._parser, self._format = SpacyParser(pipeline), namespace.format
+
+    def written(self, path: Path) -> Format:
+        from spinn.data.formats import FORMATS, detect_format, format_that_writes
+        from spinn.data.formats.snli import SNLI
+
+        format = detect_format(path) if self._format == "auto" else FORMATS.find(self._format)
+        if format.labels is None:
+            return SNLI  # pairs with any labels; the format jsonl reads them back
+        return format_that_writes(format.labels, format.kind) or SNLI
+
+    def examples(self, path: Path, counts: ReadCounts) -> Iterator[Example]:
+        from spinn.data.readers import read_examples
+
+        examples = read_examples(path, self._format, counts=counts, unlabelled=True)
+        return self._parser.complete(examples)
+
+
+def _targets(formats: dict[Path, Format], folder: Path) -> dict[Path, Path]:
     """Return the file to write for each file to read, and check all before the first is read."""
-    names = [Path(path.name.removesuffix(".gz")).with_suffix(extension).name for path in files]
-    targets = {path: folder / name for path, name in zip(files, names, strict=True)}
-    if len(set(names)) < len(files):
+    targets = {
+        path: folder / Path(path.name.removesuffix(".gz")).with_suffix(format.extension).name
+        for path, format in formats.items()
+    }
+    if len(set(targets.values())) < len(targets):
         raise ConfigurationError(
             "Two of the files have the same name; parse them into two folders."
         )
@@ -97,7 +176,7 @@ def _targets(files: list[Path], folder: Path, extension: str) -> dict[Path, Path
     return targets
 
 
-def _written_format(predictor: Predictor) -> Format:
+def _written_by(predictor: Predictor) -> Format:
     """Return the format to write; raise :class:`SpinnError` for labels that no format has."""
     from spinn.data.formats import format_that_writes
 

@@ -17,9 +17,11 @@ import torch
 from safetensors.torch import load_file
 
 from spinn.commands.main import main
+from spinn.data.spacy_parser import SpacyParser
+from spinn.data.tokenizer import Tokenizer
 from spinn.option_groups import all_groups
 from spinn.support.options import flag_of
-from spinn.transitions import from_brackets
+from spinn.transitions import from_brackets, right_branching
 
 LABELS = ("entailment", "neutral", "contradiction")
 ROOT = Path(__file__).parents[2]
@@ -776,6 +778,30 @@ def test_expressions_are_parsed_and_read_back(
     assert [line[:2] for line in (folder / "dev.txt").open()] == ["8\t", "2\t", "7\t"] * 4
     assert main(["evaluate", str(single), "--files", str(folder / "dev.txt")]) == 0
     assert "against the parser's trees: F1 100.00%" in capsys.readouterr().out
+
+
+def test_a_corpus_is_parsed_by_spacy_without_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        SpacyParser, "trees", lambda self, sentences: (right_branching(len(s)) for s in sentences)
+    )
+    monkeypatch.setattr(Tokenizer, "__call__", lambda self, text: text.split())
+    folder = tmp_path / "parsed"
+    raw = tmp_path / "raw.tsv"
+    raw.write_text("label\tpremise\thypothesis\nyes\tA b c\tD\n-1\tE f\tG\n")
+    given = tmp_path / "given.jsonl"
+    given.write_text(json.dumps(row("neutral", "( ( a b ) c )", "( d e )")) + "\n")
+    command = ["parse", "--parser", "spacy", str(raw), str(given), "--output", str(folder)]
+    assert main(command) == 0
+    first, second = map(json.loads, (folder / "raw.jsonl").open())
+    assert (first["gold_label"], first["sentence1_binary_parse"]) == ("yes", "( A ( b c ) )")
+    assert (second["gold_label"], second["sentence2_binary_parse"]) == ("-", "G")
+    (kept,) = map(json.loads, (folder / "given.jsonl").open())
+    assert kept["sentence1_binary_parse"] == "( ( a b ) c )"
+    assert main(["parse", "--parser", "other", str(raw), "--output", str(folder)]) == 2
+    assert "There is no parser 'other'" in capsys.readouterr().err
+    assert main(["parse", str(tmp_path / "run"), "--output", str(folder)]) == 2
 
 
 def test_parse_refuses_what_would_lose_or_waste_work(
