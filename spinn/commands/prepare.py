@@ -11,6 +11,7 @@ from pathlib import Path
 
 from spinn.commands.options import add_group
 from spinn.data.options import DATA_GROUP, VECTORS_GROUP
+from spinn.support.hints import command
 
 logger = logging.getLogger(__name__)
 
@@ -37,5 +38,6 @@ def run(namespace: argparse.Namespace) -> int:
         corpus.save(namespace.output)
     except OSError as error:
         raise SpinnError(f"{namespace.output}: it cannot be written ({error.strerror}).") from error
-    logger.info(f"Prepared: {namespace.output}. Train from it with --data {namespace.output}.")
+    again = command("train", "--data", namespace.output)
+    logger.info(f"Prepared: {namespace.output}. Train from it with: {again}")
     return 0

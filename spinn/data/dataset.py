@@ -8,6 +8,7 @@ an example (2 in a pair, 1 otherwise).
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -77,6 +78,14 @@ class PairDataset:
     def transition_offsets(self) -> NDArray[np.int64]:
         """``[SP + 1]``, position of each sentence in ``transitions``."""
         return 2 * self.offsets - np.arange(len(self.offsets))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the examples, which differs for other ones, or for another order."""
+        digest = hashlib.sha256()
+        for part in (self.words, self.offsets, self.transitions, self.labels):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
 
     def take(self, rows: NDArray[np.int64]) -> PairDataset:
         """Return the examples ``rows`` ``[n]`` in this order; rows may be repeated."""
