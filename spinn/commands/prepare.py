@@ -14,6 +14,7 @@ from spinn.commands.options import add_group, add_option
 from spinn.data.options import DATA_GROUP, VECTORS_GROUP
 from spinn.data.transforms import VectorSourceOptions
 from spinn.model.build import SPINN_GROUP
+from spinn.support.hints import command
 from spinn.support.options import GUEST_GROUPS
 
 logger = logging.getLogger(__name__)
@@ -50,5 +51,6 @@ def run(namespace: argparse.Namespace) -> int:
         configuration.sentence_parser,
     )
     corpus.save(namespace.output)
-    logger.info(f"Prepared: {namespace.output}. Train from it with --data {namespace.output}.")
+    again = command("train", "--data", namespace.output)
+    logger.info(f"Prepared: {namespace.output}. Train from it with: {again}")
     return 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 
 from spinn.commands.options import add_configuration, configuration_of, given_options, new_folder
-from spinn.config import PLACE
+from spinn.config import DATA_PLACE, PLACE
 from spinn.support.errors import ConfigurationError
+from spinn.support.hints import command
 
 logger = logging.getLogger(__name__)
 
@@ -51,15 +51,15 @@ def run(namespace: argparse.Namespace) -> int:
         else:
             runs.train(configuration, namespace.output)
     except Interruption as stopped:
-        program = "python train.py" if Path(sys.argv[0]).name == "train.py" else "spinn train"
-        logger.info(f"Stopped and saved. Go on with: {program} --resume {stopped}")
+        again = command("train", "--resume", str(stopped))
+        logger.info(f"Stopped and saved. Go on with: {again}")
         return 130
     return 0
 
 
 def _refuse_other_options(namespace: argparse.Namespace) -> None:
-    """Reject options besides ``--resume``, except those of where the run is computed."""
-    others = [name for name in given_options(namespace) if name not in PLACE]
+    """Reject options besides ``--resume``, except those of where the run and its data are."""
+    others = [name for name in given_options(namespace) if name not in (*PLACE, *DATA_PLACE)]
     further = ("output", "print_config", "config", "preset")
     others += [name for name in further if getattr(namespace, name)]
     if others:

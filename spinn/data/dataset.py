@@ -8,6 +8,7 @@ an example (2 in a pair, 1 otherwise).
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -112,6 +113,14 @@ class PairDataset:
             if len(array) and not least <= array.min() <= array.max() < limit:
                 raise ValueError(f"{name} are out of range")
         check_sequences(self.transitions, self.transition_offsets)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the examples, which differs for other ones, or for another order."""
+        digest = hashlib.sha256()
+        for part in (self.words, self.offsets, self.transitions, self.labels):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
 
     def take(self, rows: NDArray[np.int64]) -> PairDataset:
         """Return the examples ``rows`` ``[n]`` in this order; rows may be repeated."""

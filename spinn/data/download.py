@@ -30,6 +30,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from spinn.data.archives import ARCHIVES, Archive
 from spinn.support.errors import ConfigurationError, SpinnError
+from spinn.support.hints import command
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ def ensure(name: str, directory: Path, *, download: bool = True) -> list[Path]:
         if not download and not (directory / archive.filename).exists():
             raise SpinnError(
                 f"{directory} has no {_last_name(missing[0])}. "
-                f"Run `spinn download {name}`, or {_by_hand(archive, directory)}"
+                f"Run `{command('download', name)}`, or {_by_hand(archive, directory)}"
             )
         with _clear_errors(archive, directory):
             directory.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,7 @@ from spinn.model.pair import PairModel
 from spinn.pretrained import Interface, TrainedModel, load_trained
 from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.support.files import as_json, write_whole
+from spinn.support.hints import command
 from spinn.support.options import default_of, flag_of
 from spinn.support.runtime import choose_device, set_threads
 from spinn.training import distributed
@@ -69,6 +70,7 @@ def train(configuration: Configuration, output: Path | None) -> dict[str, Any]:
         _check_vectors(configuration, corpus)
         interface = Interface(corpus.vocabulary, corpus.labels, corpus.kind, corpus.format)
         run = distributed.on_first(lambda: RunDirectory.create(path, configuration, interface))
+        distributed.on_first(lambda: run.write_fingerprints(corpus.sets))
         torch.manual_seed(configuration.training.seed)
         model = _build(configuration, corpus).to(device)
         logger.info(
@@ -89,7 +91,8 @@ def resume(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]
     path
         The folder of the run.
     place
-        Options of :data:`PLACE` that replace the run's own.
+        Options of :data:`PLACE` and :data:`DATA_PLACE` that replace the run's own. The data have
+        to be the same.
 
     """
     run = distributed.on_first(lambda: RunDirectory.open(path))
@@ -99,6 +102,7 @@ def resume(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]
         device = distributed.together(lambda: _prepare_machine(configuration))
         corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
         distributed.on_first(lambda: _check_run(run, configuration, corpus))
+        distributed.on_first(lambda: run.check_data(corpus.sets))
         model = _build(configuration, corpus).to(device)
         task = PairTask(configuration, corpus, model)
         trainer = _trainer(task, run)
@@ -272,7 +276,7 @@ def _results(trainer: Trainer, task: PairTask) -> dict[str, Any]:
     except OSError as error:
         raise SpinnError(
             f"{run.path}: the results cannot be written ({error.strerror}). The model is trained "
-            f"and kept; free some space and give --resume {run.path}."
+            f"and kept; free some space and continue with: {command('train', '--resume', run.path)}"
         ) from error
     title = f"{configuration.form}, seed {configuration.training.seed}"
     plot_learning_curve(read_metrics(run.metrics), run.path / CURVE, title)

@@ -4,6 +4,7 @@ It is the folder of a trained model (:mod:`spinn.pretrained`) with what training
 
     config.json          the resolved configuration
     vocabulary.json      words, labels, number of sentences in an example, file format
+    data.json            a fingerprint of each set, to resume with the same
     metrics.jsonl        figures every few steps and of each evaluation
     checkpoints.json     the names of the best and the last checkpoint
     checkpoints/step-N/  weights.safetensors, and training.pt to resume from
@@ -16,7 +17,7 @@ or a full disk.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -29,15 +30,20 @@ from torch import Tensor, nn
 
 from spinn import pretrained
 from spinn.config import Configuration
+from spinn.data.dataset import PairDataset
 from spinn.pretrained import Interface
 from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import as_json, remove_abandoned, write_whole, written_folder
+from spinn.support.hints import command
+from spinn.support.json_files import read_object
 from spinn.support.tensor_files import read_torch
 from spinn.weights import check_weights, load_weights
 
 TRAINING_STATE = "training.pt"
 _LOCK = ".lock"
 METRICS, RESULTS, CURVE = "metrics.jsonl", "results.json", "learning_curve.png"
+DATA = "data.json"
+_NO_CHECK = "Delete it to resume without a check of the data"
 
 
 class RunDirectory:
@@ -154,7 +160,28 @@ class RunDirectory:
         kept = self.kept("last")
         if kept is None:
             return "There is no checkpoint yet; free some space and repeat the command."
-        return f"{kept}; free some space and continue with --resume {self.path}."
+        return f"{kept}; free some space and continue with: {_resuming(self.path)}"
+
+    def write_fingerprints(self, sets: Mapping[str, PairDataset]) -> None:
+        """Write the fingerprint of each set, for :meth:`check_data`."""
+        found = {split: dataset.fingerprint for split, dataset in sets.items()}
+        write_whole(self.path / DATA, as_json(found, indent=2))
+
+    def check_data(self, sets: Mapping[str, PairDataset]) -> None:
+        """Raise :class:`SpinnError` if sets are not those that the run began with.
+
+        Runs of earlier versions have no fingerprints and are not checked.
+        """
+        place = self.path / DATA
+        if not place.is_file():
+            return
+        for split, fingerprint in read_object(place, _NO_CHECK).values.items():
+            if split not in sets or sets[split].fingerprint != fingerprint:
+                raise SpinnError(
+                    f"{self.path}: the {split} set is not the one that the run began with. Restore "
+                    "its files, name their new place with --data or --train, --dev and --test, or "
+                    "train a new model."
+                )
 
     def checkpoint(self, which: str) -> Path:
         """Return the folder of the ``"best"`` or the ``"last"`` checkpoint.
@@ -267,7 +294,7 @@ def check_unused(path: Path) -> None:
     if any((path / name).exists() for name in complete):
         raise SpinnError(
             f"{path}: there is a run here already. Choose another --output, or continue it: "
-            f"--resume {path}."
+            f"{_resuming(path)}"
         )
     try:
         if path.is_dir():
@@ -284,9 +311,14 @@ def _not_writable(path: Path, error: OSError) -> SpinnError:
     )
 
 
+def _resuming(path: Path) -> str:
+    """Return the command that resumes a run."""
+    return command("train", "--resume", path)
+
+
 def _clear(path: Path) -> None:
     """Remove the files of a run that ended before its first checkpoint."""
-    for name in (pretrained.CONFIGURATION, pretrained.VOCABULARY, METRICS):
+    for name in (pretrained.CONFIGURATION, pretrained.VOCABULARY, DATA, METRICS):
         (path / name).unlink(missing_ok=True)
     _remove_checkpoints(path / "checkpoints")
     logs = path / "tensorboard"

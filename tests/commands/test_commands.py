@@ -511,6 +511,27 @@ def test_resume_refuses_other_options(run, capsys):
     assert "--epochs" in message
 
 
+def test_resume_finds_data_that_have_moved_if_they_are_the_same(tmp_path, capsys):
+    old, new, run = tmp_path / "old", tmp_path / "new", tmp_path / "run"
+    old.mkdir()
+    for split in ("train", "dev", "test"):
+        write_rows(old / f"{split}.jsonl", ROWS * 4)
+    assert train(old, run) == 0
+    weights = next(run.glob("checkpoints/*/weights.safetensors")).read_bytes()
+    old.rename(new)
+    assert "there is no such folder" in refused(capsys, ["train", "--resume", str(run)])
+    assert main(["train", "--resume", str(run), "--data", str(new)]) == 0
+    files = [f"--{split}={new / split}.jsonl" for split in ("train", "dev", "test")]
+    assert main(["train", "--resume", str(run), *files]) == 0
+    assert next(run.glob("checkpoints/*/weights.safetensors")).read_bytes() == weights
+    assert main(["evaluate", str(run), "--data", str(new), "--threads", "1"]) == 0
+    write_rows(new / "train.jsonl", ROWS[::-1] * 4)
+    message = refused(capsys, ["train", "--resume", str(run), "--data", str(new)])
+    assert "the train set is not the one that the run began with" in message
+    message = refused(capsys, ["train", "--resume", str(run), "--vectors", "x.txt"])
+    assert "the run has no vectors" in message
+
+
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
@@ -730,7 +751,7 @@ def test_interrupting_saves_and_says_how_to_go_on(corpus, tmp_path):
             break
     told = process.stderr.read()
     assert process.wait(timeout=60) == 130
-    assert f"--resume {tmp_path / 'run'}" in told
+    assert f"Go on with: python train.py --resume {tmp_path / 'run'}\n" in told
     assert "Traceback" not in told
     assert (tmp_path / "run" / "checkpoints.json").exists()
 

@@ -252,7 +252,9 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_earlier_ones(
         with pytest.raises(SpinnError, match="cannot be written") as caught:
             place.save(step, model, {"step": step}, best=True)
     kept = f"The last checkpoint, {place.path}/checkpoints/step-00000010, is kept; "
-    assert f"{kept}free some space and continue with --resume {place.path}." in str(caught.value)
+    assert f"{kept}free some space and continue with: spinn train --resume {place.path}" in str(
+        caught.value
+    )
     assert stored_value(place, model, "best") == 1
     assert place.training_state() == {"step": 10}
     assert not any(folder.startswith(".") for folder in folders(place))
