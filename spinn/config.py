@@ -18,7 +18,7 @@ from typing import Any
 from spinn import extensions
 from spinn.data.batching import Curriculum, CurriculumOptions
 from spinn.data.find import named
-from spinn.data.options import CorpusOptions, VectorOptions
+from spinn.data.options import DATA_FILES, CorpusOptions, VectorOptions
 from spinn.data.spacy_parser import SpacyParser, pipeline_of
 from spinn.data.transforms import BatchTransformOptions, VectorSourceOptions
 from spinn.learning.objectives.build import build_objective
@@ -53,8 +53,7 @@ from spinn.support.options import (
 from spinn.trees import TreeOptions, TreeSource, source_of, tree_source
 
 PLACE = ("device", "threads")  # options that determine where a run is computed, not what it is
-# Options that determine where its data are.
-DATA_PLACE = ("data", "train", "dev", "test", "also", "data_directory", "cache", "vectors")
+DATA_PLACE = (*DATA_FILES, "vectors")  # and where its data are
 
 # Options of earlier versions, with the value at which they had no effect.
 _REMOVED = {"balance_labels": False, "average_forms": 1, "dropout_unit": "token"}
@@ -167,36 +166,16 @@ class Configuration:
         return {name: getattr(self.training, name) for name in PLACE}
 
     def moved(self, place: Mapping[str, Any]) -> Configuration:
-        """Return the same run, computed elsewhere or with its data in another place.
-
-        Parameters
-        ----------
-        place
-            Some of the options of :data:`PLACE` and :data:`DATA_PLACE`.
-
-        Raises
-        ------
-        ConfigurationError
-            If the run has no vectors, and they are given.
-
-        """
-        given = {name: value for name, value in place.items() if name in DATA_PLACE}
-        training = {name: value for name, value in place.items() if name not in given}
+        """Return the same run, with other values of :data:`PLACE` and :data:`DATA_PLACE`."""
         vectors = self.vectors
-        if "vectors" in given:
+        if "vectors" in place:
             if vectors is None:
                 raise ConfigurationError("--vectors does nothing here: the run has no vectors.")
-            vectors = dataclasses.replace(vectors, vectors=given.pop("vectors"))
-        if "data" in given:
-            given = {"train": [], "dev": [], "test": []} | given
-        elif {"train", "dev", "test"} & set(given):
-            given["data"] = None
-        return dataclasses.replace(
-            self,
-            data=dataclasses.replace(self.data, **given),
-            vectors=vectors,
-            training=dataclasses.replace(self.training, **training),
-        )
+            vectors = dataclasses.replace(vectors, vectors=place["vectors"])
+        computed = {name: value for name, value in place.items() if name in PLACE}
+        training = dataclasses.replace(self.training, **computed)
+        data = self.data.moved(place)
+        return dataclasses.replace(self, data=data, vectors=vectors, training=training)
 
     def with_corpus_named(self) -> Configuration:
         """Return the same run with its corpus named, even if it is the default."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from spinn.data.formats import FORMAT_NAMES
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import Condition, Group, option
 
 SPLITS = ("train", "dev", "test")
+DATA_FILES = ("data", *SPLITS, "also", "data_directory", "cache")  # options of where data are
 NAMES = ("snli", "multinli", "sample")  # values of --data that are not folders
 
 
@@ -56,6 +59,15 @@ class CorpusOptions:
     def prepared(self) -> Path | None:
         """The prepared corpus that ``data`` names, if it is one."""
         return prepared_corpus(self.data)
+
+    def moved(self, place: Mapping[str, Any]) -> CorpusOptions:
+        """Return the options of the same data in another place, by some of :data:`DATA_FILES`."""
+        given = {name: value for name, value in place.items() if name in DATA_FILES}
+        if "data" in given:
+            given = {"train": [], "dev": [], "test": []} | given
+        elif set(SPLITS) & set(given):
+            given["data"] = None
+        return replace(self, **given)
 
     @property
     def further(self) -> dict[str, list[Path]]:
