@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spinn.commands.options import add_reading
+from spinn.commands.options import add_reading, given_naming
 from spinn.support.errors import ConfigurationError, SpinnError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def run(namespace: argparse.Namespace) -> int:
             f"{namespace.output}: it cannot be created ({error.strerror}); choose another folder."
         ) from error
     assert written.write_line is not None
-    format = own_format(trained, namespace.format)
+    format, naming = own_format(trained, namespace.format), given_naming(namespace)
     for path, target in targets.items():
         counts = ReadCounts()
         examples = read_examples(
@@ -76,10 +76,14 @@ def run(namespace: argparse.Namespace) -> int:
             kind=predictor.kind,
             counts=counts,
             unlabelled=True,
+            naming=naming,
         )
         parsed = chain.from_iterable(map(predictor.parse_examples, parts(examples, PART)))
         write_lines(map(written.write_line, parsed), target)
-        logger.info(f"Written: {target} ({counts.read:,} {predictor.kind.unit})")
+        note = f"{counts.read:,} {predictor.kind.unit}"
+        if counts.language_note:
+            note += f", {counts.language_note}"
+        logger.info(f"Written: {target} ({note})")
     return 0
 
 
