@@ -52,6 +52,8 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "format": ({"data": PREPARED.name}, {}),
     "lower": ({"data": PREPARED.name}, {}),
     "minimum_count": ({"data": PREPARED.name}, {}),
+    "columns": ({"data": PREPARED.name}, {}),
+    "label_names": ({"data": PREPARED.name}, {}),
     "vectors": ({"data": PREPARED.name}, {}),
     "induce_vectors": ({}, {"vectors": "some.txt"}),
     "pooling": ({"encoder": "bow"}, {"encoder": "bilstm"}),
@@ -634,7 +636,9 @@ def test_the_five_groups_of_earlier_versions_are_read():
     }
     values = configuration.values()
     assert set(given) - set(values) == {"average_forms", "balance_labels", "dropout_unit"}
-    assert {name: given[name] for name in values} == values
+    later = {"columns": None, "label_names": None}
+    assert given.keys().isdisjoint(later)
+    assert {name: (given | later)[name] for name in values} == values
     assert configuration.teacher_source is TREE_SOURCES["left"]
     assert Configuration.of_dict(configuration.as_dict()) == configuration
 

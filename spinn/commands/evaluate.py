@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spinn.commands.options import add_reading, at_least
+from spinn.commands.options import add_reading, at_least, given_naming
 from spinn.trees import TREE_SOURCES
 
 if TYPE_CHECKING:
+    from spinn.data.formats import Naming
+    from spinn.data.options import CorpusOptions
     from spinn.evaluation.brackets import BracketFiles
     from spinn.evaluation.evaluate_files import EvaluatedPart
 
@@ -114,9 +116,12 @@ def run(namespace: argparse.Namespace) -> int:
             ),
             seed=namespace.seed,
             each=outputs.write,
+            naming=_naming(namespace, trained.configuration.data),
         )
     if result.skipped:
         logger.info(f"{result.skipped:,} without a gold label skipped")
+    if result.note:
+        logger.info(f"{result.count:,} examples {result.note}")
     if result.report.labels != trained.labels:
         logger.info("The files distinguish entailment and non-entailment; so do the scores.")
     print(format_scores(result.scores, result.report))
@@ -128,6 +133,15 @@ def run(namespace: argparse.Namespace) -> int:
     if namespace.json is not None:
         write_whole(namespace.json, as_json(result.scores, indent=2))
     return 0
+
+
+def _naming(namespace: argparse.Namespace, own: CorpusOptions) -> Naming:
+    """Return the naming of the files: that given, or that of the run for its own files."""
+    from spinn.data.formats.columns import NO_NAMING
+
+    given = given_naming(namespace)
+    is_own = not namespace.files and not namespace.data
+    return own.naming if is_own and given == NO_NAMING else given
 
 
 @dataclass

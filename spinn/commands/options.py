@@ -10,11 +10,14 @@ from typing import Any
 from spinn import extensions
 from spinn.config import Configuration, resolve
 from spinn.config_files import preset_names, read_file, read_preset
-from spinn.data.formats import FORMAT_NAMES
+from spinn.data.formats import FORMAT_NAMES, Naming
+from spinn.data.formats.columns import read_naming
+from spinn.data.options import DATA_GROUP
 from spinn.option_groups import all_groups, all_options
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import Field, Group, flag_of, type_of
 
+_NAMING = ("columns", "label_names")  # options of the corpus
 _TYPES = {"int": int, "float": float, "str": str}
 
 
@@ -114,6 +117,8 @@ def configuration_of(namespace: argparse.Namespace) -> Configuration:
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """Add the flags of commands in which a trained model reads files."""
     parser.add_argument("--format", choices=FORMAT_NAMES, default="auto", help="of the files")
+    for name in _NAMING:
+        add_option(parser, DATA_GROUP.fields()[name])
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
     parser.add_argument(
         "--batch-size", type=at_least(1), default=256, metavar="N", help="examples a batch"
@@ -124,6 +129,11 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=at_least(0), default=0, metavar="N", help="0 for all cores"
     )
+
+
+def given_naming(namespace: argparse.Namespace) -> Naming:
+    """Return the naming of files that is given by flags; those of :func:`add_reading`."""
+    return read_naming(*(getattr(namespace, name, None) for name in _NAMING))
 
 
 def at_least(minimum: int) -> Callable[[str], int]:

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from spinn.commands.options import add_reading
+from spinn.commands.options import add_reading, given_naming
 from spinn.data.spacy_parser import SpacyParser, pipeline_of
 from spinn.support.errors import ConfigurationError, SpinnError
 
@@ -79,7 +79,10 @@ def run(namespace: argparse.Namespace) -> int:
         counts, format = ReadCounts(), formats[path]
         assert format.write_line is not None
         write_lines(map(format.write_line, parsing.examples(path, counts)), target)
-        logger.info(f"Written: {target} ({counts.read:,} {format.kind.unit})")
+        note = f"{counts.read:,} {format.kind.unit}"
+        if counts.language_note:
+            note += f", {counts.language_note}"
+        logger.info(f"Written: {target} ({note})")
     return 0
 
 
@@ -112,7 +115,7 @@ class _ByModel:
                 f"{run_directory}: {trained.configuration.form} has no trees of its own; "
                 "give a run of --predict or --rl, or --parser spacy."
             )
-        self._format = own_format(trained, namespace.format)
+        self._format, self._naming = own_format(trained, namespace.format), given_naming(namespace)
 
     def written(self, path: Path) -> Format:
         return self._written
@@ -129,6 +132,7 @@ class _ByModel:
             kind=predictor.kind,
             counts=counts,
             unlabelled=True,
+            naming=self._naming,
         )
         return chain.from_iterable(map(predictor.parse_examples, parts(examples, PART)))
 
@@ -142,13 +146,18 @@ class _BySpacy:
             raise ConfigurationError(
                 f"There is no parser {namespace.parser!r}; give --parser spacy, or spacy:NAME."
             )
-        self._parser, self._format = SpacyParser(pipeline), namespace.format
+        self._parser, self._naming = SpacyParser(pipeline), given_naming(namespace)
+        self._format = namespace.format
 
     def written(self, path: Path) -> Format:
         from spinn.data.formats import FORMATS, detect_format, format_that_writes
         from spinn.data.formats.snli import SNLI
 
-        format = detect_format(path) if self._format == "auto" else FORMATS.find(self._format)
+        format = (
+            detect_format(path, self._naming)
+            if self._format == "auto"
+            else FORMATS.find(self._format)
+        )
         if format.labels is None:
             return SNLI  # pairs with any labels; the format jsonl reads them back
         return format_that_writes(format.labels, format.kind) or SNLI
@@ -156,7 +165,9 @@ class _BySpacy:
     def examples(self, path: Path, counts: ReadCounts) -> Iterator[Example]:
         from spinn.data.readers import read_examples
 
-        examples = read_examples(path, self._format, counts=counts, unlabelled=True)
+        examples = read_examples(
+            path, self._format, counts=counts, unlabelled=True, naming=self._naming
+        )
         return self._parser.complete(examples)
 
 

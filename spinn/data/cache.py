@@ -18,7 +18,7 @@ from spinn.support.files import require_writable
 logger = logging.getLogger(__name__)
 _NOT_CACHED = "The prepared corpus is not cached."
 
-_READING = 1  # increased when the same files are read differently, so that older entries are unused
+_READING = 2  # increased when the same files are read differently, so that older entries are unused
 
 
 def cache_key(
@@ -40,6 +40,8 @@ def cache_key(
         "vectors": _stamp(vectors) if vectors is not None else None,
         "options": [options.format, options.lower, options.minimum_count, induced],
     }
+    if options.columns is not None or options.label_names is not None:
+        parts["naming"] = [options.columns, options.label_names]
     if pipeline is not None:
         parts["pipeline"] = pipeline
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]

@@ -162,7 +162,7 @@ class DatasetBuilder:
     def __init__(self, labels: Sequence[str], *, lower: bool, kind: ExampleKind = PAIR) -> None:
         self.kind = kind
         self._labels = {label: number for number, label in enumerate(labels)}
-        self._lower = lower
+        self.lower = lower
         self._numbers: dict[str, int] = {}
         self._words = array("i")
         self._offsets = array("q", [0])
@@ -186,10 +186,10 @@ class DatasetBuilder:
         sentences = example.sentences
         if len(sentences) != self.kind.count:
             raise ValueError(f"line {example.line} is not one of {self.kind.unit}")
-        numbers = self._numbers
+        numbers, lower = self._numbers, self.lower
         for words, transitions in sentences:
             for word in words:
-                word = word.lower() if self._lower else word
+                word = word.lower() if lower else word
                 self._words.append(numbers.setdefault(word, len(numbers)))
             self._offsets.append(len(self._words))
             self._transitions += (

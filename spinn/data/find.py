@@ -20,7 +20,7 @@ _WORDS = {
     "dev": {"dev", "devset", "development", "trial", "valid", "validation", "val"},
     "test": {"test", "testset", "testing"},
 }
-_ENDINGS = ("jsonl", "json", "tsv", "csv", "txt", "")  # the first form of a set is read
+_ENDINGS = ("jsonl", "json", "tsv", "csv", "txt", "parquet", "")  # the first form of a set is read
 _COMPRESSED = ("", "gz", "bz2", "xz")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from spinn.support.errors import DataError
@@ -28,6 +29,8 @@ _SPELLINGS = {
     "not-entailment": NON_ENTAILMENT,
     "not entailment": NON_ENTAILMENT,
 }
+_NAME_LABELS = "Name the labels 0, 1, 2, ... with --label-names"
+_HUGGINGFACE = f"--label-names {','.join(INFERENCE_LABELS)}"
 _WORDS = 3  # most words of a label
 _LABELS = 8  # number of labels that are few, however few the rows
 
@@ -56,6 +59,67 @@ def read_label(text: str, allowed: Collection[str]) -> str | None:
     return lower if lower in (allowed or INFERENCE_LABELS) else text
 
 
+def name_label(path: Path, line: int, text: str, names: Sequence[str]) -> str:
+    """Return the name of a numbered label; the text itself if it is no number, or -1.
+
+    Parameters
+    ----------
+    path, line
+        Place of the label, for errors.
+    text
+        The label in the file.
+    names
+        Names of the labels 0, 1, 2, ...; empty if numbers have none.
+
+    Raises
+    ------
+    DataError
+        If a number has no name.
+
+    """
+    if not names or not is_number(text):
+        return text
+    number = int(float(text))
+    if number >= len(names):
+        raise DataError(
+            path,
+            f"the label {text} has no name; 0 to {len(names) - 1} are {', '.join(names)}",
+            line=line,
+            remedy=f"{_NAME_LABELS}, or correct the label",
+        )
+    return names[number]
+
+
+def is_number(text: str) -> bool:
+    """Return whether a label is a whole number from 0 on, also as pandas writes it (``1.0``)."""
+    return re.fullmatch(r"[0-9]{1,9}(\.0+)?", text.strip()) is not None
+
+
+def unlisted_label(
+    path: Path, line: int, label: str, allowed: Collection[str], format: str | None = None
+) -> DataError:
+    """Return the error for a label that is not allowed in a file, or in one of a format."""
+    remedy = "Correct the label"
+    if format is not None:
+        remedy += f", or name another format than {format}"
+    if is_number(label) and not any(map(is_number, allowed)):
+        remedy = f"{_NAME_LABELS}, such as --label-names {','.join(allowed)}"
+        if set(INFERENCE_LABELS).issubset(allowed):
+            remedy = f"{_NAME_LABELS}; for HuggingFace's SNLI, MultiNLI and ANLI: {_HUGGINGFACE}"
+    elif not is_number(label) and all(map(is_number, allowed)):
+        remedy = f"{_NAME_LABELS} if those are its numbers"
+    return DataError(
+        path, f"the label {label!r} is not one of: {', '.join(allowed)}", line=line, remedy=remedy
+    )
+
+
+def standard_labels(found: Collection[str]) -> tuple[str, ...]:
+    """Return the labels of a training set, sorted, in the usual spelling if all have one."""
+    spelled = {_SPELLINGS.get(label.strip().lower(), label.strip().lower()) for label in found}
+    usual = spelled <= {*INFERENCE_LABELS, NON_ENTAILMENT}
+    return tuple(sorted(spelled if usual else set(found)))
+
+
 def is_known(text: str) -> bool:
     """Return whether a text is a usual label of entailment, or marks a missing one."""
     lower = text.strip().lower()
@@ -74,7 +138,16 @@ def check_labels(path: Path, counts: Counter[str]) -> None:
     """Raise :class:`DataError` if the labels of a training file, with their counts, are sentences.
 
     They are if one of them looks like a sentence, or if half of the rows have a label of their own.
+    A mixture of numbers and the usual words is refused too.
     """
+    numbers = [label for label in counts if is_number(label)]
+    words = [label for label in counts if label.lower() in (*INFERENCE_LABELS, *_SPELLINGS)]
+    if numbers and words:
+        raise DataError(
+            path,
+            f"some of the labels are numbers and some are words ({numbers[0]}, {words[0]})",
+            remedy=f"{_NAME_LABELS}, such as {_HUGGINGFACE}",
+        )
     rows = counts.total()
     long = next((label for label in counts if is_sentence(label)), None)
     few = len(counts) <= (_LABELS if all(len(label.split()) == 1 for label in counts) else 3)

@@ -95,6 +95,10 @@ _OPENERS: dict[bytes, Callable[[BinaryIO], object]] = {
 _REFUSED = {
     b"PK\x03\x04": ("this is a zip archive", "Unpack it and name a file in it"),
     b"7z\xbc\xaf": ("this is a 7z archive", "Unpack it and name a file in it"),
+    b"PAR1": (
+        "this is a Parquet file",
+        "Name it *.parquet, or give --format parquet",
+    ),
     b"\x28\xb5\x2f\xfd": ("this is compressed by zstd", "Decompress it (`zstd -d`)"),
     **dict.fromkeys(
         (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),

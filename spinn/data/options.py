@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spinn.data.formats import FORMAT_NAMES
+from spinn.data.formats import FORMAT_NAMES, Naming
+from spinn.data.formats.columns import read_naming
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import Condition, Group, option
 
@@ -40,6 +41,17 @@ class CorpusOptions:
     test: list[str] = option([], "test files", when=_FROM_TEXTS)
     also: list[str] = option([], "further test sets, each with its own name", when=_FROM_TEXTS)
     format: str = option("auto", "format of the files", choices=FORMAT_NAMES, when=_FROM_TEXTS)
+    columns: str | None = option(
+        None,
+        "names of the columns, if they are not the usual ones: "
+        "premise=NAME,hypothesis=NAME,label=NAME,id=NAME",
+        when=_FROM_TEXTS,
+    )
+    label_names: str | None = option(
+        None,
+        "names of the labels 0, 1, 2, ... in order, such as entailment,neutral,contradiction",
+        when=_FROM_TEXTS,
+    )
     data_directory: str = option(
         "data",
         "folder of corpora, vectors and the cache; if there is no data here, that of the clone, or "
@@ -68,6 +80,11 @@ class CorpusOptions:
         elif set(SPLITS) & set(given):
             given["data"] = None
         return replace(self, **given)
+
+    @property
+    def naming(self) -> Naming:
+        """The names of columns and numbered labels; raise :class:`ConfigurationError` if wrong."""
+        return read_naming(self.columns, self.label_names)
 
     @property
     def further(self) -> dict[str, list[Path]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ from spinn.data import readers
 from spinn.data.cache import cache_key, can_be_cached, load_cached, save_cached
 from spinn.data.corpus import Corpus
 from spinn.data.dataset import DatasetBuilder, PairDataset
+from spinn.data.examples import Example, kind_with
 from spinn.data.find import find_files, find_vectors, named
 from spinn.data.formats import FORMATS, Format, detect_format
-from spinn.data.labels import check_labels
+from spinn.data.labels import check_labels, read_label, standard_labels, unlisted_label
+from spinn.data.lines import NEEDS_EXAMPLES
 from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.places import data_directory
 from spinn.data.spacy_parser import SpacyParser
@@ -104,24 +108,101 @@ def _prepare(
     for split, paths in files.items():
         logger.info(f"Reading {', '.join(str(path) for path in paths)}")
         builders[split] = DatasetBuilder(labels, lower=options.lower, kind=format.kind)
-        unparsed[split], note = _read(builders[split], paths, options.format, labels, parser)
+        unparsed[split], note = _read(builders[split], paths, options, labels, parser)
         notes.append(f"{split}: {note}")
     table = VectorTable(vector_file, vector_cache) if vector_file is not None else None
     minimum = format.minimum_count if options.minimum_count is None else options.minimum_count
-    vocabulary = Vocabulary(_words(builders, table, minimum), options.lower)
+    corpus = _numericalise(builders, labels, unparsed, notes, table, minimum, source)
+    return replace(corpus, format=options.format)
+
+
+def corpus_from_examples(
+    sets: Mapping[str, Iterable[Example]],
+    *,
+    lower: bool = True,
+    minimum_count: int = 2,
+    vectors: VectorTable | None = None,
+) -> Corpus:
+    """Return a corpus of examples, such as those of :func:`spinn.data.rows.from_rows`.
+
+    Its labels are those of the training set; examples without a label are left out. A folder to
+    which it is saved can be trained on (``--data FOLDER``).
+
+    Parameters
+    ----------
+    sets
+        The examples of ``train``, ``dev`` and, if there are any, ``test`` and further sets.
+    lower
+        Lower-case all words.
+    minimum_count
+        Minimum number of occurrences in training of words without a vector.
+    vectors
+        Pretrained vectors.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``train`` is missing.
+    DataError
+        If no training example has a label, the labels look like sentences, or an example of another
+        set has a label that does not occur in training.
+
+    """
+    if "train" not in sets:
+        raise ConfigurationError(f"There is no training set among: {', '.join(sets)}.")
+    training = list(sets["train"])
+    found = Counter(example.label for example in training if example.label is not None)
+    if not found:
+        raise DataError("train", "no example has a label", remedy=NEEDS_EXAMPLES)
+    check_labels(Path("train"), found)
+    labels, kind = standard_labels(found), kind_with(len(training[0].sentences))
+    builders: dict[str, DatasetBuilder] = {}
+    unparsed: dict[str, list[Any] | None] = {}
+    for split, examples in {**sets, "train": training}.items():
+        builders[split] = DatasetBuilder(labels, lower=lower, kind=kind)
+        unparsed[split] = _add(builders[split], split, _labelled(split, examples, labels))
+    notes = [f"{split}: {len(builder):,} {kind.unit}" for split, builder in builders.items()]
+    return _numericalise(builders, labels, unparsed, notes, vectors, minimum_count, None)
+
+
+def _labelled(
+    split: str, examples: Iterable[Example], labels: tuple[str, ...]
+) -> Iterator[Example]:
+    """Yield the examples that have a label, in the spelling of ``labels``."""
+    for example in examples:
+        label = None if example.label is None else read_label(example.label, labels)
+        if label is None:
+            continue
+        if label not in labels:
+            raise unlisted_label(Path(split), example.line, label, labels)
+        yield example._replace(label=label)
+
+
+def _numericalise(
+    builders: dict[str, DatasetBuilder],
+    labels: tuple[str, ...],
+    unparsed: dict[str, list[Any] | None],
+    notes: list[str],
+    table: VectorTable | None,
+    minimum: int,
+    source: VectorSourceOptions | None,
+) -> Corpus:
+    """Choose the vocabulary of sets that are read, and return the corpus."""
+    lower = next(iter(builders.values())).lower
+    vocabulary = Vocabulary(_words(builders, table, minimum), lower)
     sets = {split: builder.build(vocabulary) for split, builder in builders.items()}
     vectors = None
     if table is not None:
         notes += [table.note] if table.note else []
         vectors = _vectors(source, vocabulary, table, sets)
     notes.append(_vocabulary_note(vocabulary, vectors, sets))
-    return Corpus(vocabulary, vectors, labels, sets, unparsed, notes, options.format)
+    return Corpus(vocabulary, vectors, labels, sets, unparsed, notes)
 
 
 def _read(
     builder: DatasetBuilder,
     paths: list[Path],
-    format: str,
+    options: CorpusOptions,
     labels: tuple[str, ...],
     parser: SpacyParser | None,
 ) -> tuple[list[Any] | None, str]:
@@ -129,18 +210,31 @@ def _read(
     first: list[Any] | None = None
     counts = readers.ReadCounts()
     for path in paths:
-        examples = readers.read_examples(path, format, labels=labels, counts=counts)
-        for example in examples if parser is None else parser.complete(examples):
-            builder.add(example)
-            if first is None and not example.is_parsed:
-                first = [str(path), example.line]
+        examples = readers.read_examples(
+            path, options.format, labels=labels, counts=counts, naming=options.naming
+        )
+        complete = examples if parser is None else parser.complete(examples)
+        missing = _add(builder, str(path), complete)
+        first = first or missing
     note = f"{len(builder):,} {builder.kind.unit}"
     if counts.unlabelled:
         note += f", {counts.unlabelled:,} without a gold label skipped"
     if counts.unparsed:
         by = "without a parse" if parser is None else f"parsed by spaCy ({parser.pipeline})"
         note += f", {counts.unparsed:,} {by}"
+    if counts.language_note:
+        note += f", {counts.language_note}"
     return first, note
+
+
+def _add(builder: DatasetBuilder, place: str, examples: Iterable[Example]) -> list[Any] | None:
+    """Add examples of one place; return the place and the line of the first without a tree."""
+    first: list[Any] | None = None
+    for example in examples:
+        builder.add(example)
+        if first is None and not example.is_parsed:
+            first = [place, example.line]
+    return first
 
 
 def _words(
@@ -181,13 +275,13 @@ def _format_and_labels(
     known: tuple[Format, tuple[str, ...]] | None = None
     for path in (path for paths in files.values() for path in paths):
         auto = options.format == "auto"
-        format = detect_format(path) if auto else FORMATS.find(options.format)
+        format = detect_format(path, options.naming) if auto else FORMATS.find(options.format)
         if known is not None:
             readers.check_kind(path, format, known[0].kind)
         own = format.labels
         if own is None:  # labels are checked while reading
             if known is None:
-                known = format, _labels_in(files.get("train") or [path], options.format)
+                known = format, _labels_in(files.get("train") or [path], options)
             continue
         if known is not None and set(own) != set(known[1]):
             raise DataError(
@@ -201,14 +295,14 @@ def _format_and_labels(
     return known
 
 
-def _labels_in(paths: list[Path], format: str) -> tuple[str, ...]:
+def _labels_in(paths: list[Path], options: CorpusOptions) -> tuple[str, ...]:
     counts: Counter[str] = Counter()
     for path in paths:
-        for example in readers.read_examples(path, format):
+        for example in readers.read_examples(path, options.format, naming=options.naming):
             assert example.label is not None  # rows without one are skipped
             counts[example.label] += 1
     check_labels(paths[0], counts)
-    return tuple(sorted(counts))
+    return standard_labels(counts)
 
 
 def _vocabulary_note(

@@ -7,15 +7,16 @@ tokenises sentences without a tree, and raises :class:`DataError` for whatever c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from spinn.data.examples import Example, ExampleKind
-from spinn.data.formats import FORMATS, Format, match_format, sample_of
-from spinn.data.labels import INFERENCE_LABELS, read_label
-from spinn.data.lines import NEEDS_EXAMPLES, numbered_lines
+from spinn.data.formats import FORMATS, Format, Naming, NumberedRow, open_rows
+from spinn.data.formats.columns import NO_NAMING
+from spinn.data.labels import read_label, unlisted_label
+from spinn.data.lines import NEEDS_EXAMPLES
 from spinn.data.sentences import SentenceReader
 from spinn.support.errors import DataError
 
@@ -32,6 +33,16 @@ class ReadCounts:
     """Rows without a gold label, skipped or not."""
     unparsed: int = 0
     """Examples with a sentence without a tree; included in ``read``."""
+    languages: Counter[str] = field(default_factory=Counter)
+    """Examples by language, if a column names it; included in ``read``."""
+
+    @property
+    def language_note(self) -> str:
+        """A message with the number of examples of each language, if there are several."""
+        if len(self.languages) < 2:
+            return ""
+        counted = ", ".join(f"{name} {count:,}" for name, count in sorted(self.languages.items()))
+        return f"in {len(self.languages)} languages ({counted})"
 
 
 def read_examples(
@@ -43,6 +54,7 @@ def read_examples(
     kind: ExampleKind | None = None,
     counts: ReadCounts | None = None,
     unlabelled: bool = False,
+    naming: Naming = NO_NAMING,
 ) -> Iterator[Example]:
     """Yield the examples of a corpus file, plain or compressed.
 
@@ -66,11 +78,13 @@ def read_examples(
     unlabelled
         If true, rows without a gold label (``-``, ``-1``, ``hidden`` or empty) are yielded with
         the label ``None``, which is ``NO_LABEL`` in a data set, instead of skipped.
+    naming
+        Names of columns and of numbered labels, where they are not known.
 
     Raises
     ------
     ConfigurationError
-        If there is no such format.
+        If there is no such format, or the user names columns that it has not.
     DataError
         During iteration, at the first line that cannot be read. A missing tree is not an error
         here; see :func:`no_parse`.
@@ -79,7 +93,7 @@ def read_examples(
     if format != "auto":
         FORMATS.find(format)
     counts = ReadCounts() if counts is None else counts
-    return _read(Path(path), format, use_parses, labels, kind, counts, unlabelled)
+    return _read(Path(path), format, use_parses, labels, kind, counts, unlabelled, naming)
 
 
 def _read(
@@ -90,27 +104,36 @@ def _read(
     kind: ExampleKind | None,
     counts: ReadCounts,
     unlabelled: bool,
+    naming: Naming,
 ) -> Iterator[Example]:
-    lines = numbered_lines(path)
-    sample = sample_of(path, lines)
-    format = match_format(sample) if name == "auto" else FORMATS[name]
+    format, rows = open_rows(path, name, naming)
     if kind is not None:
         check_kind(path, format, kind)
-    allowed = frozenset(labels or format.labels or ())
+    yield from examples_of(rows, path, format, use_parses, labels, counts, unlabelled)
+
+
+def examples_of(
+    rows: Iterable[NumberedRow],
+    path: Path,
+    format: Format,
+    use_parses: bool,
+    labels: Collection[str] | None,
+    counts: ReadCounts,
+    unlabelled: bool,
+) -> Iterator[Example]:
+    """Yield the examples of rows; see :func:`read_examples`, the path is for errors."""
+    listed = labels or format.labels or ()
+    allowed = frozenset(listed)
     sentences = SentenceReader(path, use_parses, format)
     read_before, unlabelled_before = counts.read, counts.unlabelled
-    read_line = format.reader(path, sample)
-    for number, line in chain(sample, lines):
-        row = read_line(path, number, line)
-        if row is None:
-            continue
+    for number, row in rows:
         label = read_label(row.label, allowed)
         if label is None:
             counts.unlabelled += 1
             if not unlabelled:
                 continue
         elif allowed and label not in allowed:
-            raise _unlisted_label(path, number, label, format, labels or format.labels or ())
+            raise unlisted_label(path, number, label, listed, format.name)
         premise = sentences.premise(row.premise, number)
         hypothesis = None
         if row.hypothesis is not None:
@@ -118,6 +141,8 @@ def _read(
         sources = (row.premise, row.hypothesis)
         counts.unparsed += any(one is not None and one.brackets is None for one in sources)
         counts.read += 1
+        if row.language:
+            counts.languages[row.language] += 1
         yield Example(premise, hypothesis, label, number, row.identifier)
     if counts.read == read_before:
         skipped = counts.unlabelled - unlabelled_before
@@ -130,19 +155,20 @@ def _read(
 
 
 def read_label_set(
-    path: Path, format: str, labels: Collection[str], kind: ExampleKind
+    path: Path,
+    format: str,
+    labels: Collection[str],
+    kind: ExampleKind,
+    naming: Naming = NO_NAMING,
 ) -> set[str | None]:
     """Return the gold labels in a file, without reading its sentences.
 
     Parameters and errors are those of :func:`read_examples`; ``None`` stands for a missing label.
     """
-    lines = numbered_lines(path)
-    sample = sample_of(path, lines)
-    found = match_format(sample) if format == "auto" else FORMATS.find(format)
+    found, rows = open_rows(path, format, naming)
     check_kind(path, found, kind)
-    read_line, allowed = found.reader(path, sample), frozenset(labels)
-    rows = (read_line(path, number, line) for number, line in chain(sample, lines))
-    return {read_label(row.label, allowed) for row in rows if row is not None}
+    allowed = frozenset(labels)
+    return {read_label(row.label, allowed) for _, row in rows}
 
 
 def check_kind(path: str | Path, format: Format, kind: ExampleKind) -> None:
@@ -156,22 +182,6 @@ def check_kind(path: str | Path, format: Format, kind: ExampleKind) -> None:
         )
 
 
-def _unlisted_label(
-    path: Path, line: int, label: str, format: Format, allowed: Collection[str]
-) -> DataError:
-    """Return the error for a label that is not allowed."""
-    remedy = f"Correct the label, or name another format than {format.name}"
-    if label.isdigit() and set(INFERENCE_LABELS).issubset(allowed):
-        numbered = "0 entailment, 1 neutral and 2 contradiction"
-        remedy = f"Write the label as a word (SNLI, MultiNLI and ANLI of HuggingFace: {numbered})"
-    return DataError(
-        path,
-        f"the label {label!r} is not one of: {', '.join(allowed)}",
-        line=line,
-        remedy=remedy,
-    )
-
-
 def read_files(
     paths: Sequence[Path],
     format: str,
@@ -180,13 +190,20 @@ def read_files(
     *,
     counts: ReadCounts | None = None,
     unlabelled: bool = False,
+    naming: Naming = NO_NAMING,
 ) -> tuple[list[Example], list[Path]]:
     """Return the examples of files and the file of each; see :func:`read_examples`."""
     examples: list[Example] = []
     places: list[Path] = []
     for path in paths:
         examples += read_examples(
-            path, format, labels=labels, kind=kind, counts=counts, unlabelled=unlabelled
+            path,
+            format,
+            labels=labels,
+            kind=kind,
+            counts=counts,
+            unlabelled=unlabelled,
+            naming=naming,
         )
         places += [path] * (len(examples) - len(places))
     return examples, places

@@ -10,6 +10,7 @@ from typing import Any
 
 from spinn.data.dataset import numericalise
 from spinn.data.examples import Example, ExampleKind
+from spinn.data.formats.columns import NO_NAMING, Naming
 from spinn.data.labels import INFERENCE_LABELS, NON_ENTAILMENT
 from spinn.data.readers import ReadCounts, no_parse, read_examples, read_label_set
 from spinn.evaluation.classification import ClassificationReport
@@ -57,6 +58,8 @@ class FileEvaluation:
         Number of examples evaluated.
     skipped
         Number of rows skipped because they have no gold label.
+    note
+        Message about the languages of the examples, if there are several.
 
     """
 
@@ -64,6 +67,7 @@ class FileEvaluation:
     scores: dict[str, Any]
     count: int
     skipped: int = 0
+    note: str = ""
 
 
 def evaluate_files(
@@ -76,6 +80,7 @@ def evaluate_files(
     conventions: Conventions | None = None,
     seed: int | None = None,
     each: Callable[[EvaluatedPart], None] | None = None,
+    naming: Naming = NO_NAMING,
 ) -> FileEvaluation:
     """Evaluate a trained model, on its device, on files of examples.
 
@@ -99,6 +104,8 @@ def evaluate_files(
         Seed of random trees; by default that of the run.
     each
         Called with each part of the examples, in order.
+    naming
+        Names of columns and of numbered labels, where the files have unknown ones.
 
     Raises
     ------
@@ -109,7 +116,7 @@ def evaluate_files(
     """
     source = trained.tree_source(trees)
     files = _Files(
-        paths, own_format(trained, format), trained.kind, readable_labels(trained.labels)
+        paths, own_format(trained, format), trained.kind, readable_labels(trained.labels), naming
     )
     classes = _classes(trained.labels, files.labels)
     names = trained.labels if classes is None else classes.names
@@ -141,7 +148,7 @@ def evaluate_files(
     scores = report.as_dict()
     if has_trees and source is not None:
         scores["trees"] = {"source": source.name} | figures.as_dict()
-    return FileEvaluation(report, scores, count, files.skipped)
+    return FileEvaluation(report, scores, count, files.skipped, files.counts.language_note)
 
 
 def parts(examples: Iterable[Example], size: int | None) -> Iterator[list[Example]]:
@@ -178,19 +185,26 @@ class _Files:
     """
 
     def __init__(
-        self, paths: list[Path], format: str, kind: ExampleKind, allowed: tuple[str, ...]
+        self,
+        paths: list[Path],
+        format: str,
+        kind: ExampleKind,
+        allowed: tuple[str, ...],
+        naming: Naming,
     ) -> None:
-        self._format, self._kind, self._allowed = format, kind, allowed
+        self._format, self._kind, self._allowed, self._naming = format, kind, allowed, naming
         self.skipped = 0
         """Number of rows skipped so far for want of a gold label."""
+        self.counts = ReadCounts()
+        """Numbers of the rows that were read."""
         self._files: list[tuple[Path, list[Example] | None, set[str | None]]] = []
         for path in paths:
             held: list[Example] | None = None
             if path.is_fifo() or path.is_char_device():  # it can be read once only
-                held = list(self._read(path, ReadCounts(), unlabelled=True))
+                held = list(self._read(path, unlabelled=True))
                 found = {example.label for example in held}
             else:
-                found = read_label_set(path, format, allowed, kind)
+                found = read_label_set(path, format, allowed, kind, naming)
             self._files.append((path, held, found))
 
     @property
@@ -208,8 +222,8 @@ class _Files:
 
         """
         for path, held, found in self._files:
-            keep, counts = found <= {None}, ReadCounts()
-            examples = self._read(path, counts, unlabelled=keep) if held is None else held
+            keep, before = found <= {None}, self.counts.unlabelled
+            examples = self._read(path, unlabelled=keep) if held is None else held
             for example in examples:
                 if example.label is None and not keep:
                     self.skipped += 1
@@ -217,16 +231,17 @@ class _Files:
                 if needs_parse and not example.is_parsed:
                     raise no_parse(path, example.line)
                 yield example
-            self.skipped += 0 if keep else counts.unlabelled
+            self.skipped += 0 if keep else self.counts.unlabelled - before
 
-    def _read(self, path: Path, counts: ReadCounts, *, unlabelled: bool) -> Iterator[Example]:
+    def _read(self, path: Path, *, unlabelled: bool) -> Iterator[Example]:
         return read_examples(
             path,
             self._format,
             labels=self._allowed,
             kind=self._kind,
-            counts=counts,
+            counts=self.counts,
             unlabelled=unlabelled,
+            naming=self._naming,
         )
 
 

@@ -280,6 +280,39 @@ def test_a_tracker_needs_no_parses_when_it_is_evaluated(run, tmp_path, capsys):
     assert "pairs 1" in capsys.readouterr().out
 
 
+def test_evaluate_and_parse_take_names_of_columns_and_labels(run, tmp_path, capsys):
+    pytest.importorskip("spacy")
+    file = tmp_path / "raw.csv"
+    file.write_text('lang,eins,Nr,zwei,Urteil\nde,"A, b.",7,It,1\nen,A dog,8,"It\nis",2\n')
+    given = ["--columns", "premise=eins,hypothesis=zwei,label=Urteil,id=Nr"]
+    named = [*given, "--label-names", "entailment,neutral,contradiction"]
+    assert main(["evaluate", str(run), "--files", str(file), *named]) == 0
+    printed = capsys.readouterr()
+    assert "pairs 2" in printed.out
+    assert "2 examples in 2 languages (de 1, en 1)" in printed.err
+    assert main(["evaluate", str(run), "--files", str(file), *given]) == 2
+    assert "--label-names entailment,neutral,contradiction" in capsys.readouterr().err
+    assert main(["parse", str(run), str(file), "--output", str(tmp_path / "trees"), *named]) == 0
+    parsed = [json.loads(line) for line in (tmp_path / "trees" / "raw.jsonl").open()]
+    assert [(one["pairID"], one["gold_label"]) for one in parsed] == [
+        ("7", "neutral"),
+        ("8", "contradiction"),
+    ]
+
+
+def test_a_run_on_named_columns_evaluates_its_own_set(tmp_path, capsys):
+    pytest.importorskip("spacy")
+    file = tmp_path / "t.csv"
+    file.write_text("b,gold 1,a\n" + "It moves.,0,A dog.\nIt is.,1,A cat.\n" * 3)
+    flags = ["--columns", "premise=a,hypothesis=b,label=gold 1", "--label-names", "yes,no"]
+    files = ["--train", str(file), "--dev", str(file), "--trees", "balanced"]
+    output = tmp_path / "run"
+    assert main(["train", *files, *flags, "--output", str(output), *SMALL]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(output)]) == 0
+    assert "pairs 6" in capsys.readouterr().out
+
+
 def test_predict_draws_both_trees(run, capsys):
     pytest.importorskip("spacy")
     assert main(["predict", str(run), "A dog runs.", "It's ( asleep )."]) == 0

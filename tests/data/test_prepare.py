@@ -245,3 +245,49 @@ def test_sick_as_a_folder(real_data, tmp_path):
     for split in corpus.sets:
         corpus.require_parses(split)
     assert_same(load(options)[0], corpus)
+
+
+def table(path, *rows, header="language\tlabel\tpremise\thypothesis"):
+    return str(write(path, "\n".join((header, *rows, ""))))
+
+
+def test_columns_and_labels_are_named_by_options(tmp_path):
+    header = "b,Urteil,a"
+    train = table(tmp_path / "t.csv", "It.,0,A dog.", "It.,2,A cat.", "It.,-1,No.", header=header)
+    options = CorpusOptions(
+        train=[train], dev=[train], data_directory=str(tmp_path), label_names="yes,maybe,no"
+    )
+    options = replace(options, columns="premise=a,hypothesis=b,label=Urteil")
+    corpus, _ = load(options)
+    assert corpus.labels == ("no", "yes")
+    assert corpus.sets["dev"].labels.tolist() == [1, 0]
+    other, lines = load(replace(options, label_names="yes,maybe,never"))
+    assert was_read(lines)  # not from the cache
+    assert other.labels == ("never", "yes")
+
+
+def test_languages_are_counted(tmp_path):
+    train = table(tmp_path / "t", "en\tyes\tA.\tB.", "ar\tno\tC.\tD.", "en\tno\tE.\tF.")
+    dev = table(tmp_path / "d", "en\tyes\tA.\tB.")
+    _, lines = load(CorpusOptions(train=[train], dev=[dev], data_directory=str(tmp_path)))
+    assert any(line.endswith("in 2 languages (ar 1, en 2)") for line in lines)
+    assert not any("languages" in line for line in lines if line.startswith("dev"))
+
+
+def test_labels_in_other_spellings_become_the_usual_ones(tmp_path):
+    """ANLI has letters, SciTail *entails*."""
+    options = CorpusOptions(data_directory=str(tmp_path), cache=False)
+    for found, labels in (
+        (("e", "n", "c", "neutral"), ("contradiction", "entailment", "neutral")),
+        (("entails", "neutral"), ("entailment", "neutral")),
+        (("e", "d"), ("d", "e")),
+    ):
+        path = table(tmp_path / "t", *(f"en\t{label}\tA.\tB." for label in found))
+        corpus, _ = load(replace(options, train=[path], dev=[path]))
+        assert corpus.labels == labels
+
+
+def test_a_mixture_of_words_and_numbers_is_refused(tmp_path):
+    path = table(tmp_path / "t", "en\tneutral\tA.\tB.", "en\t1\tA.\tB.")
+    with pytest.raises(DataError, match=r"some are words \(1, neutral\)\. .*--label-names"):
+        load(CorpusOptions(train=[path], dev=[path], data_directory=str(tmp_path)))

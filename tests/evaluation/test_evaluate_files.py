@@ -14,8 +14,11 @@ import torch
 from models import model_of
 
 from spinn.config import resolve
+from spinn.data.dataset import numericalise
+from spinn.data.rows import from_rows
 from spinn.data.vocabulary import Vocabulary
 from spinn.evaluation import evaluate_files as module
+from spinn.evaluation.evaluate import evaluate_trained
 from spinn.evaluation.evaluate_files import EvaluatedPart, evaluate_files
 from spinn.evaluation.records import evaluation_records
 from spinn.evaluation.scores import format_scores
@@ -151,3 +154,13 @@ def test_a_pipe_is_read_once(trained, tmp_path):
     result, _ = evaluated(trained, pipe)
     writer.join()
     assert (result.count, result.skipped) == (2, 1)
+
+
+def test_rows_in_python_have_the_scores_of_a_file(trained, tmp_path):
+    path = write(tmp_path / "f.jsonl", list(LABELS) * 2)
+    expected, _ = evaluated(trained, path)
+    rows = [json.loads(line) for line in path.open()]
+    examples = from_rows(rows, labels=trained.labels)
+    dataset = numericalise(examples, trained.vocabulary, trained.labels, trained.kind)
+    result = evaluate_trained(trained, dataset, trained.tree_source(None))
+    assert result.report.as_dict() == expected.report.as_dict()

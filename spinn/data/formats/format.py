@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from spinn.data.examples import PAIR, Example, ExampleKind, Sentence
+from spinn.data.formats.columns import Naming
 from spinn.data.labels import UNLABELLED
+from spinn.support.errors import ConfigurationError
 from spinn.transitions import TreeError, from_brackets, to_brackets
 
 
@@ -26,10 +28,14 @@ class Row(NamedTuple):
     premise: Source
     hypothesis: Source | None
     identifier: str = ""
+    language: str = ""
 
 
+SAMPLE = 50  # lines or rows that a format and its columns are recognised by
 NumberedLine = tuple[int, bytes]
+NumberedRow = tuple[int, Row]
 ReadLine = Callable[[Path, int, bytes], Row | None]
+ReadRows = Callable[[Path, Iterator[NumberedLine], Naming], Iterator[NumberedRow]]
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Format:
         The labels it allows; ``None`` if a file may have any.
     read_line
         Function of the path, the number of a line (both for errors) and the line. It returns the
-        row, or ``None`` for a header.
+        row, or ``None`` for a header. ``None`` for a format with ``read_rows``.
     matches
         Function of the first non-blank line, stripped, that returns whether a file has this format;
         ``None`` if the format cannot be detected and has to be named.
@@ -62,15 +68,19 @@ class Format:
         Extension of a file in this format.
     matches_sample
         Function of the first non-blank lines, stripped, that must be true too, if given.
-    for_file
-        Function of the path and of the first non-blank lines with their numbers that returns the
-        ``read_line`` of a file, if it depends on them.
+    read_rows
+        Function that replaces ``read_line`` where rows depend on each other or on the user's
+        naming: of the path, the non-blank lines with their numbers and the naming. It yields the
+        rows with the numbers of their lines.
+    is_binary
+        Whether files are not text. They are recognised by their extension, and ``read_rows`` gets
+        no lines.
 
     """
 
     name: str
     labels: tuple[str, ...] | None
-    read_line: ReadLine
+    read_line: ReadLine | None
     matches: Callable[[str], bool] | None = None
     kind: ExampleKind = PAIR
     minimum_count: int = 2
@@ -78,11 +88,35 @@ class Format:
     write_line: Callable[[Example], str] | None = None
     extension: str = ".txt"
     matches_sample: Callable[[Sequence[str]], bool] | None = None
-    for_file: Callable[[Path, Sequence[NumberedLine]], ReadLine] | None = None
+    read_rows: ReadRows | None = None
+    is_binary: bool = False
 
-    def reader(self, path: Path, sample: Sequence[NumberedLine]) -> ReadLine:
-        """Return the function that reads the lines of a file with these first lines."""
-        return self.read_line if self.for_file is None else self.for_file(path, sample)
+    def rows(
+        self, path: Path, lines: Iterator[NumberedLine], naming: Naming
+    ) -> Iterator[NumberedRow]:
+        """Return the rows of a file with these lines, with the numbers of their lines.
+
+        Raises
+        ------
+        ConfigurationError
+            If the user names columns, and the format has none with names.
+
+        """
+        if self.read_rows is not None:
+            return self.read_rows(path, lines, naming)
+        if naming.columns:
+            raise ConfigurationError(
+                f"--columns does nothing with --format {self.name}; it belongs to tables with a "
+                "header, JSON lines and Parquet."
+            )
+        return self._by_line(path, lines)
+
+    def _by_line(self, path: Path, lines: Iterator[NumberedLine]) -> Iterator[NumberedRow]:
+        assert self.read_line is not None
+        for number, line in lines:
+            row = self.read_line(path, number, line)
+            if row is not None:
+                yield number, row
 
 
 def bracketed(sentence: Sentence) -> str:

@@ -1,25 +1,38 @@
 """Tables: a label, a premise and a hypothesis in columns, with any labels.
 
 A header names the columns (see :mod:`spinn.data.formats.columns`), in any order and among others;
-they are separated by tabs, commas or semicolons. Without a header there are three columns separated
-by tabs, of which the sentences are in order.
+they are separated by tabs, commas or semicolons. Quoted cells may contain these and line breaks, as
+in CSV; in a table with tabs only if the header is quoted. Without a header there are three columns
+separated by tabs, of which the sentences are in order.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
-from spinn.data.formats.columns import Columns, find_columns, is_label
-from spinn.data.formats.format import Format, NumberedLine, ReadLine, Row, Source, are_trees
+from spinn.data.formats.columns import Columns, Naming, find_columns, is_label, named_columns
+from spinn.data.formats.format import (
+    SAMPLE,
+    Format,
+    NumberedLine,
+    NumberedRow,
+    Row,
+    Source,
+    are_trees,
+)
 from spinn.data.labels import is_known, is_sentence
-from spinn.data.lines import decode, split_cells
+from spinn.data.lines import decode, first_line, split_cells
 from spinn.support.errors import DataError
 
 _COLUMNS = ("label", "premise", "hypothesis")
-_NAME_COLUMNS = f"Name the columns {', '.join(_COLUMNS)} in the first line"
+_NAME_COLUMNS = (
+    f"Name the columns {', '.join(_COLUMNS)} in the first line, or give the names that they have "
+    "with --columns"
+)
 
 
 def matches(first_line: str) -> bool:
@@ -27,22 +40,45 @@ def matches(first_line: str) -> bool:
     return True
 
 
-def for_file(path: Path, sample: Sequence[NumberedLine]) -> ReadLine:
-    """Return the function that reads the lines of a file, by its header if it has one."""
-    number, content = sample[0]
-    header = decode(path, number, content)
+def read_rows(path: Path, lines: Iterator[NumberedLine], naming: Naming) -> Iterator[NumberedRow]:
+    """Yield the rows of a table, by its header if it has one."""
+    number, content = first_line(path, lines)
+    table = _headed(path, number, decode(path, number, content), naming)
+    if table is None:
+        sample = [(number, content), *islice(lines, SAMPLE - 1)]
+        yield from _without_names(path, sample, lines)
+        return
+    records = table.records(path, lines)
+    first = list(islice(records, SAMPLE - 1))
+    table.trees = are_trees([cell for _, cells in first for cell in table.sentences(cells)])
+    for number, cells in chain(first, records):
+        yield number, table.row(cells)
+
+
+def _headed(path: Path, number: int, header: str, naming: Naming) -> _Headed | None:
+    """Return the table with a header; ``None`` if the line does not name both sentences.
+
+    Raises
+    ------
+    DataError
+        If the line has not the columns that the user names.
+
+    """
+    possible: list[list[str]] = []
     for delimiter in "\t,;":
         # Tables with tabs rarely quote: a quotation mark is part of the text unless all are quoted.
         quoted = delimiter != "\t" or header.startswith('"')
         names = _split(header, delimiter, quoted)
-        columns = find_columns(names) if names is not None else None
-        if names is not None and columns is not None:
-            _check_names(path, number, names, columns)
-            table = _Headed(delimiter, quoted, names, columns)
-            rows = (table.cells(path, *line) for line in sample[1:])
-            table.trees = are_trees([cell for row in rows if row for cell in table.sentences(row)])
-            return table.read_line
-    return _without_names(path, sample)
+        if names is None:
+            continue
+        columns = find_columns(names, naming)
+        if columns is not None:
+            named_columns(path, number, names, naming)  # checks them
+            return _Headed(delimiter, quoted, names, columns)
+        possible.append(names)
+    if naming.columns and possible:
+        named_columns(path, number, max(possible, key=len), naming)  # raises an error
+    return None
 
 
 @dataclass
@@ -57,48 +93,82 @@ class _Headed:
     trees: bool = False
     """Whether the sentences themselves are bracketed trees."""
 
-    def cells(self, path: Path, number: int, content: bytes) -> dict[str, str] | None:
-        """Return the cells of a line by name; ``None`` for the header."""
-        cells = _split(decode(path, number, content), self.delimiter, self.quoted)
-        if cells is None:
-            raise DataError(
-                path,
-                "a quotation mark is not closed on its line",
-                line=number,
-                remedy="Write each row on one line",
-            )
-        if len(cells) != len(self.names):
-            raise DataError(
-                path,
-                f"the line has {len(cells)} columns where the header has {len(self.names)}",
-                line=number,
-                remedy="Correct or remove the row",
-            )
-        return None if cells == self.names else dict(zip(self.names, cells, strict=True))
+    def records(
+        self, path: Path, lines: Iterator[NumberedLine]
+    ) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield the cells of each row by name, with the number of its first line.
+
+        A header that is repeated is left out.
+        """
+        split = self._quoted(path, lines) if self.quoted else self._unquoted(path, lines)
+        for number, cells in split:
+            if len(cells) != len(self.names):
+                raise DataError(
+                    path,
+                    f"the line has {len(cells)} columns where the header has {len(self.names)}",
+                    line=number,
+                    remedy="Correct or remove the row",
+                )
+            if cells != self.names:
+                yield number, dict(zip(self.names, cells, strict=True))
+
+    def _unquoted(
+        self, path: Path, lines: Iterator[NumberedLine]
+    ) -> Iterator[tuple[int, list[str]]]:
+        for number, content in lines:
+            line = decode(path, number, content)
+            yield number, [_unquoted(cell.strip()) for cell in line.split(self.delimiter)]
+
+    def _quoted(self, path: Path, lines: Iterator[NumberedLine]) -> Iterator[tuple[int, list[str]]]:
+        """Yield rows in which a quoted cell may have line breaks."""
+        taken: list[int] = []  # numbers of the lines of a row
+
+        def texts() -> Iterator[str]:
+            for number, content in lines:
+                taken.append(number)
+                yield decode(path, number, content)
+
+        reader = csv.reader(texts(), delimiter=self.delimiter, strict=True)
+        while True:
+            taken.clear()
+            try:
+                cells = next(reader, None)
+            except csv.Error as error:
+                raise _not_csv(path, taken[0], error) from error
+            if cells is None:
+                return
+            yield taken[0], [cell.strip() for cell in cells]
 
     def sentences(self, cells: dict[str, str]) -> tuple[str, str]:
         """Return the two sentences of a row."""
         return cells[self.columns.premise], cells[self.columns.hypothesis]
 
-    def read_line(self, path: Path, number: int, content: bytes) -> Row | None:
-        """Read a row."""
-        cells = self.cells(path, number, content)
-        if cells is None:
-            return None
-        texts = self.sentences(cells)
+    def row(self, cells: dict[str, str]) -> Row:
+        """Return a row of its cells."""
+        texts, columns = self.sentences(cells), self.columns
         if self.trees:
             premise, hypothesis = (Source(None, text) for text in texts)
         else:
-            trees = (self.columns.premise_tree, self.columns.hypothesis_tree)
+            trees = (columns.premise_tree, columns.hypothesis_tree)
             premise, hypothesis = (
                 Source(text, (cells[tree] or None) if tree is not None else None)
                 for text, tree in zip(texts, trees, strict=True)
             )
-        label, identifier = (
+        label, identifier, language = (
             "" if name is None else cells[name]
-            for name in (self.columns.label, self.columns.identifier)
+            for name in (columns.label, columns.identifier, columns.language)
         )
-        return Row(label, premise, hypothesis, identifier)
+        return Row(label, premise, hypothesis, identifier, language)
+
+
+def _not_csv(path: Path, number: int, error: csv.Error) -> DataError:
+    """Return the error for a row that begins on a line and cannot be split into cells."""
+    if "unexpected end" in str(error) or "field larger" in str(error):
+        cause, remedy = "a quotation mark is not closed", "Close it, or double it within a cell"
+    else:
+        cause = f"the row is not CSV ({error})"
+        remedy = "Double the quotation marks within a quoted cell"
+    return DataError(path, cause, line=number, remedy=remedy)
 
 
 def _split(line: str, delimiter: str, quoted: bool) -> list[str] | None:
@@ -119,16 +189,10 @@ def _unquoted(cell: str) -> str:
     return inner.replace('""', '"') if doubled else cell
 
 
-def _check_names(path: Path, number: int, names: list[str], columns: Columns) -> None:
-    """Raise :class:`DataError` if two columns have the name of one that is read."""
-    for name in columns:
-        if name is not None and names.count(name) > 1:
-            cause = f"{names.count(name)} columns are named {name!r}"
-            raise DataError(path, cause, line=number, remedy="Give each column its own name")
-
-
-def _without_names(path: Path, sample: Sequence[NumberedLine]) -> ReadLine:
-    """Return the function that reads a file whose header, if any, names no sentences."""
+def _without_names(
+    path: Path, sample: Sequence[NumberedLine], lines: Iterator[NumberedLine]
+) -> Iterator[NumberedRow]:
+    """Yield the rows of a file whose header, if any, names no sentences."""
     number, content = sample[0]
     first = split_cells(path, number, content, _COLUMNS, remedy=_NAME_COLUMNS)
     headed = number == 1 and any(map(is_label, first))
@@ -143,15 +207,13 @@ def _without_names(path: Path, sample: Sequence[NumberedLine]) -> ReadLine:
             path, "no column of its first rows holds labels", line=number, remedy=_NAME_COLUMNS
         )
 
-    def read_line(path: Path, line: int, content: bytes) -> Row | None:
+    for line, content in chain(sample, lines):
         cells = split_cells(path, line, content, _COLUMNS, remedy=_NAME_COLUMNS)
         if headed and line == number:
-            return None
+            continue
         label = cells.pop(column)
         premise, hypothesis = (Source(text, None) for text in cells)
-        return Row(label, premise, hypothesis)
-
-    return read_line
+        yield line, Row(label, premise, hypothesis)
 
 
 def _label_column(rows: list[list[str]]) -> int | None:
@@ -183,13 +245,8 @@ def _refuse_header(path: Path, number: int, first: list[str], rest: list[list[st
             path,
             f"the line looks like a header with unknown names ({', '.join(first)})",
             line=number,
-            remedy=f"{_NAME_COLUMNS}, or remove it",
+            remedy=f"{_NAME_COLUMNS}; or remove it",
         )
 
 
-def read_line(path: Path, number: int, content: bytes) -> Row | None:
-    """Read a line by itself; see :func:`for_file`."""
-    return for_file(path, [(number, content)])(path, number, content)
-
-
-TABLE = Format("tsv", None, read_line, matches, for_file=for_file)
+TABLE = Format("tsv", None, None, matches, read_rows=read_rows)

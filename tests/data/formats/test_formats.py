@@ -28,7 +28,17 @@ from spinn.transitions import left_branching, right_branching
 
 
 def test_formats_are_registered_by_name():
-    names = {"snli", "multinli", "sick", "logic", "logic-brackets", "tsv", "listops", "jsonl"}
+    names = {
+        "snli",
+        "multinli",
+        "sick",
+        "logic",
+        "logic-brackets",
+        "tsv",
+        "listops",
+        "jsonl",
+        "parquet",
+    }
     assert set(FORMATS) == names
     assert {name for name, format in FORMATS.items() if format.kind == SENTENCE} == {"listops"}
     assert all(format.name == name for name, format in FORMATS.items())

@@ -34,6 +34,12 @@ OFFICIAL = {
         "sentence2\tpairID\tlabel1",
         "en\tneutral\t\t\tA dog runs.\tIt moves\t7\tneutral",
     ),
+    "hans": (
+        "gold_label\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\t"
+        "sentence2_parse\tsentence1\tsentence2\tpairID\theuristic\tsubcase\ttemplate",
+        "neutral\t\t\t\t\tA dog runs.\tIt moves\t7\tsubsequence\tsn\ttemp1",
+    ),
+    "scitail": ("A dog runs.\tIt moves\tneutral", "A dog runs.\tIt moves\tneutral"),
     "translations of xnli": ("premise\thypo\tlabel", "A dog runs.\tIt moves\tneutral"),
     "glue": (
         "index\tgenre\tsentence1\tsentence2\tlabel1\tgold_label",
@@ -69,8 +75,35 @@ def test_quoted_cells_are_unquoted(tmp_path):
         assert read(path)[0].premise.words == ["He", ",", "``", "Bo", "''", ",", "ran", "."]
     bare = write(tmp_path / "b", "premise\thypothesis\tlabel", '"He ran.\tIt "ran"\tno')
     assert read(bare)[0].premise.words == ["``", "He", "ran", "."]
-    with pytest.raises(DataError, match=r"c, line 2: a quotation mark is not closed"):
-        read(write(tmp_path / "c", "premise,hypothesis,label", '"He', 'ran.",It,no'))
+
+
+def test_quoted_cells_may_have_line_breaks(tmp_path):
+    rows = ["label;premise;hypothesis", 'no;"A dog', "", 'runs.";It', 'yes;"A; ""B""";It', "no;A;B"]
+    examples = read(write(tmp_path / "c", *rows))
+    assert [example.line for example in examples] == [2, 5, 6]
+    assert examples[0].premise.words == ["A", "dog", "runs", "."]
+    assert examples[1].premise.words == ["A", ";", "``", "B", "''"]
+
+
+@pytest.mark.parametrize(
+    ("row", "cause"),
+    [
+        ('"He,It,no', "line 4: a quotation mark is not closed"),
+        ('"He" ran,It,no', "line 4: the row is not CSV"),
+        ("He,It", "line 4: the line has 2 columns where the header has 3"),
+    ],
+)
+def test_bad_rows_of_csv_are_named_by_their_first_line(tmp_path, row, cause):
+    path = write(tmp_path / "c", "premise,hypothesis,label", '"A', 'B",C,yes', row, "A,B,yes")
+    with pytest.raises(DataError, match=cause):
+        read(path)
+
+
+def test_byte_order_mark_and_blank_lines_are_skipped(tmp_path):
+    header = b"\xef\xbb\xbfhypothesis,label,premise"
+    (example,) = read(write(tmp_path / "c", header, "", "It moves.,yes,A dog runs.", " "))
+    assert (example.label, example.line) == ("yes", 3)
+    assert example.premise.words == ["A", "dog", "runs", "."]
 
 
 def test_a_table_without_a_label_column_has_unlabelled_rows(tmp_path):
