@@ -32,6 +32,7 @@ from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource
 
 Floats = NDArray[np.float32]
+BAR_DELAY = 1.0  # seconds of work before a bar appears
 
 
 @dataclass
@@ -103,7 +104,7 @@ class Inference:
     seed
         Seed of random trees, which also depend on the batch that a sentence is in.
     progress
-        Whether a bar shows the progress of more than a second of work, on a terminal only.
+        Whether a bar shows the progress of long work, on a terminal only.
 
     """
 
@@ -186,7 +187,7 @@ class Inference:
             by_height=self.model.by_height,
             share=self.model.shares(training=False),
         ).batches()
-        look: dict[str, Any] = {"delay": 1.0, "leave": False, "dynamic_ncols": True}
+        look: dict[str, Any] = {"delay": BAR_DELAY, "leave": False, "dynamic_ncols": True}
         hidden = not (self.progress and is_terminal(sys.stderr))
         unit = f" {dataset.kind.unit}"
         with tqdm(total=len(dataset), unit=unit, disable=hidden, **look) as bar:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -408,6 +410,19 @@ def test_expressions_are_not_parsed(expressions, parsed):
     with pytest.raises(DataError, match="a sentence has no tree"):
         Predictor(make_trained(expressions)).encode("[MAX 2 8 ]")
     assert parsed == []
+
+
+def test_a_bar_shows_progress_on_a_terminal_only(pairs, monkeypatch):
+    predictor = Predictor(make_trained(pairs, **FORMS["SPINN"]), batch_size=2)
+    monkeypatch.setattr("spinn.inference.BAR_DELAY", 0)
+    for terminal in (True, False):
+        stream = io.StringIO()
+        monkeypatch.setattr(stream, "isatty", lambda terminal=terminal: terminal)
+        monkeypatch.setattr(sys, "stderr", stream)
+        predictor.predict([(TREE, TREE)] * 6)
+        assert ("/6" in stream.getvalue()) == terminal
+    monkeypatch.setattr(sys, "stderr", None)
+    predictor.predict([(TREE, TREE)] * 6)
 
 
 # Loading, and what a prediction leaves alone.

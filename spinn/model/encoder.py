@@ -14,7 +14,7 @@ from spinn.model.cells import TreeLSTM
 from spinn.model.spinn import SPINN, SPINNByHeight
 from spinn.model.tracker import Tracker
 from spinn.model.types import Encoder, Encoding, Leaves, Plan, Sentences
-from spinn.transitions import Transition, TreeError, check
+from spinn.transitions import Transition, check_sequences
 
 POOLINGS = ("root", "max", "max-all")
 
@@ -100,21 +100,17 @@ class SPINNEncoder(nn.Module):
             transitions = _checked_transitions(transitions, counts, embeddings)
         elif not self.tracker_size:
             transitions = _right_branching(counts)
-        longest = int(counts.max())
-        positions = torch.arange(longest)
-        # Sentences are columns, longest first, and words a packed sequence: no padding is computed.
-        sentences, order = Sentences.sort(positions[:, None].expand(-1, len(counts)), counts)
-        device = embeddings.device
-        present = (positions[:, None] < sentences.lengths).to(device)
-        words = embeddings[order.to(device), :longest].transpose(0, 1)[present]
+        # From here on, sentences are in columns, longest first, and their words have no padding.
+        ordered, order = counts.sort(descending=True, stable=True)
+        longest, place, device = int(ordered[0]), order.to(embeddings.device), embeddings.device
+        present = torch.arange(longest)[:, None] < ordered
+        words = embeddings[place, :longest].transpose(0, 1)[present.to(device)]
+        # Under autocast the projection is bf16; memory cells are kept in the weights' precision.
         states = self.projection(words).to(self.projection.weight.dtype)
-        assert sentences.back is not None
-        sorted_sentences = Sentences(sentences.lengths, back=sentences.back.to(device))
-        leaves = Leaves(states, sorted_sentences)
+        leaves = Leaves(states, Sentences(ordered, back=place.argsort()))
         plan = Plan()
         if transitions is not None:
-            columns = transitions[:, : 2 * longest - 1].T.to(device)
-            plan = Plan.given(columns).reorder(order.to(device))
+            plan = Plan.given(transitions[order, : 2 * longest - 1].T.to(device))
         return leaves.restore(self.encoder.encode(leaves, plan))
 
     def _check_embeddings(self, embeddings: Tensor) -> None:
@@ -163,17 +159,16 @@ def _checked_transitions(transitions: Tensor, counts: Tensor, embeddings: Tensor
             f"transitions are {given.dtype} of the shape {list(given.shape)} where integers of the "
             f"shape [{count}, {2 * longest - 1}] are required"
         )
-    steps = given.numpy()
-    for sentence, end in enumerate((2 * counts - 1).tolist()):
-        try:
-            check(steps[sentence, :end])
-        except TreeError as error:
-            raise ValueError(f"the transitions of sentence {sentence}: {error}") from error
-        if not np.all(steps[sentence, end:] == Transition.PAD):
-            raise ValueError(
-                f"the transitions of sentence {sentence} go on after {end}, which is all that its "
-                f"{(end + 1) // 2} words take; pad with {int(Transition.PAD)}"
-            )
+    steps, ends = given.numpy(), 2 * counts.numpy() - 1
+    inside = np.arange(steps.shape[1]) < ends[:, None]
+    for wrong in np.flatnonzero((~inside & (steps != Transition.PAD)).any(axis=1))[:1]:
+        raise ValueError(
+            f"the transitions of sentence {wrong} go on after {ends[wrong]}, which is all that its "
+            f"{counts[wrong]} words take; pad with {int(Transition.PAD)}"
+        )
+    for wrong in np.flatnonzero(steps[:, 0] != Transition.SHIFT)[:1]:
+        raise ValueError(f"the transitions of sentence {wrong} do not begin with SHIFT")
+    check_sequences(steps[inside], np.concatenate([[0], ends.cumsum()]))
     return given.long()
 
 

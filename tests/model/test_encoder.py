@@ -165,10 +165,14 @@ def changed(values: Tensor, row: int, column: int, value: int) -> Tensor:
         ((WORDS, LENGTHS, LEFT.T), "transitions are torch.int64 of the shape [5, 2]"),
         ((WORDS, LENGTHS, LEFT[:, :4]), "where integers of the shape [2, 5] are required"),
         ((WORDS, LENGTHS, LEFT.float()), "transitions are torch.float32"),
-        ((WORDS, LENGTHS, changed(LEFT, 0, 1, 2)), "the transitions of sentence 0: a REDUCE"),
-        ((WORDS, LENGTHS, changed(LEFT, 1, 0, 1)), "the transitions of sentence 1: a tree is"),
+        (
+            (WORDS, LENGTHS, changed(LEFT, 0, 1, 2)),
+            "the transitions of sentence 0 are not a binary",
+        ),
+        ((WORDS, LENGTHS, changed(LEFT, 1, 0, 1)), "sentence 1 do not begin with SHIFT"),
+        ((WORDS, LENGTHS, changed(LEFT, 1, 2, 7)), "sentence 1 are not a binary tree"),
         ((WORDS, LENGTHS, changed(LEFT, 1, 3, 3)), "sentence 1 go on after 3"),
-        ((WORDS, LENGTHS, changed(LEFT, 0, 4, 3)), "the stack ends with 3 items"),
+        ((WORDS, LENGTHS, changed(LEFT, 0, 4, 3)), "sentence 0 are not a binary tree"),
     ],
 )
 def test_what_does_not_fit_is_a_sentence(given, message):
