@@ -8,25 +8,31 @@ number of sentences of an example, H the width of a sentence vector.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from spinn.data.batching import Batch, Batcher
 from spinn.data.dataset import PairDataset
+from spinn.data.examples import Example, Sentence
 from spinn.model.pair import PairModel
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Encoding, Leaves, Plan
 from spinn.support.errors import SpinnError
 from spinn.support.runtime import arithmetic, evaluation_mode
+from spinn.support.streams import is_terminal
 from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource
 
 Floats = NDArray[np.float32]
+BAR_DELAY = 1.0  # seconds of work before a bar appears
 
 
 @dataclass
@@ -49,6 +55,15 @@ class Encodings:
     trees: list[TransitionArray] | None = None
     steps: list[Floats] | None = None
     vectors: Floats | None = None
+
+
+def with_trees(example: Example, row: int, trees: list[TransitionArray] | None) -> list[Sentence]:
+    """Return the sentences of example ``row`` with their trees, out of those of all sentences."""
+    first = len(example.sentences) * row
+    return [
+        Sentence(words, None if trees is None else trees[first + side])
+        for side, (words, _) in enumerate(example.sentences)
+    ]
 
 
 @dataclass(frozen=True)
@@ -88,6 +103,8 @@ class Inference:
         Of the matrix products; see :func:`spinn.support.runtime.arithmetic`.
     seed
         Seed of random trees, which also depend on the batch that a sentence is in.
+    progress
+        Whether a bar shows the progress of long work, on a terminal only.
 
     """
 
@@ -96,6 +113,7 @@ class Inference:
     batch_size: int = 256
     precision: str = "fp32"
     seed: int = 0
+    progress: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -160,7 +178,7 @@ class Inference:
             yield
 
     def _batches(self, dataset: PairDataset) -> Iterator[Batch]:
-        return Batcher(
+        batches = Batcher(
             dataset,
             self.source,
             batch_size=self.batch_size,
@@ -169,6 +187,13 @@ class Inference:
             by_height=self.model.by_height,
             share=self.model.shares(training=False),
         ).batches()
+        look: dict[str, Any] = {"delay": BAR_DELAY, "leave": False, "dynamic_ncols": True}
+        hidden = not (self.progress and is_terminal(sys.stderr))
+        unit = f" {dataset.kind.unit}"
+        with tqdm(total=len(dataset), unit=unit, disable=hidden, **look) as bar:
+            for batch in batches:
+                yield batch
+                bar.update(len(batch.rows))
 
 
 def plan_of(batch: Batch) -> Plan:
@@ -176,6 +201,21 @@ def plan_of(batch: Batch) -> Plan:
     if batch.transitions is None:
         return Plan()
     return Plan.given(batch.transitions, batch.heights)
+
+
+def random_trees_alone(
+    dataset: PairDataset, source: TreeSource, seed: int
+) -> list[TransitionArray]:
+    """Return the trees that an evaluation of each example alone would draw."""
+    trees = []
+    for row in range(len(dataset)):
+        alone = dataset.take(np.array([row]))
+        batch = next(Batcher(alone, source, batch_size=1, shuffle=False, seed=seed).batches())
+        assert batch.transitions is not None
+        for side, length in enumerate(batch.lengths.tolist()):
+            tree = batch.transitions[: 2 * length - 1, side]
+            trees.append(tree.numpy().astype(np.int8))
+    return trees
 
 
 def require_finite(values: Floats) -> None:

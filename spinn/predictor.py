@@ -1,43 +1,54 @@
 """Predictions of a trained model for sentences given as text.
 
 :class:`Predictor` takes sentences and returns labels, probabilities, sentence vectors, trees and
-the probabilities of transitions. It tokenises, sorts and batches; results are in the order of the
-input and, up to rounding, do not depend on the batch that a sentence is in::
+the steps that built them. It tokenises, sorts and batches; results are in the order of the input
+and, up to rounding, do not depend on the batch that a sentence is in::
 
-    predictor = Predictor.load("runs/spinn-seed1")
-    predictor.predict([("A dog runs.", "An animal moves.")])[0].label
-    predictor.encode(["A dog runs.", "It is asleep."])  # [2, H]
+    model = spinn.load("runs/spinn-seed1")
+    model.predict(("A dog runs.", "An animal moves.")).label
+    model.encode(["A dog runs.", "It is asleep."])  # [2, H]
+
+Every method takes one item or a list, and returns one result or a list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import overload
 
 import numpy as np
 import torch
 
-from spinn.data.batching import Batcher
 from spinn.data.dataset import PairDataset, numericalise
 from spinn.data.examples import SENTENCE, Example, ExampleKind, Sentence
+from spinn.data.inputs import (
+    PLACE,
+    ExampleInput,
+    OneExample,
+    SentenceInput,
+    example_of,
+    is_one_example,
+    is_one_sentence,
+    sentence_of,
+)
 from spinn.data.readers import no_parse
+from spinn.data.spacy_parser import SpacyParser
 from spinn.data.text import TextReader
 from spinn.data.vocabulary import UNKNOWN
-from spinn.inference import Encodings, Floats, Inference, require_finite
-from spinn.prediction import Prediction, Steps, steps_of, with_trees
+from spinn.inference import (
+    Encodings,
+    Floats,
+    Inference,
+    random_trees_alone,
+    require_finite,
+    with_trees,
+)
+from spinn.prediction import Prediction, SentenceTrace, Tree
 from spinn.pretrained import TrainedModel, load_trained
 from spinn.support.errors import ConfigurationError
 from spinn.support.runtime import choose_device
-from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource, tree_source
-
-SentenceInput: TypeAlias = str | Sentence
-"""Text, raw or as a bracketed tree; or words with or without a tree."""
-ExampleInput: TypeAlias = SentenceInput | Sequence[SentenceInput] | Example
-"""A single sentence, or a premise and a hypothesis; labels are ignored."""
-
-_PLACE = "input"  # in errors, with the position of an example from 1 as the line
 
 
 class Predictor:
@@ -49,8 +60,10 @@ class Predictor:
         The model, on the device where it is to run.
     trees
         Name of the tree source to follow; by default that of the model. Where these are the
-        parser's trees, sentences have to be given as trees. Random trees depend on the seed of the
-        run and on the lengths of the sentences of an example.
+        parser's trees (``"gold"``), text without a tree is parsed by spaCy: by the pipeline of the
+        run's ``--parser``, if any, or else ``en_core_web_sm``. Formulas and expressions have to be
+        given as trees. Random trees depend on the seed of the run and on the lengths of the
+        sentences of an example.
     batch_size
         Number of examples in a batch.
 
@@ -71,6 +84,10 @@ class Predictor:
         self._reader = TextReader(
             trained.kind, None if file_format is None else file_format.rewrite
         )
+        self._parser: SpacyParser | None = None
+        if self.source is not None and self.source.needs_parse:
+            default = SpacyParser() if trained.reads_prose else None
+            self._parser = trained.configuration.sentence_parser or default
 
     @classmethod
     def load(
@@ -114,12 +131,7 @@ class Predictor:
         """Kind of the examples that the model classifies."""
         return self.trained.kind
 
-    @property
-    def scores_transitions(self) -> bool:
-        """Whether the model has a tracker or a parser that scores transitions."""
-        return self.trained.configuration.predicts
-
-    def read(self, texts: Sequence[str], place: str = _PLACE, line: int = 1) -> Example:
+    def read(self, texts: Sequence[str], place: str = PLACE, line: int = 1) -> Example:
         """Read an example from the texts of its sentences.
 
         Parameters
@@ -137,24 +149,42 @@ class Predictor:
         """
         return self._checked(self._reader.example(texts, place, line), place, line)
 
-    def predict(self, examples: str | Sequence[ExampleInput]) -> list[Prediction]:
+    @overload
+    def predict(self, examples: OneExample) -> Prediction: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def predict(self, examples: Iterable[ExampleInput]) -> list[Prediction]: ...
+
+    def predict(
+        self, examples: OneExample | Iterable[ExampleInput]
+    ) -> Prediction | list[Prediction]:
         """Classify examples.
 
         Parameters
         ----------
         examples
-            Pairs ``(premise, hypothesis)``, or single sentences, as the model takes them. One
-            string is one single sentence.
+            Pairs ``(premise, hypothesis)``, or single sentences, as the model takes them; or one
+            of them: a tuple, or a string.
+
+        Returns
+        -------
+        A prediction for each example in a list; one prediction for one example.
 
         Raises
         ------
+        ConfigurationError
+            If a sentence has to be parsed, and spaCy's pipeline is not installed.
         DataError
             If an example cannot be read, is of the other kind, or lacks the tree that is to be
             followed.
 
         """
-        given = [examples] if isinstance(examples, str) else examples
-        read = [self._example(one, line) for line, one in enumerate(given, start=1)]
+        if is_one_example(examples):
+            return self.predict([examples])[0]
+        read = [
+            self._checked(example_of(one, line, self._reader), PLACE, line)
+            for line, one in enumerate(examples, start=1)
+        ]
         if not read:
             return []
         inference, dataset = self._prepare(read, self.kind)
@@ -165,22 +195,25 @@ class Predictor:
             for row, example in enumerate(read)
         ]
 
-    def encode(self, sentences: SentenceInput | Sequence[SentenceInput]) -> Floats:
-        """Return the vectors ``[n, H]`` of n sentences.
+    def encode(self, sentences: SentenceInput | Iterable[SentenceInput]) -> Floats:
+        """Return the vectors ``[n, H]`` of n sentences, or the vector ``[H]`` of one.
 
         Parameters
         ----------
         sentences
-            A list of sentences, or one sentence for a list of one.
+            A list of sentences, or one sentence.
 
         Raises
         ------
         ConfigurationError
-            If the model reads both sentences of a pair together (``--leaf-context aligned``).
+            If the model reads both sentences of a pair together (``--leaf-context aligned``), or a
+            sentence has to be parsed and spaCy's pipeline is not installed.
         DataError
             If a sentence cannot be read, or lacks the tree that is to be followed.
 
         """
+        if is_one_sentence(sentences):
+            return self.encode([sentences])[0]
         read = self._alone(sentences)
         if not read:
             return np.zeros((0, self.trained.model.encoder.output_size), dtype=np.float32)
@@ -190,8 +223,14 @@ class Predictor:
         require_finite(vectors)
         return vectors
 
-    def parse(self, sentences: SentenceInput | Sequence[SentenceInput]) -> list[Sentence]:
-        """Return sentences with the trees that the model follows.
+    @overload
+    def parse(self, sentences: SentenceInput) -> Tree: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def parse(self, sentences: Iterable[SentenceInput]) -> list[Tree]: ...
+
+    def parse(self, sentences: SentenceInput | Iterable[SentenceInput]) -> Tree | list[Tree]:
+        """Return the trees that the model follows, of a list of sentences or of one.
 
         Parameters and errors are those of :meth:`encode`.
 
@@ -201,7 +240,53 @@ class Predictor:
             Also if the encoder has no trees.
 
         """
-        return [example.premise for example in self._parsed(self._alone(sentences), SENTENCE)]
+        if is_one_sentence(sentences):
+            return self.parse([sentences])[0]
+        read = self._alone(sentences)
+        return [Tree(*one.premise) for one in self._parsed(read, SENTENCE)]
+
+    @overload
+    def trace(self, sentences: SentenceInput) -> SentenceTrace: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def trace(  # type: ignore[overload-overlap]
+        self, sentences: tuple[SentenceInput, SentenceInput]
+    ) -> tuple[SentenceTrace, ...]: ...
+
+    @overload
+    def trace(self, sentences: Iterable[SentenceInput]) -> list[SentenceTrace]: ...
+
+    def trace(
+        self, sentences: OneExample | Iterable[SentenceInput]
+    ) -> SentenceTrace | Sequence[SentenceTrace]:
+        """Return the steps that build the trees of a list of sentences, of one, or of a pair.
+
+        A pair ``(premise, hypothesis)`` is read as by :meth:`predict`. Probabilities are those of
+        the tracker or the parser, also if it does not choose the transitions.
+
+        Parameters and errors are those of :meth:`encode`.
+
+        Raises
+        ------
+        ConfigurationError
+            Also if the encoder has no trees.
+
+        """
+        self._require_trees()
+        if is_one_sentence(sentences):
+            return self.trace([sentences])[0]
+        if is_one_example(sentences):
+            return self.predict(sentences).traces or ()
+        read = self._alone(sentences)
+        if not read:
+            return []
+        inference, dataset = self._prepare(read, SENTENCE)
+        encodings = inference.parse(dataset, steps=True)
+        return [
+            _trace_of(one, row, encodings)
+            for row, example in enumerate(read)
+            for one in with_trees(example, row, encodings.trees)
+        ]
 
     def parse_examples(self, examples: Sequence[Example]) -> list[Example]:
         """Return examples with the trees that the model follows in place of their own.
@@ -214,35 +299,11 @@ class Predictor:
             If an example lacks the tree that is to be followed.
 
         """
-        checked = [self._checked(one, _PLACE, line) for line, one in enumerate(examples, start=1)]
+        checked = [self._checked(one, PLACE, line) for line, one in enumerate(examples, start=1)]
         return self._parsed(checked, self.kind)
 
-    def steps(self, sentences: SentenceInput | Sequence[SentenceInput]) -> list[Steps]:
-        """Return the transitions of sentences and their probabilities.
-
-        Parameters and errors are those of :meth:`encode`.
-
-        Raises
-        ------
-        ConfigurationError
-            Also if nothing scores transitions.
-
-        """
-        if not self.scores_transitions:
-            raise ConfigurationError(
-                f"{self.trained.configuration.form} has nothing that scores transitions. "
-                "Use a model trained with --predict or --rl."
-            )
-        read = self._alone(sentences)
-        if not read:
-            return []
-        inference, dataset = self._prepare(read, SENTENCE)
-        encodings = inference.parse(dataset, steps=True)
-        return [steps_of(example.premise, row, encodings) for row, example in enumerate(read)]
-
     def _parsed(self, examples: list[Example], kind: ExampleKind) -> list[Example]:
-        if self.source is None:
-            raise ConfigurationError(f"{self.trained.configuration.form} has no trees.")
+        self._require_trees()
         if not examples:
             return []
         inference, dataset = self._prepare(examples, kind)
@@ -255,71 +316,72 @@ class Predictor:
             )
         return parsed
 
+    def _require_trees(self) -> None:
+        if self.source is None:
+            raise ConfigurationError(f"{self.trained.configuration.form} has no trees.")
+
     def _prepare(self, examples: list[Example], kind: ExampleKind) -> tuple[Inference, PairDataset]:
         """Return the examples as numbers, and what runs the model on them."""
         trained, source = self.trained, self.source
+        if self._parser is not None:
+            examples = list(self._parser.complete(examples))
         unlabelled = (example._replace(label=None) for example in examples)
         dataset = numericalise(unlabelled, trained.vocabulary, trained.labels, kind)
         if source is not None and source.random:
             # In a batch, random trees depend on the other examples; here each is drawn alone.
-            dataset = dataset.with_trees(_random_trees(dataset, source, trained.seed))
+            dataset = dataset.with_trees(random_trees_alone(dataset, source, trained.seed))
             source = tree_source("gold")
         inference = Inference(
-            trained.model, source, self.batch_size, trained.precision, trained.seed
+            trained.model,
+            source,
+            self.batch_size,
+            trained.precision,
+            trained.seed,
+            progress=True,
         )
         return inference, dataset
 
-    def _alone(self, sentences: SentenceInput | Sequence[SentenceInput]) -> list[Example]:
+    def _alone(self, sentences: Iterable[SentenceInput]) -> list[Example]:
         """Read sentences as examples of one sentence each."""
         if self.trained.model.leaves.needs_pairs:
             raise ConfigurationError(
                 "This model reads the two sentences of a pair together (--leaf-context aligned); "
                 "give pairs to predict."
             )
-        given = [sentences] if isinstance(sentences, (str, Sentence)) else sentences
         return [
-            self._checked(Example(self._sentence(sentence, line), None, None, line), _PLACE, line)
-            for line, sentence in enumerate(given, start=1)
+            self._checked(
+                Example(sentence_of(sentence, line, self._reader), None, None, line), PLACE, line
+            )
+            for line, sentence in enumerate(sentences, start=1)
         ]
 
-    def _example(self, given: ExampleInput, line: int) -> Example:
-        if isinstance(given, Example):
-            parts: Sequence[SentenceInput] = given.sentences
-        elif isinstance(given, (str, Sentence)):
-            parts = [given]
-        else:
-            parts = given
-        self._reader.check_count(len(parts), _PLACE, line)
-        premise, *others = (self._sentence(part, line) for part in parts)
-        example = Example(premise, others[0] if others else None, None, line)
-        return self._checked(example, _PLACE, line)
-
-    def _sentence(self, given: SentenceInput, line: int) -> Sentence:
-        return given if isinstance(given, Sentence) else self._reader.sentence(given, _PLACE, line)
-
     def _checked(self, example: Example, place: str, line: int) -> Example:
-        """Return an example that has the trees that are to be followed."""
-        if self.source is not None and self.source.needs_parse and not example.is_parsed:
+        """Return an example that has the trees that are to be followed, or can be parsed."""
+        needs_parse = self.source is not None and self.source.needs_parse
+        if needs_parse and self._parser is None and not example.is_parsed:
             raise no_parse(place, line)
         return example
 
     def _prediction(
         self, example: Example, row: int, probabilities: Floats, encodings: Encodings
     ) -> Prediction:
-        count = len(example.sentences)
-        rows = range(count * row, count * (row + 1))
-        steps = None
-        if encodings.steps is not None:
-            pairs = zip(example.sentences, rows, strict=True)
-            steps = tuple(steps_of(sentence, number, encodings) for sentence, number in pairs)
+        sentences = with_trees(example, row, encodings.trees)
+        first = len(sentences) * row
+        traces = None
+        if encodings.trees is not None:
+            traces = tuple(
+                _trace_of(sentence, first + side, encodings)
+                for side, sentence in enumerate(sentences)
+            )
+            sentences = [trace.tree for trace in traces]
         assert encodings.vectors is not None
         return Prediction(
             self.labels[int(probabilities.argmax())],
             {label: float(p) for label, p in zip(self.labels, probabilities, strict=True)},
-            tuple(with_trees(example, row, encodings.trees)),
+            tuple(sentences),
             self._unknown(example),
-            encodings.vectors[rows.start : rows.stop],
-            steps,
+            encodings.vectors[first : first + len(sentences)],
+            traces,
         )
 
     def _unknown(self, example: Example) -> tuple[str, ...]:
@@ -329,14 +391,6 @@ class Predictor:
         return tuple(dict.fromkeys(unknown))
 
 
-def _random_trees(dataset: PairDataset, source: TreeSource, seed: int) -> list[TransitionArray]:
-    """Return the trees that an evaluation of each example alone would draw."""
-    trees = []
-    for row in range(len(dataset)):
-        alone = dataset.take(np.array([row]))
-        batch = next(Batcher(alone, source, batch_size=1, shuffle=False, seed=seed).batches())
-        assert batch.transitions is not None
-        for side, length in enumerate(batch.lengths.tolist()):
-            tree = batch.transitions[: 2 * length - 1, side]
-            trees.append(tree.numpy().astype(np.int8))
-    return trees
+def _trace_of(sentence: Sentence, row: int, encodings: Encodings) -> SentenceTrace:
+    """Return the trace of a sentence with its tree, which is number ``row`` of those encoded."""
+    return SentenceTrace(Tree(*sentence), None if encodings.steps is None else encodings.steps[row])

@@ -26,8 +26,9 @@ from torch import Tensor, nn
 from spinn.config import Configuration
 from spinn.config_files import load_configuration
 from spinn.data.corpus import read_format, read_kind, read_labels
-from spinn.data.examples import ExampleKind, kind_with
+from spinn.data.examples import PAIR, ExampleKind, kind_with
 from spinn.data.formats import FORMATS, Format
+from spinn.data.formats.logic import LOGIC_RELATIONS
 from spinn.data.vocabulary import Vocabulary, read_vocabulary
 from spinn.model.pair import PairModel
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
@@ -96,6 +97,11 @@ class TrainedModel:
     def kind(self) -> ExampleKind:
         """Kind of the examples that the model classifies."""
         return kind_with(self.model.sides)
+
+    @property
+    def reads_prose(self) -> bool:
+        """Whether it reads natural language, not formulas or expressions."""
+        return self.kind == PAIR and not set(self.labels) <= set(LOGIC_RELATIONS)
 
     @property
     def file_format(self) -> Format | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +19,13 @@ from spinn.data.dataset import numericalise
 from spinn.data.examples import Example, Sentence
 from spinn.data.prepare import load_corpus
 from spinn.data.readers import read_files
+from spinn.data.spacy_parser import SpacyParser
 from spinn.evaluation.evaluate import evaluate_trained
+from spinn.prediction import Prediction
 from spinn.predictor import Predictor
 from spinn.pretrained import TrainedModel, save_trained
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
-from spinn.transitions import Transition, check, from_brackets, left_branching
+from spinn.transitions import Transition, check, from_brackets, left_branching, right_branching
 
 TRACKER = {"tracker": True, "tracker_size": 4}
 OWN_PARSER = {"parser": "own", "parser_size": 5, "tracker_size": 4}
@@ -74,6 +79,10 @@ def examples_of(trained: TrainedModel, folder: Path) -> list[Example]:
     return read_files([file], "auto", trained.labels, trained.kind)[0]
 
 
+def transitions_of(prediction: Prediction) -> list[Any]:
+    return [tree.transitions for tree in prediction.trees or ()]
+
+
 def assert_same(one: Any, other: Any) -> None:
     """Compare predictions of the same examples."""
     assert len(one) == len(other)
@@ -84,9 +93,11 @@ def assert_same(one: Any, other: Any) -> None:
         assert first.unknown == second.unknown
         assert [words for words, _ in first.sentences] == [words for words, _ in second.sentences]
         assert (first.trees is None) == (second.trees is None)
-        assert all(map(np.array_equal, first.trees or (), second.trees or ()))
-        for own, others in zip(first.steps or (), second.steps or (), strict=True):
-            assert own.probabilities == pytest.approx(others.probabilities, abs=1e-5)
+        assert all(map(np.array_equal, transitions_of(first), transitions_of(second)))
+        for own, others in zip(first.traces or (), second.traces or (), strict=True):
+            assert (own.probabilities is None) == (others.probabilities is None)
+            if own.probabilities is not None:
+                assert own.probabilities == pytest.approx(others.probabilities, abs=1e-5)
 
 
 # Against evaluation.
@@ -108,7 +119,7 @@ def assert_as_evaluated(trained: TrainedModel, folder: Path) -> None:
         else:
             assert prediction.trees is not None
             trees = expected.trees[count * row : count * (row + 1)]
-            assert all(map(np.array_equal, prediction.trees, trees))
+            assert all(map(np.array_equal, transitions_of(prediction), trees))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -146,8 +157,7 @@ def test_random_trees_do_not_depend_on_other_examples(pairs, trees):
         alone = numericalise([example], trained.vocabulary, trained.labels)
         expected = evaluate_trained(trained, alone, trained.tree_source())
         assert expected.trees is not None
-        assert prediction.trees is not None
-        assert all(map(np.array_equal, prediction.trees, expected.trees))
+        assert all(map(np.array_equal, transitions_of(prediction), expected.trees))
         found = list(prediction.probabilities.values())
         assert found == pytest.approx(expected.probabilities[0], abs=1e-5)
 
@@ -182,47 +192,53 @@ def test_trees_are_those_that_pairs_are_classified_by(pairs, name):
 
 
 @pytest.mark.parametrize("name", SCORED)
-def test_steps_are_the_most_probable_ones(pairs, name):
+def test_the_steps_of_a_trace_are_the_most_probable_ones(pairs, name):
     trained = make_trained(pairs, **CASES[name])
     examples, predictor = examples_of(trained, pairs), Predictor(trained, batch_size=4)
     predictions = predictor.predict(examples)
-    steps = [one for prediction in predictions for one in prediction.steps or ()]
-    assert len(steps) == 2 * len(examples)
-    for one in steps:
-        assert one.probabilities.shape == (2 * len(one.words) - 1, 2)
+    traces = [one for prediction in predictions for one in prediction.traces or ()]
+    assert len(traces) == 2 * len(examples)
+    for one in traces:
+        assert one.probabilities is not None
+        words, transitions = one.tree
+        assert one.probabilities.shape == (2 * len(words) - 1, 2)
         assert one.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-6)
-        reduces = one.transitions == Transition.REDUCE
+        reduces = transitions == Transition.REDUCE
         assert np.array_equal(reduces, one.probabilities[:, 0] >= one.probabilities[:, 1])
         depth = np.where(reduces, -1, 1).cumsum() + np.where(reduces, 1, -1)  # before each step
         shifted = (~reduces).cumsum() - ~reduces
         assert (one.probabilities[depth < 2, 0] == 0).all()
-        assert (one.probabilities[shifted == len(one.words), 1] == 0).all()
-        free = (depth >= 2) & (shifted < len(one.words))
+        assert (one.probabilities[shifted == len(words), 1] == 0).all()
+        free = (depth >= 2) & (shifted < len(words))
         assert (one.probabilities[free] > 0).all()
     if name not in ALIGNED:
         sentences = [sentence for e in examples for sentence in e.sentences]
-        for one, other in zip(predictor.steps(sentences), steps, strict=True):
-            assert np.array_equal(one.transitions, other.transitions)
+        for one, other in zip(predictor.trace(sentences), traces, strict=True):
+            assert np.array_equal(one.tree.transitions, other.tree.transitions)
             assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
-            assert one.words == other.words
+            assert one.tree.words == other.tree.words
+    first = examples[0].sentences
+    for one, other in zip(predictor.trace((first[0], first[1])), traces, strict=False):
+        assert np.array_equal(one.tree.transitions, other.tree.transitions)
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
 
 
 def test_steps_along_other_trees_are_scored_by_the_tracker(pairs):
     trained = make_trained(pairs, **FORMS["SPINN"])
     predictor = Predictor(trained, trees="left")
-    (steps,) = predictor.steps("( word1 ( word2 ( word3 word4 ) ) )")
-    assert steps.transitions.tolist() == left_branching(4).tolist()
-    assert steps.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    trace = predictor.trace("( word1 ( word2 ( word3 word4 ) ) )")
+    assert trace.tree.transitions.tolist() == left_branching(4).tolist()
+    assert trace.probabilities is not None
+    assert trace.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["SPINN-PI-NT", "Gumbel Tree-LSTM", "LSTM"])
-def test_models_that_score_no_transitions_have_no_steps(pairs, name):
-    trained = make_trained(pairs, **CASES[name])
-    predictor = Predictor(trained)
-    assert not predictor.scores_transitions
-    assert predictor.predict(examples_of(trained, pairs))[0].steps is None
-    with pytest.raises(ConfigurationError, match="nothing that scores transitions"):
-        predictor.steps("( word1 word2 )")
+@pytest.mark.parametrize("name", ["SPINN-PI-NT", "Gumbel Tree-LSTM"])
+def test_traces_of_models_that_score_no_transitions_have_no_probabilities(pairs, name):
+    predictor = Predictor(make_trained(pairs, **CASES[name]))
+    trace = predictor.trace(TREE)
+    assert trace.probabilities is None
+    assert trace.tree.transitions.tolist() == predictor.parse(TREE).transitions.tolist()
+    assert [step.probabilities for step in trace] == [None] * 5
 
 
 @pytest.mark.parametrize("name", ALIGNED)
@@ -236,6 +252,9 @@ def test_sentences_of_aligned_models_do_not_stand_alone(pairs, name):
 def test_encoders_without_trees_do_not_parse(pairs):
     with pytest.raises(ConfigurationError, match="LSTM has no trees"):
         Predictor(make_trained(pairs, encoder="lstm")).parse("word1")
+    with pytest.raises(ConfigurationError, match="LSTM has no trees"):
+        Predictor(make_trained(pairs, encoder="lstm")).trace(("word1", "word1"))
+    assert Predictor(make_trained(pairs, encoder="lstm")).predict((TREE, TREE)).traces is None
 
 
 @pytest.mark.parametrize("name", ["SPINN", "own parser", "own parser, aligned"])
@@ -257,21 +276,28 @@ def test_examples_are_parsed_without_a_change_of_the_rest(pairs, name):
 TREE = "( ( word1 word2 ) surely )"
 
 
-def test_one_sentence_or_a_list(pairs, expressions):
+def test_one_item_gives_one_result_and_a_list_a_list(pairs, expressions):
     trained = make_trained(pairs, **FORMS["SPINN"])
     predictor = Predictor(trained)
     words, tree = from_brackets(TREE)
     one = predictor.encode(TREE)
-    assert one.shape == (1, trained.model.encoder.output_size)
-    for given in ([TREE], Sentence(words), [Sentence(words, tree)]):
+    assert one.shape == (trained.model.encoder.output_size,)
+    parsed = predictor.parse(TREE)
+    for given in (Sentence(words), Sentence(words, tree), parsed):
         assert np.array_equal(predictor.encode(given), one)
-        assert np.array_equal(predictor.parse(given)[0].transitions, predictor.parse(TREE)[0][1])
-        assert len(predictor.steps(given)) == 1
+        assert np.array_equal(predictor.encode(iter([given])), one[None])
+        assert predictor.parse(given).brackets == parsed.brackets
+        assert [found.brackets for found in predictor.parse([given])] == [parsed.brackets]
+        assert list(predictor.trace(given)) == list(predictor.trace([given])[0])
+    expected = predictor.predict([(TREE, "word1")])
+    assert_same([predictor.predict((TREE, "word1"))], expected)
+    assert_same(predictor.predict(zip([TREE], ["word1"], strict=True)), expected)
     single = Predictor(make_trained(expressions, trees="left"))
-    expected = single.predict("[MAX 2 8 ]")
+    expected = [single.predict("[MAX 2 8 ]")]
     assert expected[0].sentences[0].words == ["[MAX", "2", "8", "]"]
     for given in (["[MAX 2 8 ]"], [("[MAX 2 8 ]",)], [Sentence(["[MAX", "2", "8", "]"])]):
         assert_same(single.predict(given), expected)
+    assert_same([single.predict(("[MAX 2 8 ]",))], expected)
 
 
 def test_pairs_may_be_given_as_text_words_or_examples(pairs):
@@ -295,7 +321,7 @@ def test_raw_text_is_tokenised(pairs):
 
 def test_nothing_gives_nothing(pairs):
     predictor = Predictor(make_trained(pairs, **FORMS["SPINN"]))
-    assert predictor.predict([]) == predictor.parse([]) == predictor.steps([]) == []
+    assert predictor.predict([]) == predictor.parse([]) == predictor.trace([]) == []
     assert predictor.parse_examples([]) == []
     assert predictor.encode([]).shape == (0, 8)
 
@@ -309,11 +335,13 @@ def test_unknown_words_are_named_once_and_in_order(pairs):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([(TREE, TREE), TREE], "input, line 2: 1 fields where a premise and a hypothesis are"),
-        ([(TREE, TREE, TREE)], "3 fields"),
+        ([(TREE, TREE), TREE], "input, line 2: 1 given where a premise and a hypothesis are"),
+        (TREE, "Give them as a tuple (premise, hypothesis)"),
+        ([(TREE, TREE, TREE)], "3 given"),
+        ([(TREE, None)], "input, line 1: a sentence is None, which is no text"),
+        ([7], "1 given"),
         ([(TREE, TREE), (TREE, "( word1")], "input, line 2: "),
-        ([(TREE, Sentence(["word1", "word2"]))], "input, line 1: a sentence has no tree"),
-        ([Example(Sentence(["word1"], left_branching(1)), None, None, 1)], "1 fields"),
+        ([Example(Sentence(["word1"], left_branching(1)), None, None, 1)], "1 given"),
     ],
 )
 def test_examples_that_cannot_be_used_are_refused(pairs, given, message):
@@ -327,12 +355,74 @@ def test_sentences_that_cannot_be_used_are_refused(expressions):
     for given, message in (("", "empty"), ("( 1 2 3 )", "3 children"), ("[MAX ( 1 2", "bracket")):
         with pytest.raises(DataError, match=message):
             predictor.encode(["7", given])
-    with pytest.raises(DataError, match="without tabs"):
+    with pytest.raises(DataError, match="2 given where one sentence is required"):
         predictor.predict([("1", "2")])
     with pytest.raises(DataError, match="a sentence has no tree"):
         Predictor(make_trained(expressions)).parse_examples(
             [Example(Sentence(["7", "1"]), None, None, 1)]
         )
+
+
+# Text without a tree, for models that follow given trees.
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]]:
+    """Substitute spaCy's parser; return the pipelines and the sentences that they parse."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+
+    def trees(self: SpacyParser, sentences: Iterable[tuple[str, ...]]) -> Iterator[Any]:
+        for words in sentences:
+            found.append((self.pipeline, words))
+            yield right_branching(len(words))
+
+    monkeypatch.setattr(SpacyParser, "trees", trees)
+    return found
+
+
+def test_text_without_a_tree_is_parsed(pairs, parsed):
+    pytest.importorskip("spacy")
+    predictor = Predictor(make_trained(pairs))
+    prediction = predictor.predict((TREE, "word1 word2 surely"))
+    assert parsed == [("en_core_web_sm", ("word1", "word2", "surely"))]
+    assert prediction.trees is not None
+    assert prediction.trees[1].brackets == "( word1 ( word2 surely ) )"
+    assert_same([prediction], predictor.predict([(TREE, "( word1 ( word2 surely ) )")]))
+    assert predictor.parse("word1 word2 surely").brackets == "( word1 ( word2 surely ) )"
+    example = predictor.read([TREE, "word1 word2 surely"])
+    assert_same(predictor.predict([example]), [prediction])
+
+
+def test_the_pipeline_is_that_of_the_run(pairs, parsed):
+    predictor = Predictor(make_trained(pairs, parser="spacy:some/folder"))
+    predictor.encode(Sentence(["word1", "word2"]))
+    assert parsed == [("some/folder", ("word1", "word2"))]
+
+
+@pytest.mark.parametrize("options", [{"trees": "left"}, FORMS["SPINN"], {"encoder": "lstm"}])
+def test_models_that_follow_other_trees_parse_nothing(pairs, parsed, options):
+    predictor = Predictor(make_trained(pairs, **options))
+    predictor.encode(Sentence(["word1", "word2"]))
+    assert parsed == []
+
+
+def test_expressions_are_not_parsed(expressions, parsed):
+    with pytest.raises(DataError, match="a sentence has no tree"):
+        Predictor(make_trained(expressions)).encode("[MAX 2 8 ]")
+    assert parsed == []
+
+
+def test_a_bar_shows_progress_on_a_terminal_only(pairs, monkeypatch):
+    predictor = Predictor(make_trained(pairs, **FORMS["SPINN"]), batch_size=2)
+    monkeypatch.setattr("spinn.inference.BAR_DELAY", 0)
+    for terminal in (True, False):
+        stream = io.StringIO()
+        monkeypatch.setattr(stream, "isatty", lambda terminal=terminal: terminal)
+        monkeypatch.setattr(sys, "stderr", stream)
+        predictor.predict([(TREE, TREE)] * 6)
+        assert ("/6" in stream.getvalue()) == terminal
+    monkeypatch.setattr(sys, "stderr", None)
+    predictor.predict([(TREE, TREE)] * 6)
 
 
 # Loading, and what a prediction leaves alone.

@@ -204,11 +204,9 @@ def _in_batches(examples: Iterator[Example], size: int) -> Iterator[list[Example
 
 
 def _as_json(prediction: Prediction) -> str:
-    from spinn.evaluation.records import prediction_record
     from spinn.support.files import as_json
 
-    record = prediction_record(prediction.label, prediction.probabilities, prediction.sentences)
-    record["unknown"] = list(prediction.unknown)
+    record = prediction.as_dict()
     text = as_json(record, ensure_ascii=False)
     return text if can_encode(sys.stdout, text) else as_json(record)
 
@@ -216,7 +214,7 @@ def _as_json(prediction: Prediction) -> str:
 def _drawn(ascii_only: bool, prediction: Prediction) -> str:
     """Return a prediction as text, with its trees drawn."""
     from spinn.data.examples import kind_with
-    from spinn.evaluation.drawing import draw_tree
+    from spinn.prediction import Tree
 
     width = max(40, shutil.get_terminal_size().columns)
     probabilities = "  ".join(
@@ -224,9 +222,9 @@ def _drawn(ascii_only: bool, prediction: Prediction) -> str:
     )
     parts = [f"{printable(prediction.label)}   ({probabilities})"]
     roles = kind_with(len(prediction.sentences)).roles
-    for role, (words, transitions) in zip(roles, prediction.sentences, strict=True):
-        drawing = printable(" ".join(words))
-        if transitions is not None:
-            drawing = draw_tree(words, transitions, width, ascii_only=ascii_only)
+    for role, sentence in zip(roles, prediction.sentences, strict=True):
+        drawing = printable(" ".join(sentence.words))
+        if isinstance(sentence, Tree):
+            drawing = sentence.draw(width, ascii_only=ascii_only)
         parts.append(f"{role}:\n{drawing}")
     return "\n".join(parts) + "\n"

@@ -15,7 +15,6 @@ subtrees that are still too deep are drawn separately. All functions are iterati
 
 from __future__ import annotations
 
-import unicodedata
 from collections import deque
 from collections.abc import Sequence
 from itertools import accumulate, takewhile
@@ -24,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spinn.support.errors import ConfigurationError
-from spinn.support.text import printable
+from spinn.support.text import columns, printable
 from spinn.transitions import Transition, TransitionArray, check
 
 MINIMUM_WIDTH = 24
@@ -131,7 +130,7 @@ def _spacing(tree: _Tree, width: int | None) -> tuple[int, int]:
     height = tree.height[-1]
     if width is None:
         return 2, height
-    room = width - 2 - max(_columns(word) for word in tree.words)
+    room = width - 2 - max(columns(word) for word in tree.words)
     if 2 * height <= room:
         return 2, height
     if height > room:  # marks take the place of words
@@ -172,22 +171,10 @@ def _draw(
     return text, deeper
 
 
-def _columns(text: str) -> int:
-    """Return the terminal columns of a text; see :func:`_columns_of`."""
-    return len(text) if text.isascii() else sum(map(_columns_of, text))
-
-
-def _columns_of(sign: str) -> int:
-    """Return the columns of a character: wide ones take two, combining ones none."""
-    if unicodedata.combining(sign):
-        return 0
-    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
-
-
 def _shorten(word: str, width: int, cut: str) -> str:
     """Truncate a word to a number of columns, ending in the sign ``cut``."""
     word = word[: _SIGNS_A_COLUMN * width]
-    if _columns(word) <= width:
+    if columns(word) <= width:
         return word
-    ends = accumulate(map(_columns_of, word))
+    ends = accumulate(map(columns, word))
     return word[: sum(1 for end in takewhile(lambda end: end <= width - 1, ends))] + cut

@@ -8,7 +8,7 @@ from typing import Any
 from spinn.data.examples import Sentence, kind_with
 from spinn.data.formats.format import bracketed
 from spinn.evaluation.evaluate_files import EvaluatedPart
-from spinn.prediction import with_trees
+from spinn.inference import with_trees
 
 
 def prediction_record(

@@ -36,6 +36,11 @@ def can_encode(stream: TextIO, text: str) -> bool:
     return True
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a standard stream is a terminal; ``None`` is a closed stream."""
+    return stream is not None and stream.isatty()
+
+
 def flush_output() -> None:
     """Write out standard output.
 

@@ -7,9 +7,12 @@ order of a line, or markup that a browser would run.
 from __future__ import annotations
 
 import re
+import unicodedata
 
-# Control characters, marks of the direction of writing, and lone surrogates.
-_HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters, marks of the direction of writing, lone surrogates, and what XML excludes.
+_HIDDEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
@@ -26,3 +29,14 @@ def printable_lines(text: str) -> str:
 def markdown_text(text: str) -> str:
     """Return a text for Markdown, in a table or not: pipes and raw HTML are escaped."""
     return _TAG.sub("&lt;", printable(text)).replace("|", "\\|")
+
+
+def columns(text: str) -> int:
+    """Return the terminal columns of a text: wide characters take two, combining ones none."""
+    return len(text) if text.isascii() else sum(map(_columns_of, text))
+
+
+def _columns_of(sign: str) -> int:
+    if unicodedata.combining(sign):
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import as_json, write_whole
 from spinn.support.json_files import parse
+from spinn.support.streams import is_terminal
 from spinn.training.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
@@ -134,8 +135,7 @@ class Log:
             Returns loss, accuracy and speed as text.
 
         """
-        on_terminal = sys.stderr is not None and sys.stderr.isatty()
-        has_bar = on_terminal and logger.isEnabledFor(logging.INFO)
+        has_bar = is_terminal(sys.stderr) and logger.isEnabledFor(logging.INFO)
         look: dict[str, Any] = {"unit": "batch", "leave": False, "dynamic_ncols": True}
         with tqdm(total=count, initial=done, desc=name, disable=not has_bar, **look) as bar:
             shown, first = time.monotonic(), name.startswith("epoch 1/") and done == 0

@@ -601,7 +601,18 @@ def test_evaluate_refuses_what_the_model_cannot_do(corpus, tmp_path, capsys):
     raw.write_text("label\tpremise\thypothesis\nneutral\tA dog runs.\tIt isn't asleep.\n")
     flags = ["--files", str(raw), "--trees", "left", "--brackets", str(tmp_path / "out")]
     assert "no sentence here has one" in refused(capsys, ["evaluate", str(tmp_path / "nt"), *flags])
-    assert "has no tree" in refused(capsys, ["predict", str(tmp_path / "nt"), "a dog", "b"])
+
+
+def test_predict_names_the_pipeline_that_would_parse_text(corpus, tmp_path, capsys, monkeypatch):
+    spacy = pytest.importorskip("spacy")
+
+    def load(name, **_):
+        raise OSError(name)
+
+    monkeypatch.setattr(spacy, "load", load)
+    assert train(corpus, tmp_path / "nt") == 0
+    error = refused(capsys, ["predict", str(tmp_path / "nt"), "a dog", "b"])
+    assert "python -m spacy download en_core_web_sm" in error
 
 
 def test_predict_refuses_another_number_of_sentences(run, single, capsys, monkeypatch):

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+import spinn
 from spinn.commands.main import main
 
 pytest.importorskip("spacy")
@@ -141,3 +142,20 @@ def test_unknown_words_are_counted_and_named(run, capsys):
     assert json.loads(captured.out)["unknown"] == ["zebra", "an", "okapi"]
     assert captured.err == "Unknown to the model: 4 of 6 words (zebra, an, okapi).\n"
     assert answers(capsys, run, "a dog", "a cat", "--json")[0]["unknown"] == []
+
+
+def test_answers_are_those_of_the_interface_for_python(run, capsys, monkeypatch):
+    pairs = [("A dog runs.", "a cat"), ("( ( a cat ) sleeps )", "a <b> dog runs"), ("a", "dog")]
+    give(monkeypatch, "".join("\t".join(pair) + "\n" for pair in pairs).encode())
+    expected = answers(capsys, run, "--json")
+    model = spinn.load(run)
+    assert [prediction.as_dict() for prediction in model.predict(pairs)] == expected
+    for prediction, answer in zip(model.predict(pairs[::-1]), expected[::-1], strict=True):
+        assert prediction.label == answer["predicted"]
+        assert prediction.probabilities == pytest.approx(answer["probabilities"], abs=2e-6)
+    assert [model.parse(premise).brackets for premise, _ in pairs] == [
+        answer["premise"] for answer in expected
+    ]
+    (drawn, _) = model.predict(pairs[0]).trees
+    assert main(["predict", run, *pairs[0]]) == 0
+    assert drawn.draw() in capsys.readouterr().out

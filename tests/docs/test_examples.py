@@ -69,7 +69,13 @@ WITH_EXAMPLES = [page for page in PAGES if examples(page.read_text(encoding="utf
 
 def test_the_pages_that_must_have_examples_have_them():
     names = {page.name for page in WITH_EXAMPLES}
-    assert {"README.md", "algorithm.md", "extending.md", "training.md"} <= names
+    assert {
+        "README.md",
+        "algorithm.md",
+        "extending.md",
+        "python-interface.md",
+        "training.md",
+    } <= names
 
 
 def train_first_run() -> None:
@@ -81,7 +87,10 @@ def train_first_run() -> None:
     train(configuration, Path("runs/rl-spinn-seed1"))
 
 
-BEFORE = {"README.md": train_first_run}  # what the examples of a page take for granted
+BEFORE = {
+    "README.md": train_first_run,
+    "python-interface.md": train_first_run,
+}  # what the examples of a page take for granted
 
 
 @pytest.mark.usefixtures("restored_registries")
