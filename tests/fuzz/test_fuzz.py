@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -45,8 +48,15 @@ def test_a_seed_repeats_its_input(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_mutated_inputs_are_accepted_or_refused_in_one_sentence(folder: Path) -> None:
-    assert (folder / FOLDER).is_dir()  # made once, for the process that judges, too
-    failed = [found.line for found in judge_all(range(COUNT), folder) if found.verdict.failed]
+    assert (folder / FOLDER).is_dir()  # made once, for the processes that judge, too
+    folders = [folder, shutil.copytree(folder, folder.with_name(f"{folder.name}-second"))]
+
+    def failures(part: int) -> list[str]:
+        judged = judge_all(range(part, COUNT, len(folders)), folders[part])
+        return [found.line for found in judged if found.verdict.failed]
+
+    with ThreadPoolExecutor(len(folders)) as pool:
+        failed = list(chain.from_iterable(pool.map(failures, range(len(folders)))))
     assert not failed, "\n".join(["repeat with python -m tests.fuzz --seed N --count 1", *failed])
 
 
