@@ -8,6 +8,7 @@ from pathlib import Path
 
 from spinn.generators import listops, logic
 from spinn.generators.sample import corpus as sample
+from spinn.support.files import require_writable
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ def run(namespace: argparse.Namespace) -> int:
     """Generate a corpus; return the exit status."""
     output, seed = namespace.output, namespace.seed
     logger.info("Generating; the default sizes take up to two minutes.")
+    require_writable(output)
     if namespace.corpus == "sample":
         sample.generate(output, seed, {split: getattr(namespace, split) for split in sample.SIZES})
     elif namespace.corpus == "listops":

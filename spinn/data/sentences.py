@@ -14,7 +14,7 @@ from spinn.data.tokenizer import Tokenizer
 from spinn.support.errors import DataError, shorten
 from spinn.transitions import BRACKET_WORDS, TreeError, from_brackets, tokens_of
 
-LONGEST_SENTENCE = 100_000  # words
+LONGEST_SENTENCE = 10_000  # words; a tree may have as many levels, which take a step each
 LONGEST_WORD = 1_000  # characters
 
 
