@@ -6,6 +6,7 @@ A program that embeds the package sets up :mod:`logging` itself.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,10 +28,15 @@ def print_message(text: str) -> None:
     """
     from tqdm import tqdm
 
-    if sys.stderr is not None:
-        with suppress(OSError, ValueError):
-            tqdm.write(printable_lines(text), file=sys.stderr)
+    if sys.stderr is None:
+        return
+    line = printable_lines(text)
+    with suppress(OSError, ValueError):
+        try:
+            tqdm.write(line, file=sys.stderr)
             sys.stderr.flush()
+        except RuntimeError:  # this is the handler of a signal that interrupted the same call
+            os.write(sys.stderr.fileno(), f"{line}\n".encode(errors="backslashreplace"))
 
 
 @contextmanager

@@ -163,12 +163,14 @@ def test_an_interruption_says_how_to_continue(corpus, tmp_path):
         text=True,
     )  # fmt: skip
     assert process.stderr is not None
+    lines = []
     for line in process.stderr:
+        lines.append(line)
         if line.startswith("a-seed1: epoch 2/"):
             process.send_signal(2)
             break
     output_tail = process.stderr.read()
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=60) == 130, "".join(lines) + output_tail
     assert "0 of 1 runs are done. Repeat the command to continue." in output_tail
     assert "Traceback" not in output_tail
     assert (output / "a-seed1" / "checkpoints.json").exists()

@@ -45,6 +45,16 @@ def test_an_error_of_the_stream_does_not_end_the_work(monkeypatch, error):
         LOGGER.info("nor this")
 
 
+def test_a_message_of_a_signal_that_interrupts_another_is_printed(capfd, monkeypatch):
+    def flush() -> None:
+        raise RuntimeError("reentrant call inside <_io.BufferedWriter name='<stderr>'>")
+
+    monkeypatch.setattr(sys.stderr, "write", lambda text: flush())
+    with printed_messages():
+        LOGGER.info("stopping é")
+    assert capfd.readouterr().err == "stopping é\n"
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no full device")
 def test_a_full_device_does_not_change_the_exit_status():
     command = [sys.executable, "-m", "spinn", "evaluate", "nowhere"]
