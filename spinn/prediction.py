@@ -12,7 +12,7 @@ from spinn.evaluation.records import prediction_record
 from spinn.evaluation.svg import draw_svg
 from spinn.inference import Floats
 from spinn.support.errors import ConfigurationError
-from spinn.transitions import Span, Transition, TransitionArray, to_brackets, to_spans
+from spinn.transitions import Span, Transition, TransitionArray, fold, to_brackets, to_spans
 
 if TYPE_CHECKING:
     import nltk
@@ -80,15 +80,8 @@ class Tree(Sentence):
             raise ConfigurationError(
                 "Trees of NLTK require NLTK; install it with: python -m pip install nltk"
             ) from error
-        stack: list[Any] = []
-        words = iter(self.words)
-        for transition in self.transitions.tolist():
-            if transition == Transition.SHIFT:
-                stack.append(next(words))
-            else:
-                right, left = stack.pop(), stack.pop()
-                stack.append(NLTKTree("", [left, right]))
-        (tree,) = stack
+        leaves: list[Any] = self.words
+        tree = fold(leaves, self.transitions, lambda left, right: NLTKTree("", [left, right]))
         return NLTKTree("", [tree]) if len(self.words) == 1 else tree
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 # Treebank words for brackets in a text.
 BRACKET_WORDS = {"(": "-LRB-", ")": "-RRB-", "[": "-LSB-", "]": "-RSB-", "{": "-LCB-", "}": "-RCB-"}
 
+Node = TypeVar("Node")
 Span = tuple[int, int]
 TransitionArray = NDArray[np.int8]
 Transitions = Sequence[int] | TransitionArray
@@ -158,6 +160,32 @@ def to_spans(transitions: Transitions) -> list[Span]:
     if len(starts) != 1:
         raise TreeError(f"the stack ends with {len(starts)} items where a tree leaves 1")
     return spans
+
+
+def fold(
+    leaves: Iterable[Node], transitions: Transitions, compose: Callable[[Node, Node], Node]
+) -> Node:
+    """Return what the root of a tree becomes if ``compose`` joins two children, bottom-up.
+
+    Parameters
+    ----------
+    leaves
+        What the N words become.
+    transitions
+        The tree, ``[2N - 1]``, not checked.
+    compose
+        Function of the left and the right child.
+
+    """
+    stack: list[Node] = []
+    words, shift = iter(leaves), int(Transition.SHIFT)
+    for transition in np.asarray(transitions).tolist():
+        if transition == shift:
+            stack.append(next(words))
+        else:
+            right, left = stack.pop(), stack.pop()
+            stack.append(compose(left, right))
+    return stack[-1]
 
 
 def from_spans(length: int, spans: Iterable[Span]) -> TransitionArray:

@@ -22,6 +22,7 @@ from spinn.transitions import (
     balanced,
     check,
     check_sequences,
+    fold,
     from_brackets,
     from_spans,
     is_valid,
@@ -471,3 +472,9 @@ def test_sequences_are_checked_at_once_as_one_by_one(sentences):
 
 def test_no_sequences_are_right():
     check_sequences(np.empty(0, dtype=np.int8), np.zeros(1, dtype=np.int64))
+
+
+def test_a_tree_is_folded_from_its_words():
+    words, transitions = from_brackets("( a ( ( b c ) d ) )")
+    assert fold(words, transitions, lambda left, right: f"[{left}{right}]") == "[a[[bc]d]]"
+    assert fold(["a"], [Transition.SHIFT], lambda left, right: left) == "a"

@@ -121,8 +121,9 @@ class _ByModel:
         return self._written
 
     def examples(self, path: Path, counts: ReadCounts) -> Iterator[Example]:
+        from spinn.data.examples import parts
         from spinn.data.readers import read_examples
-        from spinn.evaluation.evaluate_files import PART, parts, readable_labels
+        from spinn.evaluation.evaluate_files import PART, readable_labels
 
         predictor = self._predictor
         examples = read_examples(

@@ -127,7 +127,7 @@ def _attach_phrases(heads: list[int], parse: DependencyParse) -> None:
                 heads[word] = former
             elif _is_local(parse, left, former, word):
                 noun = _last_noun(right, tags, former, labels[former] == "dobj")
-                if noun is not None and noun in _right_edge(right, former):
+                if noun is not None:
                     heads[word] = noun
 
 

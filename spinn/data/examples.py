@@ -6,7 +6,9 @@ data sets, corpora and trained models carry it, and it is the same throughout a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from spinn.transitions import TransitionArray
@@ -84,3 +86,10 @@ class Example(NamedTuple):
     def is_parsed(self) -> bool:
         """Whether every sentence has a tree."""
         return all(sentence.transitions is not None for sentence in self.sentences)
+
+
+def parts(examples: Iterable[Example], size: int | None) -> Iterator[list[Example]]:
+    """Yield lists of up to ``size`` examples, or all in one list if it is ``None``."""
+    stream = iter(examples)
+    while part := list(islice(stream, size)):
+        yield part

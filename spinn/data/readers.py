@@ -163,7 +163,7 @@ def read_label_set(
 ) -> set[str | None]:
     """Return the gold labels in a file, without reading its sentences.
 
-    Parameters and errors are those of :func:`read_examples`; ``None`` stands for a missing label.
+    Parameters and errors are those of :func:`read_examples`; a missing label is ``None``.
     """
     found, rows = open_rows(path, format, naming)
     check_kind(path, found, kind)
@@ -207,13 +207,6 @@ def read_files(
         )
         places += [path] * (len(examples) - len(places))
     return examples, places
-
-
-def check_parses(examples: list[Example], places: list[Path]) -> None:
-    """Raise :class:`DataError` at the first example without a tree."""
-    for example, path in zip(examples, places, strict=True):
-        if not example.is_parsed:
-            raise no_parse(path, example.line)
 
 
 def no_parse(path: str | Path, line: int | None) -> DataError:

@@ -7,11 +7,10 @@ Any installed pipeline with a parser, or a folder of one, can be used; see
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from spinn.data.dependencies import DependencyParse, tree_of
-from spinn.data.examples import Example, Sentence
+from spinn.data.examples import Example, Sentence, parts
 from spinn.data.sentences import UNESCAPED
 from spinn.support.errors import ConfigurationError
 from spinn.transitions import TransitionArray
@@ -56,8 +55,7 @@ class SpacyParser:
             See :meth:`trees`.
 
         """
-        remaining = iter(examples)
-        while chunk := list(islice(remaining, CHUNK)):
+        for chunk in parts(examples, CHUNK):
             missing = {
                 tuple(sentence.words)
                 for example in chunk

@@ -20,11 +20,9 @@ from collections.abc import Sequence
 from itertools import accumulate, takewhile
 from typing import NamedTuple
 
-import numpy as np
-
 from spinn.support.errors import ConfigurationError
 from spinn.support.text import columns, printable
-from spinn.transitions import Transition, TransitionArray, check
+from spinn.transitions import TransitionArray, check, fold
 
 MINIMUM_WIDTH = 24
 _SIGNS_A_COLUMN = 10  # more combining characters on one are left out
@@ -111,17 +109,13 @@ def _build(words: Sequence[str], transitions: Sequence[int] | TransitionArray) -
     """Assign numbers to nodes and find their children and heights."""
     children: list[tuple[int, int]] = []
     height = [0] * len(words)
-    stack: list[int] = []
-    position = 0
-    for transition in np.asarray(transitions).tolist():
-        if transition == Transition.SHIFT:
-            stack.append(position)
-            position += 1
-        else:
-            right, left = stack.pop(), stack.pop()
-            stack.append(len(height))
-            children.append((left, right))
-            height.append(1 + max(height[left], height[right]))
+
+    def compose(left: int, right: int) -> int:
+        children.append((left, right))
+        height.append(1 + max(height[left], height[right]))
+        return len(height) - 1
+
+    fold(range(len(words)), transitions, compose)
     return _Tree(children, height, list(words))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from spinn.data.dataset import numericalise
-from spinn.data.examples import Example, ExampleKind
+from spinn.data.examples import Example, ExampleKind, parts
 from spinn.data.formats.columns import NO_NAMING, Naming
 from spinn.data.labels import INFERENCE_LABELS, NON_ENTAILMENT
 from spinn.data.readers import ReadCounts, no_parse, read_examples, read_label_set
@@ -151,13 +150,6 @@ def evaluate_files(
     return FileEvaluation(report, scores, count, files.skipped, files.counts.language_note)
 
 
-def parts(examples: Iterable[Example], size: int | None) -> Iterator[list[Example]]:
-    """Yield lists of up to ``size`` examples, or all in one list if it is ``None``."""
-    stream = iter(examples)
-    while part := list(islice(stream, size)):
-        yield part
-
-
 def readable_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
     """Return the gold labels that files for a model of these labels may have."""
     if "entailment" in labels and set(labels) <= set(INFERENCE_LABELS):
@@ -209,7 +201,7 @@ class _Files:
 
     @property
     def labels(self) -> set[str | None]:
-        """The gold labels in the files; ``None`` stands for a missing one."""
+        """The gold labels in the files; a missing one is ``None``."""
         return {label for _, _, found in self._files for label in found}
 
     def examples(self, needs_parse: bool) -> Iterator[Example]:

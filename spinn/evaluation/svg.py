@@ -12,17 +12,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-import numpy as np
-
 from spinn.support.text import columns, printable
-from spinn.transitions import Transition, Transitions, check
+from spinn.transitions import Transitions, check, fold
 
 _FONT = 14  # pixels
 _COLUMN = 8.5  # width of a character of the monospaced font
 _GAP = 16  # between two words
 _LEVEL = 22  # between two heights
 _MARGIN = 8
-# A drawing that is a document of its own, as in an <img>, has no surrounding text.
+# A separate document, as in an <img>, has no surrounding text whose colour it could take.
 _STYLE = "@media (prefers-color-scheme: dark) { svg:root { color: #ddd } }"
 
 
@@ -89,14 +87,11 @@ def _bars(
 ) -> tuple[list[tuple[_Node, _Node, int]], int]:
     """Return the two children and the height of each composed node, and the height of the tree."""
     bars: list[tuple[_Node, _Node, int]] = []
-    stack: list[_Node] = []
-    words = iter(centres)
-    for transition in np.asarray(transitions).tolist():
-        if transition == Transition.SHIFT:
-            stack.append(_Node(next(words), 0))
-        else:
-            right, left = stack.pop(), stack.pop()
-            height = 1 + max(left.height, right.height)
-            bars.append((left, right, height))
-            stack.append(_Node((left.x + right.x) / 2, height))
-    return bars, stack[-1].height
+
+    def compose(left: _Node, right: _Node) -> _Node:
+        height = 1 + max(left.height, right.height)
+        bars.append((left, right, height))
+        return _Node((left.x + right.x) / 2, height)
+
+    root = fold((_Node(centre, 0) for centre in centres), transitions, compose)
+    return bars, root.height

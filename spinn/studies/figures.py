@@ -6,7 +6,7 @@ They are drawn on matplotlib's Agg canvas, which needs no display, and written a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, repeat
 from pathlib import Path
 from statistics import fmean
 from textwrap import fill
@@ -33,7 +33,7 @@ from spinn.studies.summary import (
 from spinn.studies.tables import COMPARED
 from spinn.support.errors import SpinnError
 from spinn.support.files import written_whole
-from spinn.transitions import Transition, TransitionArray
+from spinn.transitions import TransitionArray, fold
 
 FloatArray = NDArray[np.float64]
 # Learning curves of each row, by seed.
@@ -137,14 +137,7 @@ def deepest(content: SplitMeasurement) -> NDArray[np.int64]:
 
 def height(tree: TransitionArray) -> int:
     """Return the number of nodes above the deepest word; 0 for a tree of one word."""
-    stack: list[int] = []
-    for transition in tree.tolist():
-        if transition == Transition.SHIFT:
-            stack.append(0)
-        else:
-            right, left = stack.pop(), stack.pop()
-            stack.append(1 + max(left, right))
-    return stack[-1]
+    return fold(repeat(0), tree, lambda left, right: 1 + max(left, right))
 
 
 def bin_edges(values: NDArray[np.int64], bins: int = BINS) -> NDArray[np.int64]:

@@ -1,9 +1,7 @@
 """Atomic writing of files and folders: they are written under a temporary name, then renamed.
 
-All JSON of the package is made by :func:`as_json`, so a file never has NaN, which is no JSON.
-
 All results are written in this way, so a full disk or an interruption does not damage files of an
-earlier run.
+earlier run. :func:`as_json` makes all JSON of the package, in which NaN is an error.
 """
 
 from __future__ import annotations

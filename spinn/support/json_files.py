@@ -108,8 +108,10 @@ def read_text(path: Path, limit: int | None = None) -> str:
     return content.removeprefix(codecs.BOM_UTF8).decode()
 
 
-def parse(text: str) -> Any:
-    """Parse JSON; NaN, infinite numbers, duplicate names and deep nesting are errors.
+def parse(text: str, *, distinct: bool = True) -> Any:
+    """Parse JSON; NaN, infinite numbers and deep nesting are errors.
+
+    Duplicate names are errors too if names are to be ``distinct``.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def parse(text: str) -> Any:
             parse_constant=_refuse,
             parse_float=_finite,
             parse_int=_finite_int,
-            object_pairs_hook=_distinct,
+            object_pairs_hook=_distinct if distinct else None,
         )
     except RecursionError:
         raise ValueError("brackets are nested too deeply") from None

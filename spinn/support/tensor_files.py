@@ -13,7 +13,7 @@ from torch import Tensor
 
 from spinn.support.errors import DataError
 
-# Besides errors of its own, the library raises those of torch and of Python for types and shapes
+# Besides SafetensorError, the library raises errors of torch and of Python for types and shapes
 # that make no sense.
 _DAMAGE = (
     SafetensorError, ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError,

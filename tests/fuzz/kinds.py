@@ -26,7 +26,7 @@ class Command:
     Attributes
     ----------
     arguments
-        Of ``spinn``; ``FILE`` and ``INPUT`` stand for the mutated file and its folder.
+        Of ``spinn``; ``FILE`` is the mutated file, and ``INPUT`` its folder.
     check
         Raises :class:`AssertionError` if the results are wrong; it is given the printed text.
     weight

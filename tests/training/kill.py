@@ -118,7 +118,7 @@ def assert_same(one: Path, other: Path) -> None:
 def kill_and_resume(
     folder: Path, kills: int, seed: int, say: Callable[[str], None] = lambda line: None
 ) -> int:
-    """Kill so many processes; return the number of runs that were completed on the way."""
+    """Kill this number of processes; return the number of runs that were completed on the way."""
     moments, corpus = random.Random(seed), write_corpus(folder / "corpus", train=24, held_out=8)
     wholes, durations = [], []
     for number, options in enumerate(OPTIONS):
