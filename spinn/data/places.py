@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import platformdirs
-
 from spinn.data.options import CorpusOptions
 
 _PACKAGE = Path(__file__).parents[1]
@@ -27,6 +25,8 @@ def data_directory(options: CorpusOptions) -> Path:
     clone = _clone()
     if clone is not None:
         return clone / "data"
+    import platformdirs  # here, since training from a prepared corpus does without it
+
     return platformdirs.user_cache_path("spinn", appauthor=False)
 
 

@@ -135,8 +135,9 @@ def _set_loss_scale(axes: Axes, records: Sequence[Record]) -> None:
 
 def _mark_best(loss_axes: Axes, accuracy_axes: Axes, records: Sequence[Record]) -> None:
     """Mark the dev point with the highest accuracy, the earliest one in a tie."""
-    epochs, accuracies = _series(records, "dev", "accuracy")
-    _, losses = _series(records, "dev", "loss")
+    both = [record for record in records if {"accuracy", "loss"} <= record.keys()]
+    epochs, accuracies = _series(both, "dev", "accuracy")
+    _, losses = _series(both, "dev", "loss")
     if not np.isfinite(accuracies).any():
         return
     best = int(np.nanargmax(accuracies))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spinn.support.text import printable
+from spinn.support.text import visible
 
 _BEGINNING, _END = 600, 350  # characters that are kept of a message
 
@@ -26,7 +26,7 @@ class SpinnError(Exception):
     """
 
     def __init__(self, message: str = "") -> None:
-        text = printable(" ".join(line.strip() for line in message.splitlines()))
+        text = visible(" ".join(line.strip() for line in message.splitlines()))
         if len(text) > _BEGINNING + _END:
             text = f"{text[:_BEGINNING]} [...] {text[-_END:]}"
         super().__init__(text)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spinn.support.errors import DataError
+from spinn.support.files import as_json
 
 T = TypeVar("T")
 Kind = Callable[[Any], T]
@@ -109,9 +110,10 @@ def read_text(path: Path, limit: int | None = None) -> str:
 
 
 def parse(text: str, *, distinct: bool = True) -> Any:
-    """Parse JSON; NaN, infinite numbers and deep nesting are errors.
+    r"""Parse JSON; NaN, infinite numbers, half characters and deep nesting are errors.
 
-    Duplicate names are errors too if names are to be ``distinct``.
+    Duplicate names are errors too if names are to be ``distinct``. Half characters are escapes such
+    as ``\ud83d`` without their second half.
 
     Raises
     ------
@@ -120,15 +122,26 @@ def parse(text: str, *, distinct: bool = True) -> Any:
 
     """
     try:
-        return json.loads(
+        content = json.loads(
             text,
             parse_constant=_refuse,
             parse_float=_finite,
             parse_int=_finite_int,
             object_pairs_hook=_distinct if distinct else None,
         )
+        if "\\u" in text:
+            _require_whole(content)
     except RecursionError:
         raise ValueError("brackets are nested too deeply") from None
+    return content
+
+
+def _require_whole(content: Any) -> None:
+    """Raise :class:`ValueError` if a text holds half a character: UTF-8 cannot express it."""
+    try:
+        as_json(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text contains half a character (a lone surrogate)") from None
 
 
 def _refuse(name: str) -> float:

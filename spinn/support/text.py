@@ -18,7 +18,20 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 def printable(text: str) -> str:
     r"""Return a text with control characters as escapes, such as ``\x1b``."""
-    return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _HIDDEN.sub(lambda found: _escaped(found[0]), text)
+
+
+def visible(text: str) -> str:
+    r"""Return a text with all that cannot be seen as escapes, such as ``\u200b``.
+
+    These are also characters without width and blanks other than the space, which belong into
+    sentences, but make two labels or two file names look alike in a message.
+    """
+    return "".join(sign if sign.isprintable() else _escaped(sign) for sign in text)
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode()
 
 
 def printable_lines(text: str) -> str:

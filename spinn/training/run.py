@@ -276,7 +276,7 @@ def _results(trainer: Trainer, task: PairTask) -> dict[str, Any]:
     except OSError as error:
         raise SpinnError(
             f"{run.path}: the results cannot be written ({error.strerror}). The model is trained "
-            f"and kept; free some space and continue with: {command('train', '--resume', run.path)}"
+            f"and kept; mend this and continue with: {command('train', '--resume', run.path)}"
         ) from error
     title = f"{configuration.form}, seed {configuration.training.seed}"
     plot_learning_curve(read_metrics(run.metrics), run.path / CURVE, title)

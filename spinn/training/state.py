@@ -7,7 +7,7 @@ continues exactly where it stopped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -56,6 +56,26 @@ class Progress:
     def __post_init__(self) -> None:
         if self.sums and not self.counts:  # checkpoints of early versions lack the counts
             self.counts = dict.fromkeys(self.sums, self.sums["pairs"])
+
+    @classmethod
+    def of_dict(cls, values: dict[str, Any]) -> Progress:
+        """Return the position that a checkpoint holds.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a value is missing, of another type, or negative where it counts.
+
+        """
+        progress = cls(**values)
+        for name, default in asdict(cls()).items():
+            value = getattr(progress, name)
+            numbers = value.values() if isinstance(default, dict) else [value]
+            if not all(isinstance(number, (int, float)) for number in numbers):
+                raise TypeError(f"{name} of its progress is not a number")
+            if type(default) is int and (type(value) is not int or value < 0):
+                raise ValueError(f"{name} of its progress is not a count")
+        return progress
 
     def add(self, figures: dict[str, float]) -> None:
         """Add the figures of a step, as sums over its examples."""
@@ -136,7 +156,7 @@ class TrainingState:
                 optimizer = in_present_order(optimizer, self.optimizer, model)
             self.optimizer.load_state_dict(optimizer)
             self.rate.load_state_dict(state["schedule"])
-            self.progress = Progress(**state["progress"])
+            self.progress = Progress.of_dict(state["progress"])
             torch.set_rng_state(state["random"])
         except (
             ArithmeticError,

@@ -132,6 +132,15 @@ def test_records_without_dev_have_no_best_point():
     assert set(curves(figure, 0)) == {"train"}
 
 
+def test_a_dev_point_without_a_loss_is_not_the_best():
+    records = [
+        {"kind": "dev", "step": 1, "epoch": 1, "accuracy": 0.9},
+        {"kind": "dev", "step": 2, "epoch": 2, "accuracy": 0.5, "loss": 1.0},
+    ]
+    figure = learning_curve_figure(records, "")
+    assert "best dev 50.00%\nepoch 2" in {text.get_text() for text in figure.axes[1].texts}
+
+
 def test_losses_that_are_no_number_leave_a_gap(tmp_path: Path):
     # JSON has no NaN, so a diverged loss comes back as None.
     records: list[dict[str, Any]] = [*run(), {"kind": "train", "epoch": 5.5, "step": 550}]

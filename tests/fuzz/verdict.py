@@ -91,7 +91,8 @@ def _problem(message: str) -> str:
     text = message.removesuffix("\n")
     if not text:
         return "no message"
-    if not re.match("spinn( [a-z]+)?: error: ", text) and not text.endswith("."):
+    ends = text.endswith(".") or re.search(r" with: .+$", text)  # a command comes last
+    if not ends and not re.match("spinn( [a-z]+)?: error: ", text):
         return f"no full stop: {text[-80:]!r}"
     if len(text) > LONGEST_MESSAGE:
         return f"{len(text) // 1000} thousand characters: {text[:150]!r}"

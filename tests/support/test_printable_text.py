@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spinn.support.errors import DataError
-from spinn.support.text import markdown_text, printable, printable_lines
+from spinn.support.text import markdown_text, printable, printable_lines, visible
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,19 @@ from spinn.support.text import markdown_text, printable, printable_lines
 )
 def test_control_characters_are_escaped(text, shown):
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("co\u200bntra\u200ddiction", r"co\u200bntra\u200ddiction"),
+        ("train.jsonl\xa0", r"train.jsonl\xa0"),
+        ("naïve 日本", "naïve 日本"),
+    ],
+)
+def test_a_message_shows_what_cannot_be_seen(text, shown):
+    assert visible(text) == shown
+    assert str(DataError(text, "it cannot be read")).startswith(f"{shown}: ")
 
 
 def test_lines_stay_lines():

@@ -676,7 +676,7 @@ def test_one_bit_of_the_state_of_training_is_noticed(damaged):
     path = opened.checkpoint("last") / "training.pt"
     content = path.read_bytes()
     state = torch.load(path, weights_only=True)["optimizer"]["state"][0]["exp_avg_sq"]
-    place = content.index(state.numpy().tobytes())
+    place = content.index(state.cpu().numpy().tobytes())
     path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
     with pytest.raises(DataError, match=r"training\.pt: it cannot be read \(the checksum"):
         opened.training_state()

@@ -1,0 +1,33 @@
+"""The position of a run, as a checkpoint holds it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pytest
+
+from spinn.training.state import Progress
+
+
+def test_a_position_comes_back():
+    progress = Progress(step=3, epoch=1, batch=2, best=0.5, best_epoch=1, seconds=2.5)
+    progress.add({"pairs": 4.0, "loss": 2.0})
+    assert Progress.of_dict(asdict(progress)) == progress
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"step": "3"},
+        {"step": 1.5},
+        {"batch": -1},
+        {"best": None},
+        {"seconds": []},
+        {"sums": {"loss": "1"}, "counts": {}},
+        {"counts": 1},
+        {"other": 1},
+    ],
+)
+def test_a_damaged_position_is_refused(damage):
+    with pytest.raises((TypeError, ValueError, LookupError, AttributeError)):
+        Progress.of_dict(asdict(Progress(step=3)) | damage)
