@@ -4,8 +4,10 @@ Prepare the folder on a machine with spaCy and torchtext:
 
     spinn prepare runs/gpu/corpus --train TRAIN.jsonl --dev DEV.jsonl
 
-The tests run in parallel with the reference training on the CPU; all timed parts run alone. The
-record is written after each part, so an interrupted run keeps its results.
+The tests run in parallel with the reference training on the CPU; all timed parts run alone. Where
+processors are few or slow, run ``--only losses --device cpu`` before, anywhere, and give the file
+that it writes as ``--losses``. The record is written after each part, so an interrupted run keeps
+its results.
 """
 
 from __future__ import annotations
@@ -86,6 +88,7 @@ def main() -> None:
     record: dict[str, Any] = {"machine": machine, "quick": options.quick, "parts": {}}
     for stage in STAGES:
         selected = [part for part in stage if options.only is None or part.name in options.only]
+        selected = [part for part in selected if options.losses is None or not part.on_cpu]
         running = [(part, start(part, options, parts), time.monotonic()) for part in selected]
         for part, process, started in running:
             record["parts"][part.name] = finish(part, process, started, parts)
@@ -108,8 +111,9 @@ def start(part: Part, options: argparse.Namespace, folder: Path) -> subprocess.P
     command += ["--device", "cpu" if part.on_cpu else options.device]
     command += ["--output", str(record), "--threads", str(options.threads)]
     command += ["--quick"] if options.quick else []
-    if part.against is not None and (folder / f"{part.against}.json").is_file():
-        command += ["--against", str(folder / f"{part.against}.json")]
+    against = options.losses or folder / f"{part.against}.json"
+    if part.against is not None and against.is_file():
+        command += ["--against", str(against.resolve())]
     with open(folder / f"{part.name}.log", "wb") as log:
         return subprocess.Popen(command, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT)
 
@@ -139,9 +143,11 @@ def passed(result: dict[str, Any]) -> bool:
     """Return whether a part succeeded and all its checks passed."""
     groups = result.get("groups", [])
     compared = result.get("compared", [])
+    empty = any(result.get(name) in ({}, []) for name in ("losses", "compared"))
     return (
         result["status"] == 0
         and not result.get("errors")
+        and not empty
         and all(group["failed"] == 0 and group.get("finished", True) for group in groups)
         and all(row["within"] for row in compared)
         and all(result.get(name, {"status": 0})["status"] == 0 for name in ("torchrun", "train"))
@@ -211,6 +217,12 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--corpus", type=Path, required=True, metavar="FOLDER", help="written by spinn prepare")
     add("--device", default="cuda", help="cuda or, for a dry run, cpu (default: cuda)")
+    add(
+        "--losses",
+        type=Path,
+        metavar="FILE",
+        help="losses.json of an earlier run on the same corpus; else the CPU trains for them",
+    )
     add("--quick", action="store_true", help="a short run, as a check")
     add("--threads", type=positive, default=4, help="processor threads of a part (default: 4)")
     names = [part.name for stage in STAGES for part in stage]
