@@ -124,7 +124,7 @@ export class SentenceView {
     const now = Math.min(time, this.steps.length);
     const step = this.steps[now];
     this.caption.textContent = step
-      ? `Step ${now + 1} of ${this.steps.length}: ${step.transition}`
+      ? `Next: ${step.transition} (step ${now + 1} of ${this.steps.length})`
       : `Done after ${this.steps.length} steps`;
     const legal = legalMoves(this.stage.derivation, this.stage.derivation.states[now]);
     for (const { move, fill, number, row } of this.bars) {
