@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "evaluate a trained model on a data set",
     "ablate": "train a grid of models and compare them",
     "predict": "classify sentences or pairs with a trained model",
+    "serve": "show trained models at work on a web page",
     "parse": "write a corpus with the trees of a trained model, for training other models",
     "prepare": "numericalise a corpus, for training on any machine",
     "download": "download SNLI, MultiNLI or GloVe",

@@ -1,0 +1,1 @@
+"""A web page that shows trained models at work, and the HTTP interface behind it."""
