@@ -2,11 +2,7 @@
 
 :class:`Predictor` takes sentences and returns labels, probabilities, sentence vectors, trees and
 the steps that built them. It tokenises, sorts and batches; results are in the order of the input
-and, up to rounding, do not depend on the batch that a sentence is in::
-
-    model = spinn.load("runs/spinn-seed1")
-    model.predict(("A dog runs.", "An animal moves.")).label
-    model.encode(["A dog runs.", "It is asleep."])  # [2, H]
+and, up to rounding, do not depend on the batch that a sentence is in.
 
 Every method takes one item or a list, and returns one result or a list.
 """
@@ -46,12 +42,13 @@ from spinn.inference import (
 )
 from spinn.prediction import Prediction, SentenceTrace, Tree
 from spinn.pretrained import TrainedModel, load_trained
+from spinn.sharing import Shared
 from spinn.support.errors import ConfigurationError
 from spinn.support.runtime import choose_device
 from spinn.trees import TreeSource, tree_source
 
 
-class Predictor:
+class Predictor(Shared):
     """Apply a trained model to sentences, in the precision it was trained in.
 
     Parameters
