@@ -92,15 +92,16 @@ class Predictor(Shared):
         path: str | Path,
         checkpoint: str = "best",
         *,
+        revision: str | None = None,
         device: str | torch.device = "cpu",
         trees: str | None = None,
         batch_size: int = 256,
     ) -> Predictor:
-        """Load a predictor from the folder of a trained model or of a run.
+        """Load a predictor from the folder of a trained model or of a run, or from the Hub.
 
         Parameters
         ----------
-        path, checkpoint
+        path, checkpoint, revision
             See :func:`spinn.pretrained.load_trained`.
         device
             ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, or a device.
@@ -110,13 +111,15 @@ class Predictor(Shared):
         Raises
         ------
         SpinnError
-            If the folder cannot be used, there is no such device, or the model cannot follow these
+            If the model cannot be loaded, there is no such device, or the model cannot follow these
             trees.
 
         """
         place = choose_device(device) if isinstance(device, str) else device
-        trained = load_trained(Path(path), checkpoint).to(place)
+        trained = load_trained(Path(path), checkpoint, revision=revision).to(place)
         return cls(trained, trees=trees, batch_size=batch_size)
+
+    from_pretrained = load  # the name that libraries have in common
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from spinn.data.formats import FORMATS, Format
 from spinn.data.formats.logic import LOGIC_RELATIONS
 from spinn.data.vocabulary import Vocabulary, read_vocabulary
 from spinn.model.pair import PairModel
+from spinn.support import hub
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.support.files import as_json, write_whole, written_folder
 from spinn.support.json_files import read_object
@@ -163,22 +164,32 @@ class TrainedModel:
         return chosen
 
 
-def load_trained(path: Path, checkpoint: str = "best") -> TrainedModel:
+def load_trained(
+    path: Path, checkpoint: str = "best", *, revision: str | None = None
+) -> TrainedModel:
     """Load a trained model, in evaluation mode, on the CPU.
 
     Parameters
     ----------
     path
-        The folder of a trained model or of a run.
+        The folder of a trained model or of a run; or ``USER/NAME``, a trained model on the Hugging
+        Face Hub.
     checkpoint
         ``"best"`` or ``"last"``, for the folder of a run.
+    revision
+        A branch, a tag or a commit of a model on the Hub.
 
     Raises
     ------
     SpinnError
-        If the folder is neither, or is damaged.
+        If the folder is neither, or is damaged; or the model cannot be downloaded.
 
     """
+    if not path.exists() and hub.is_repository(path):
+        required = (CONFIGURATION, VOCABULARY, WEIGHTS)
+        path = hub.download(path.as_posix(), required, (RESULTS,), revision)
+    elif revision is not None:
+        raise ConfigurationError(f"{path} has no revisions, as models on the Hub have; give none.")
     require_model(path)
     configuration, interface = read_configuration(path), read_interface(path)
     place, weights = _weights_of(path, checkpoint)

@@ -1,18 +1,21 @@
 """Sharing trained models, as folders and on the Hugging Face Hub.
 
 :class:`Shared` has the methods that other libraries give their models by ``ModelHubMixin`` of
-``huggingface_hub``. That class would have to be imported with this package, and writes a
-configuration of its own; here, the format is the folder of :mod:`spinn.pretrained`.
+``huggingface_hub``. That class would have to be imported with this package, and writes another
+configuration; the format here is the folder of :mod:`spinn.pretrained`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 
 from spinn.model_card import model_card
 from spinn.pretrained import TrainedModel, save_trained
+from spinn.support.hub import upload
 
 
 class Shared:
@@ -46,6 +49,41 @@ class Shared:
 
         """
         self._save(Path(folder), str(folder), dtype, license)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        dtype: torch.dtype | None = None,
+        license: str | None = None,
+        **options: Any,
+    ) -> str:
+        """Upload the model to the Hugging Face Hub, by the package ``huggingface_hub``.
+
+        Parameters
+        ----------
+        repo_id
+            ``USER/NAME``; the repository is created unless it exists.
+        dtype, license
+            See :meth:`save_pretrained`.
+        options
+            ``private``, ``token``, ``commit_message``, ``revision``, ``create_pr``; see
+            :func:`spinn.support.hub.upload`.
+
+        Returns
+        -------
+        The address of the commit.
+
+        Raises
+        ------
+        SpinnError
+            If the package is not installed, or the model cannot be saved or uploaded.
+
+        """
+        with TemporaryDirectory() as scratch:
+            folder = Path(scratch, "model")
+            self._save(folder, repo_id, dtype, license)
+            return upload(folder, repo_id, **options)
 
     def _save(
         self, folder: Path, name: str, dtype: torch.dtype | None, license: str | None
