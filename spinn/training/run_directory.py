@@ -263,7 +263,7 @@ def claimed(path: Path) -> Iterator[None]:
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=0.2)  # is_claimed holds it for a moment
     except Timeout as error:
         raise SpinnError(
             f"{path}: another process is training this run. Wait until it has ended, or stop it."
@@ -279,6 +279,21 @@ def claimed(path: Path) -> Iterator[None]:
                 (path / _LOCK).unlink()
                 for folder in made:  # until one that has other files by now
                     folder.rmdir()
+
+
+def is_claimed(path: Path) -> bool:
+    """Return whether a process trains the run in a folder, which may not exist."""
+    if not (path / _LOCK).is_file():
+        return False
+    lock = FileLock(path / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # not writable: a process of this user could not train it either
+        return False
+    lock.release()
+    return False
 
 
 def check_unused(path: Path) -> None:
