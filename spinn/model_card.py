@@ -6,7 +6,6 @@ load it.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from spinn.data.options import CorpusOptions
 from spinn.model.build import count_parameters
 from spinn.pretrained import TrainedModel, read_results
+from spinn.support.files import as_json
 
 _ENGLISH = ("snli", "multinli", "sample")
 _EXAMPLE = """
@@ -65,14 +65,14 @@ def model_card(
         "trained parameters": f"{count_parameters(trained.model):,}",
         **_scores(read_results(trained) or {}),
     }
-    lines = ["---", *(f"{key}: {json.dumps(value)}" for key, value in header.items()), "---", ""]
+    lines = ["---", *(f"{key}: {as_json(value)}" for key, value in header.items()), "---", ""]
     lines += [f"# {Path(name).name}", "", "| | |", "| --- | --- |"]
     lines += [f"| {key} | {value} |" for key, value in rows.items()]
     if dtype is not None:
         rounded = str(dtype).removeprefix("torch.")
         lines += ["", f"The weights are saved in {rounded}; the scores are those before rounding."]
     example = _EXAMPLE if trained.reads_prose else "\nmodel = spinn.load({name})"
-    code = f"import spinn\n{example.format(name=json.dumps(name))}"
+    code = f"import spinn\n{example.format(name=as_json(name))}"
     lines += ["", "`config.json` has the whole configuration. Load the model with:", ""]
     return "\n".join([*lines, "```python", code, "```", ""])
 

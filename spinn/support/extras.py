@@ -31,5 +31,5 @@ def import_extra(package: str, extra: str, use: str) -> Any:
     except ImportError as error:
         raise ConfigurationError(
             f"{use} requires {package}, which is not installed. Run `pip install {package}`, or "
-            f"install this package as spinn-nli[{extra}]."
+            f"install this package with its extra [{extra}]."
         ) from error

@@ -154,7 +154,7 @@ def test_a_missing_package_is_named_with_its_extra(toy_folder, tmp_path, monkeyp
     assert main([*arguments, "--launcher", "slurm"]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
         "spinn: --launcher slurm requires submitit, which is not installed. Run `pip install "
-        "submitit`, or install this package as spinn-nli[cluster]."
+        "submitit`, or install this package with its extra [cluster]."
     )
     assert main([*arguments, "--slurm", "time=3"]) == 2
     assert "--slurm does nothing without --launcher slurm" in capsys.readouterr().err
