@@ -2,11 +2,7 @@
 
 :class:`Predictor` takes sentences and returns labels, probabilities, sentence vectors, trees and
 the steps that built them. It tokenises, sorts and batches; results are in the order of the input
-and, up to rounding, do not depend on the batch that a sentence is in::
-
-    model = spinn.load("runs/spinn-seed1")
-    model.predict(("A dog runs.", "An animal moves.")).label
-    model.encode(["A dog runs.", "It is asleep."])  # [2, H]
+and, up to rounding, do not depend on the batch that a sentence is in.
 
 Every method takes one item or a list, and returns one result or a list.
 """
@@ -46,12 +42,13 @@ from spinn.inference import (
 )
 from spinn.prediction import Prediction, SentenceTrace, Tree
 from spinn.pretrained import TrainedModel, load_trained
+from spinn.sharing import Shared
 from spinn.support.errors import ConfigurationError
 from spinn.support.runtime import choose_device
 from spinn.trees import TreeSource, tree_source
 
 
-class Predictor:
+class Predictor(Shared):
     """Apply a trained model to sentences, in the precision it was trained in.
 
     Parameters
@@ -95,15 +92,16 @@ class Predictor:
         path: str | Path,
         checkpoint: str = "best",
         *,
+        revision: str | None = None,
         device: str | torch.device = "cpu",
         trees: str | None = None,
         batch_size: int = 256,
     ) -> Predictor:
-        """Load a predictor from the folder of a trained model or of a run.
+        """Load a predictor from the folder of a trained model or of a run, or from the Hub.
 
         Parameters
         ----------
-        path, checkpoint
+        path, checkpoint, revision
             See :func:`spinn.pretrained.load_trained`.
         device
             ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, or a device.
@@ -113,13 +111,15 @@ class Predictor:
         Raises
         ------
         SpinnError
-            If the folder cannot be used, there is no such device, or the model cannot follow these
+            If the model cannot be loaded, there is no such device, or the model cannot follow these
             trees.
 
         """
         place = choose_device(device) if isinstance(device, str) else device
-        trained = load_trained(Path(path), checkpoint).to(place)
+        trained = load_trained(Path(path), checkpoint, revision=revision).to(place)
         return cls(trained, trees=trees, batch_size=batch_size)
+
+    from_pretrained = load  # the name that libraries have in common
 
     @property
     def labels(self) -> tuple[str, ...]:

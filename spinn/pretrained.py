@@ -4,7 +4,9 @@ A trained model is a folder::
 
     config.json          the resolved configuration
     vocabulary.json      words, labels, number of sentences in an example, file format
-    weights.safetensors  the weights
+    weights.safetensors  the weights, in any floating-point type; a model computes in float32
+    results.json         figures of the model on dev and test, if they are known
+    README.md            a model card, if the folder was saved to be shared
 
 The folder of a training run (:mod:`spinn.training.run_directory`) is one, too. It has several sets
 of weights, in ``checkpoints/step-N/``; ``checkpoints.json`` names the best and the last.
@@ -17,11 +19,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from spinn.config import Configuration
 from spinn.config_files import load_configuration
@@ -31,16 +33,17 @@ from spinn.data.formats import FORMATS, Format
 from spinn.data.formats.logic import LOGIC_RELATIONS
 from spinn.data.vocabulary import Vocabulary, read_vocabulary
 from spinn.model.pair import PairModel
+from spinn.support import hub
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.support.files import as_json, write_whole, written_folder
 from spinn.support.json_files import read_object
-from spinn.support.tensor_files import read_tensors
 from spinn.trees import GUMBEL_TREES, TreeSource, tree_source
-from spinn.weights import check_weights, load_weights
+from spinn.weights import WEIGHTS, check_weights, load_weights, read_weights, write_weights
 
 CONFIGURATION = "config.json"
 VOCABULARY = "vocabulary.json"
-WEIGHTS = "weights.safetensors"
+RESULTS = "results.json"
+CARD = "README.md"
 CHECKPOINTS = "checkpoints.json"
 # The names that checkpoints get. A folder from elsewhere could name any other path.
 CHECKPOINT_NAME = re.compile(r"step-\d{8,}(-\d+)?")
@@ -84,6 +87,8 @@ class TrainedModel:
         Its words and labels by index.
     format
         Name of the format of its files, or ``"auto"``.
+    results
+        The file of its figures on dev and test, if there is one.
 
     """
 
@@ -92,6 +97,7 @@ class TrainedModel:
     vocabulary: Vocabulary
     labels: tuple[str, ...]
     format: str = "auto"
+    results: Path | None = None
 
     @property
     def kind(self) -> ExampleKind:
@@ -158,22 +164,32 @@ class TrainedModel:
         return chosen
 
 
-def load_trained(path: Path, checkpoint: str = "best") -> TrainedModel:
+def load_trained(
+    path: Path, checkpoint: str = "best", *, revision: str | None = None
+) -> TrainedModel:
     """Load a trained model, in evaluation mode, on the CPU.
 
     Parameters
     ----------
     path
-        The folder of a trained model or of a run.
+        The folder of a trained model or of a run; or ``USER/NAME``, a trained model on the Hugging
+        Face Hub.
     checkpoint
         ``"best"`` or ``"last"``, for the folder of a run.
+    revision
+        A branch, a tag or a commit of a model on the Hub.
 
     Raises
     ------
     SpinnError
-        If the folder is neither, or is damaged.
+        If the folder is neither, or is damaged; or the model cannot be downloaded.
 
     """
+    if not path.exists() and hub.is_repository(path):
+        required = (CONFIGURATION, VOCABULARY, WEIGHTS)
+        path = hub.download(path.as_posix(), required, (RESULTS,), revision)
+    elif revision is not None:
+        raise ConfigurationError(f"{path} has no revisions, as models on the Hub have; give none.")
     require_model(path)
     configuration, interface = read_configuration(path), read_interface(path)
     place, weights = _weights_of(path, checkpoint)
@@ -187,32 +203,57 @@ def load_trained(path: Path, checkpoint: str = "best") -> TrainedModel:
     )
     model = configuration.build_model(embedding, len(interface.labels), interface.kind.count)
     load_weights(model, weights, place)
+    results = path / RESULTS  # a run has those of its best weights
+    known = results.is_file() and (checkpoint == "best" or place.parent == path)
     return TrainedModel(
         model.eval(),
         configuration,
         interface.vocabulary,
         interface.labels,
         configuration.data.format if interface.format is None else interface.format,
+        results if known else None,
     )
 
 
-def save_trained(trained: TrainedModel, path: Path) -> None:
+def save_trained(
+    trained: TrainedModel,
+    path: Path,
+    *,
+    dtype: torch.dtype | None = None,
+    card: str | None = None,
+) -> None:
     """Write a trained model to a new folder, completely or not at all.
+
+    Parameters
+    ----------
+    trained
+        The model.
+    path
+        The folder.
+    dtype
+        Floating-point type of the weights in the file; by default, that of the model.
+    card
+        The model card, if the folder is to have one.
 
     Raises
     ------
     SpinnError
-        If the folder exists, or cannot be written.
+        If the folder exists or cannot be written, or the weights exceed the range of ``dtype``.
 
     """
     if path.exists():
         raise SpinnError(f"{path}: it exists already. Choose another folder.")
     interface = Interface(trained.vocabulary, trained.labels, trained.kind, trained.format)
+    results = read_results(trained)
     try:
         with written_folder(path) as scratch:
             write_configuration(scratch, trained.configuration)
             write_interface(scratch, interface)
-            write_weights(scratch, trained.model)
+            write_weights(scratch, trained.model, dtype)
+            if results is not None:
+                write_whole(scratch / RESULTS, as_json(results, indent=2))
+            if card is not None:
+                write_whole(scratch / CARD, card)
     except (OSError, SafetensorError) as error:
         raise SpinnError(f"{path}: the model cannot be written ({error}).") from error
 
@@ -259,6 +300,20 @@ def write_interface(path: Path, interface: Interface) -> None:
         "format": interface.format,
     }
     write_whole(path / VOCABULARY, as_json(content, ensure_ascii=False))
+
+
+def read_results(trained: TrainedModel) -> dict[str, Any] | None:
+    """Read the figures of a model on dev and test; ``None`` if they are not known.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged.
+
+    """
+    if trained.results is None:
+        return None
+    return read_object(trained.results, "Delete it to go on without the figures").values
 
 
 def checkpoint_names(path: Path) -> dict[str, str]:
@@ -318,27 +373,3 @@ def _weights_of(path: Path, checkpoint: str) -> tuple[Path, dict[str, Tensor]]:
         except DataError:
             if checkpoint_folder(path, checkpoint) == place.parent:
                 raise
-
-
-def read_weights(place: Path) -> dict[str, Tensor]:
-    """Read a file of weights.
-
-    Raises
-    ------
-    DataError
-        If it is missing or damaged, or a weight is not finite.
-
-    """
-    weights = read_tensors(place, "Train again")
-    for name, value in weights.items():
-        if not value.isfinite().all():
-            cause = f"{name} is not finite; the model has diverged"
-            remedy = "Train again with a lower --learning-rate or --clip"
-            raise DataError(place, cause, remedy=remedy)
-    return weights
-
-
-def write_weights(path: Path, model: nn.Module) -> None:
-    """Write the weights of a model to a folder."""
-    weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, path / WEIGHTS)

@@ -9,11 +9,71 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spinn.config import Configuration
 from spinn.model.leaves import WordEmbedding
-from spinn.support.errors import DataError
+from spinn.support.errors import ConfigurationError, DataError
+from spinn.support.tensor_files import read_tensors
+
+WEIGHTS = "weights.safetensors"
+
+
+def read_weights(place: Path) -> dict[str, Tensor]:
+    """Read a file of weights.
+
+    Raises
+    ------
+    DataError
+        If it is missing or damaged, or a weight is not finite.
+
+    """
+    weights = read_tensors(place, "Train again")
+    for name, value in weights.items():
+        if not _is_finite(value):
+            cause = f"{name} is not finite; the model has diverged"
+            remedy = "Train again with a lower --learning-rate or --clip"
+            raise DataError(place, cause, remedy=remedy)
+    return weights
+
+
+def write_weights(path: Path, model: nn.Module, dtype: torch.dtype | None = None) -> None:
+    """Write the weights of a model to a folder.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    model
+        The model.
+    dtype
+        Type of the weights in the file; by default, that of the model. Integers remain integers.
+
+    Raises
+    ------
+    ConfigurationError
+        If a weight exceeds the range of ``dtype``, or that is not a floating-point type of at least
+        16 bits.
+
+    """
+    weights = model.state_dict()
+    if dtype is not None:
+        weights = {name: _rounded(name, value, dtype) for name, value in weights.items()}
+    save_file({name: value.cpu().contiguous() for name, value in weights.items()}, path / WEIGHTS)
+
+
+def _rounded(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
+    if not dtype.is_floating_point or dtype.itemsize < 2:
+        raise ConfigurationError(f"Weights cannot be saved as {dtype}; give torch.bfloat16.")
+    rounded = value.to(dtype) if value.is_floating_point() else value
+    if not _is_finite(rounded):
+        raise ConfigurationError(f"{name} exceeds the range of {dtype}; give torch.bfloat16.")
+    return rounded
+
+
+def _is_finite(value: Tensor) -> bool:
+    return bool(value.float().isfinite().all())  # torch has no isfinite for some float8 types
 
 
 def check_weights(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from toys import FORMS, small_configuration, small_model, write_corpus, write_expressions
 
 from spinn import pretrained
@@ -20,12 +21,12 @@ from spinn.pretrained import (
     Interface,
     TrainedModel,
     load_trained,
-    read_weights,
+    read_results,
     save_trained,
 )
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.training import run
-from spinn.weights import present_names
+from spinn.weights import present_names, read_weights
 
 ROOT = Path(__file__).parents[1]
 OWN_PARSER = {"parser": "own", "parser_size": 5, "tracker_size": 4, "trees": "sampled"}
@@ -93,11 +94,52 @@ def test_an_existing_folder_is_not_overwritten(folder, tmp_path):
         save_trained(make_trained(folder), tmp_path / "file" / "model")
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_weights_saved_in_bfloat16_are_loaded_as_float32(folder, tmp_path, name):
+    trained = make_trained(folder, **CASES[name])
+    save_trained(trained, tmp_path / "model", dtype=torch.bfloat16)
+    saved = read_weights(tmp_path / "model" / "weights.safetensors")
+    loaded = load_trained(tmp_path / "model").model.state_dict()
+    for key, value in trained.model.state_dict().items():
+        exact = not value.is_floating_point()
+        assert saved[key].dtype == (value.dtype if exact else torch.bfloat16)
+        assert loaded[key].dtype == value.dtype
+        assert torch.equal(loaded[key], value if exact else value.bfloat16().float())
+
+
+def test_weights_beyond_the_range_of_a_type_are_not_saved(folder, tmp_path):
+    trained = make_trained(folder)
+    trained.model.classifier.layers[0].bias.data[0] = 1e5
+    for dtype, message in (
+        (torch.float16, r"bias exceeds the range of torch\.float16"),
+        (torch.float8_e4m3fn, r"saved as torch\.float8"),
+        (torch.int8, r"saved as torch\.int8"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            save_trained(trained, tmp_path / "model", dtype=dtype)
+    assert list(tmp_path.iterdir()) == []
+    save_trained(trained, tmp_path / "model", dtype=torch.bfloat16)
+
+
+def test_the_figures_of_a_run_are_those_of_its_best_model(folder, tmp_path):
+    run.train(small_configuration(folder, epochs=2), tmp_path / "run")
+    best, last = (load_trained(tmp_path / "run", which) for which in ("best", "last"))
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert read_results(best) == results
+    assert read_results(last) is None
+    save_trained(best, tmp_path / "model")
+    for which in ("best", "last"):
+        assert read_results(load_trained(tmp_path / "model", which)) == results
+    (tmp_path / "model" / "results.json").write_text("[")
+    with pytest.raises(DataError, match="Delete it to go on without the figures"):
+        read_results(load_trained(tmp_path / "model"))
+
+
 def test_a_model_that_cannot_be_written_leaves_nothing(folder, tmp_path, monkeypatch):
     def full_disk(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pretrained, "save_file", full_disk)
+    monkeypatch.setattr("spinn.weights.save_file", full_disk)
     with pytest.raises(SpinnError, match="No space left"):
         save_trained(make_trained(folder), tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
@@ -147,7 +189,7 @@ def test_weights_in_former_names_are_loaded(folder, tmp_path, name):
     place = tmp_path / "model" / "weights.safetensors"
     weights = former_names(read_weights(place))
     assert any(name.startswith("parser.encoder.tracker") for name in weights)
-    pretrained.save_file(weights, place)
+    save_file(weights, place)
     assert same_weights(trained, load_trained(tmp_path / "model"))
 
 
@@ -170,11 +212,11 @@ def test_weights_that_do_not_fit_are_refused(folder, tmp_path):
     place = tmp_path / "model" / "weights.safetensors"
     weights = read_weights(place)
     weights["encoder.more"] = torch.zeros(1)
-    pretrained.save_file(weights, place)
+    save_file(weights, place)
     with pytest.raises(DataError, match="belong to another configuration") as caught:
         load_trained(tmp_path / "model")
     assert caught.value.path == place
-    pretrained.save_file({"encoder.more": torch.zeros(1)}, place)
+    save_file({"encoder.more": torch.zeros(1)}, place)
     with pytest.raises(DataError, match=r"it has no .leaves\.embedding"):
         load_trained(tmp_path / "model")
 

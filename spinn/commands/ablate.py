@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spinn.commands.options import add_configuration, given_options, new_folder
 from spinn.support.errors import ConfigurationError
+from spinn.support.hints import command
 
 if TYPE_CHECKING:
     from spinn.studies.expansion import ExpandedStudy
@@ -53,9 +54,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs",
         type=int,
-        default=1,
         metavar="N",
-        help="number of runs at the same time (default: 1)",
+        help="number of runs at the same time (default: 1; with slurm, what the cluster admits)",
+    )
+    parser.add_argument(
+        "--launcher",
+        choices=("local", "slurm"),
+        default="local",
+        help="train on this machine, or submit a job for each run to Slurm (default: local)",
+    )
+    parser.add_argument(
+        "--slurm",
+        metavar="OPTION=VALUE,..",
+        help="what each job requests, such as partition=gpu,time=240,gpus=1,cpus=4,memory=16, with "
+        "the time limit in minutes (60) and the memory in GB; also account, qos, constraint",
     )
     parser.add_argument(
         "--table-only",
@@ -66,22 +78,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Run the study; return the exit status: 0, 1 if a run failed, 130 if it was stopped."""
+    """Run or submit the study; return the exit status: 0, 1 if a run failed, 130 if stopped."""
     from spinn.studies.overview import comparison_row, write_overview
     from spinn.studies.run import check_folders
 
     if namespace.list_experiments:
         _list_studies()
         return 0
-    if namespace.jobs < 1:
+    if namespace.jobs is not None and namespace.jobs < 1:
         raise ConfigurationError(f"--jobs is {namespace.jobs}; it must be at least 1.")
+    if namespace.slurm is not None and namespace.launcher != "slurm":
+        raise ConfigurationError("--slurm does nothing without --launcher slurm.")
     study, expanded = _expanded(namespace)
     comparison_row(expanded, namespace.against)  # rejects an unknown row before training
     output = namespace.output or Path("runs") / f"ablate-{expanded.name}"
     check_folders(expanded.runs(output))
     failed: dict[Path, str] = {}
     if not namespace.table_only:
-        outcomes = _train(expanded, output, namespace.jobs)
+        outcomes = _train(expanded, output, namespace)
+        if any(outcome.state == "submitted" for outcome in outcomes):
+            return 0
         if any(outcome.state == "stopped" for outcome in outcomes):
             return 130
         failed = {one.run.path: one.reason for one in outcomes if one.state == "failed"}
@@ -97,14 +113,26 @@ def run(namespace: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _train(study: ExpandedStudy, output: Path, jobs: int) -> list[Outcome]:
-    """Complete all runs; if they are stopped, log how to continue."""
+def _train(study: ExpandedStudy, output: Path, namespace: argparse.Namespace) -> list[Outcome]:
+    """Complete or submit all runs; if they have not ended, log how to continue."""
     from spinn.studies.expansion import save_expanded
     from spinn.studies.runner import run_all
+    from spinn.studies.slurm import JOBS, parse_job_options, submit
 
+    runs = study.runs(output)
+    options = parse_job_options(namespace.slurm) if namespace.launcher == "slurm" else None
     save_expanded(study, output)
     logger.info(f"Rows: {len(study.rows)}, seeds: {len(study.seeds)}; writing to {output}")
-    outcomes = run_all(study.runs(output), jobs)
+    if options is not None:
+        outcomes = submit(runs, output, namespace.jobs, options)
+        if any(outcome.state == "submitted" for outcome in outcomes):
+            logger.info(
+                f"Logs: {output}/RUN/log.txt of each run, and {output / JOBS} of the jobs. When "
+                "they have ended, collect the results: "
+                f"{command(*namespace.arguments, '--table-only')}"
+            )
+        return outcomes
+    outcomes = run_all(runs, namespace.jobs or 1)
     if any(outcome.state == "stopped" for outcome in outcomes):
         done = sum(outcome.state == "done" for outcome in outcomes)
         logger.info(

@@ -99,6 +99,7 @@ def _run(given: list[str]) -> int:
     options = parser.parse_args(given) if parse is None else parse(own, given[1:])
     if module is None:
         parser.error("name a command first")
+    options.arguments = given  # for messages that repeat the command
     try:
         if selected != "train" and _is_distributed():
             raise SpinnError(f"{selected} runs in one process; start it without torchrun.")

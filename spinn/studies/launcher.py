@@ -29,7 +29,8 @@ class Outcome:
     run
         The run.
     state
-        ``"done"``, ``"failed"`` or ``"stopped"`` (including runs that were never started).
+        ``"done"``, ``"failed"``, ``"stopped"`` (including runs that were never started), or
+        ``"submitted"`` to a cluster.
     reason
         The cause of a failure, as a sentence.
 

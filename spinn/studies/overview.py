@@ -16,7 +16,7 @@ from spinn.studies.tables import Table
 from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.support.files import write_whole
 from spinn.training.log import read_metrics
-from spinn.training.run_directory import RunDirectory
+from spinn.training.run_directory import RunDirectory, is_claimed
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,10 @@ def write_overview(
     runs = study.runs(output)
     finished = load_finished(study, runs)
     if not any(finished.measurements.values()):
+        running = sum(is_claimed(run.path) for run in runs)
         remedy = "Repeat the command without --table-only to train them."
+        if running:
+            remedy = f"{running} of {len(runs)} are running; wait until one has ended."
         raise SpinnError(f"{output}: no run of the study is finished yet. {remedy}")
     remarks = [*notes, *_missing(runs, reasons or {}), *_not_compared(finished, against)]
     summaries = summarise(finished.measurements, against)
@@ -137,11 +140,12 @@ def _missing(runs: Sequence[Run], reasons: Mapping[Path, str]) -> list[str]:
     for run in runs:
         state = run.state
         if state is not RunState.DONE:
-            cause = f"{state.value}."
+            value = "running" if is_claimed(run.path) else state.value
+            cause = f"{value}."
             if reason := reasons.get(run.path, ""):
                 cause = f"failed: {reason}"
             elif (run.path / LOG_NAME).is_file():
-                cause = f"{state.value}; see {run.name}/{LOG_NAME}."
+                cause = f"{value}; see {run.name}/{LOG_NAME}."
             remarks.append(f"Missing: {run.row} with seed {run.seed}, {cause}")
     return remarks
 

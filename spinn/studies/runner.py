@@ -48,13 +48,13 @@ def run_all(runs: list[Run], jobs: int) -> list[Outcome]:
     if len(left) < len(runs):
         logger.info(f"{len(runs) - len(left)} of {len(runs)} runs are done already.")
     if min(jobs, len(left)) > 1:
-        _cache_corpora(left)
+        cache_corpora(left)
     pool = _Pool(left, jobs)
     pool.work()
     return [pool.outcomes.get(run.path, Outcome(run, "done")) for run in runs]
 
 
-def _cache_corpora(runs: list[Run]) -> None:
+def cache_corpora(runs: list[Run]) -> None:
     """Write each corpus to the cache once, before several processes would all do so."""
     seen = []
     for run in runs:

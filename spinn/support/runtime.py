@@ -95,18 +95,24 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
         model.train(training)
 
 
-# Ctrl-C, a termination, a closed terminal. Not every system has all of them.
+# Ctrl-C, a termination, a closed terminal, the warning of a scheduler before its time limit. Not
+# every system has all of them.
 _STOP_SIGNALS = [
-    signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+    signal.Signals[name]
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2")
+    if hasattr(signal, name)
 ]
+_COUNTED_ONCE = ("SIGHUP", "SIGUSR2")  # several senders may stop one process
 
 
 @contextmanager
 def stopped_by_signals(ask: Callable[[], None]) -> Iterator[None]:
-    """Handle SIGINT, SIGTERM and SIGHUP while the block runs.
+    """Handle SIGINT, SIGTERM, SIGHUP and SIGUSR2 while the block runs.
 
-    A SIGHUP after another signal has no effect, because a closed terminal sends several. A process
-    that ignores SIGHUP, as under ``nohup``, continues to do so.
+    A SIGHUP or SIGUSR2 after another signal has no effect, because a closed terminal or a scheduler
+    sends several. A process that ignores SIGHUP, as under ``nohup``, continues to do so. If the
+    program had a handler for SIGUSR2 before, as the jobs of ``submitit`` have, it is called after
+    the block.
 
     Parameters
     ----------
@@ -116,12 +122,13 @@ def stopped_by_signals(ask: Callable[[], None]) -> Iterator[None]:
 
     """
     before: dict[signal.Signals, Any] = {}
-    asked = False
+    received: set[str] = set()
 
     def handle(number: int, frame: object) -> None:
-        nonlocal asked
-        if not (asked and signal.Signals(number).name == "SIGHUP"):
-            asked = True
+        name = signal.Signals(number).name
+        is_counted = not received or name not in _COUNTED_ONCE
+        received.add(name)
+        if is_counted:
             ask()
 
     try:
@@ -136,3 +143,5 @@ def stopped_by_signals(ask: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if "SIGUSR2" in received and callable(signal.getsignal(signal.SIGUSR2)):
+            signal.raise_signal(signal.SIGUSR2)

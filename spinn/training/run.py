@@ -29,7 +29,7 @@ from spinn.evaluation.tree_scores import Conventions
 from spinn.model.build import build_embedding, count_parameters
 from spinn.model.leaves import LEAF_CONTEXTS
 from spinn.model.pair import PairModel
-from spinn.pretrained import Interface, TrainedModel, load_trained
+from spinn.pretrained import RESULTS, Interface, TrainedModel, load_trained
 from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.support.files import as_json, write_whole
 from spinn.support.hints import command
@@ -39,7 +39,7 @@ from spinn.training import distributed
 from spinn.training.log import Log, Logger, MetricsFile, TensorBoard, read_metrics
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
-from spinn.training.run_directory import CURVE, RESULTS, RunDirectory, check_unused, claimed
+from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed
 
 logger = logging.getLogger(__name__)
 

@@ -37,11 +37,11 @@ from spinn.support.files import as_json, remove_abandoned, write_whole, written_
 from spinn.support.hints import command
 from spinn.support.json_files import read_object
 from spinn.support.tensor_files import read_torch
-from spinn.weights import check_weights, load_weights
+from spinn.weights import WEIGHTS, check_weights, load_weights, read_weights, write_weights
 
 TRAINING_STATE = "training.pt"
 _LOCK = ".lock"
-METRICS, RESULTS, CURVE = "metrics.jsonl", "results.json", "learning_curve.png"
+METRICS, CURVE = "metrics.jsonl", "learning_curve.png"
 DATA = "data.json"
 _NO_CHECK = "Delete it to resume without a check of the data"
 
@@ -131,7 +131,7 @@ class RunDirectory:
         name = place.name
         try:
             with written_folder(place) as scratch:
-                pretrained.write_weights(scratch, model)
+                write_weights(scratch, model)
                 torch.save(state, scratch / TRAINING_STATE)
             names = pretrained.checkpoint_names(self.path) | {"last": name}
             names |= {"best": name} if best else {}
@@ -203,7 +203,7 @@ class RunDirectory:
             If the file is damaged.
 
         """
-        return pretrained.read_weights(self._weights_file(which))
+        return read_weights(self._weights_file(which))
 
     def check_weights(self, configuration: Configuration, which: str) -> None:
         """Check the weights of a checkpoint before a model is built for them.
@@ -236,7 +236,7 @@ class RunDirectory:
         load_weights(model, weights, self._weights_file(which))
 
     def _weights_file(self, which: str) -> Path:
-        return self.checkpoint(which) / pretrained.WEIGHTS
+        return self.checkpoint(which) / WEIGHTS
 
     def training_state(self) -> dict[str, Any]:
         """Read the state of training in the last checkpoint."""
@@ -263,7 +263,7 @@ def claimed(path: Path) -> Iterator[None]:
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=0.2)  # is_claimed holds it for a moment
     except Timeout as error:
         raise SpinnError(
             f"{path}: another process is training this run. Wait until it has ended, or stop it."
@@ -281,6 +281,21 @@ def claimed(path: Path) -> Iterator[None]:
                     folder.rmdir()
 
 
+def is_claimed(path: Path) -> bool:
+    """Return whether a process trains the run in a folder, which may not exist."""
+    if not (path / _LOCK).is_file():
+        return False
+    lock = FileLock(path / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # not writable: a process of this user could not train it either
+        return False
+    lock.release()
+    return False
+
+
 def check_unused(path: Path) -> None:
     """Check that a new run can be written to a folder, which exists.
 
@@ -290,7 +305,7 @@ def check_unused(path: Path) -> None:
         If it holds a run with a checkpoint, or nothing can be written.
 
     """
-    complete = (pretrained.CHECKPOINTS, pretrained.WEIGHTS, RESULTS)
+    complete = (pretrained.CHECKPOINTS, WEIGHTS, pretrained.RESULTS)
     if any((path / name).exists() for name in complete):
         raise SpinnError(
             f"{path}: there is a run here already. Choose another --output, or continue it: "
@@ -350,7 +365,7 @@ def _remove_checkpoint(place: Path) -> None:
     if place.is_symlink():
         return
     with suppress(OSError):
-        for file in (pretrained.WEIGHTS, TRAINING_STATE):
+        for file in (WEIGHTS, TRAINING_STATE):
             (place / file).unlink(missing_ok=True)
         place.rmdir()
 

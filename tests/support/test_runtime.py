@@ -118,7 +118,7 @@ def asked() -> Iterator[list[str]]:
         yield calls
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2])
 def test_each_signal_asks_to_stop(asked, number):
     signal.raise_signal(number)
     assert asked == ["stop"]
@@ -130,6 +130,23 @@ def test_a_closed_terminal_asks_once_however_many_signals_it_sends(asked):
     assert asked == ["stop"]
     signal.raise_signal(signal.SIGINT)
     assert asked == ["stop", "stop"]
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGUSR2])
+def test_a_scheduler_asks_once_and_its_own_handler_is_called_in_the_end(first):
+    calls: list[str] = []
+    before = signal.signal(signal.SIGUSR2, lambda number, frame: calls.append("requeue"))
+    try:
+        with stopped_by_signals(lambda: calls.append("stop")):
+            signal.raise_signal(first)
+            signal.raise_signal(signal.SIGUSR2)
+            assert calls == ["stop"]
+        assert calls == ["stop", "requeue"]
+        with stopped_by_signals(lambda: calls.append("stop")):
+            signal.raise_signal(signal.SIGTERM)
+        assert calls == ["stop", "requeue", "stop"]
+    finally:
+        signal.signal(signal.SIGUSR2, before)
 
 
 def test_a_process_under_nohup_goes_on_without_its_terminal():

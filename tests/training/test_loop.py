@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from toys import FORMS, SMALL, small_configuration, write_corpus, write_expressions
 
-from spinn import pretrained
+from spinn import weights
 from spinn.config import Configuration, resolve
 from spinn.data.batching import Batch, Batcher
 from spinn.data.options import CorpusOptions, VectorOptions
@@ -712,8 +712,8 @@ def test_a_parser_that_is_kept_gives_the_trees_of_all_later_epochs(
     path, configuration = tmp_path / "run", small_configuration(toy_folder, **options)
     run.train(configuration, path)
     first, *later = saved
-    for weights in later:
-        for name, weight in weights.items():
+    for after in later:
+        for name, weight in after.items():
             if name.startswith("encoder."):
                 frozen = name.startswith("encoder.parser.")
                 assert alike(weight, first[name]) == frozen, name
@@ -770,7 +770,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_batch(
 def test_a_full_disk_stops_the_run_and_leaves_it_to_be_resumed(
     toy_folder, tmp_path, monkeypatch, whole
 ):
-    path, save, saved = tmp_path / "run", pretrained.save_file, 0
+    path, save, saved = tmp_path / "run", weights.save_file, 0
 
     def fill_up(*arguments: Any) -> None:
         nonlocal saved
@@ -780,7 +780,7 @@ def test_a_full_disk_stops_the_run_and_leaves_it_to_be_resumed(
         save(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pretrained, "save_file", fill_up)
+        patch.setattr(weights, "save_file", fill_up)
         with pytest.raises(SpinnError, match="No space left on device"):
             run.train(small_configuration(toy_folder, **RESUMED["random trees"]), path)
     assert RunDirectory.open(path).training_state()["progress"]["step"] == BATCHES

@@ -18,7 +18,7 @@ from mutations import mutate_file
 from safetensors import SafetensorError
 from toys import FORMS, small_configuration, small_model
 
-from spinn import pretrained
+from spinn import weights
 from spinn.data.corpus import Corpus
 from spinn.data.prepare import load_corpus
 from spinn.model.pair import PairModel
@@ -229,8 +229,8 @@ def refused(*arguments: Any, **keywords: Any) -> None:
 
 
 FAILURES = [
-    (pretrained, "save_file", full_disk),
-    (pretrained, "save_file", refused),
+    (weights, "save_file", full_disk),
+    (weights, "save_file", refused),
     (torch, "save", torn_archive),
     (torch, "save", full_disk),
     (run_directory, "write_whole", full_disk),
@@ -304,7 +304,7 @@ def test_a_process_killed_while_saving_leaves_the_earlier_checkpoint(
         return wrapped
 
     with monkeypatch.context() as patch:
-        patch.setattr(pretrained, "save_file", mortal(pretrained.save_file))
+        patch.setattr(weights, "save_file", mortal(weights.save_file))
         patch.setattr(torch, "save", mortal(torch.save))
         patch.setattr(os, "replace", mortal(os.replace))
         patch.setattr(os, "fsync", mortal(os.fsync))
@@ -645,9 +645,9 @@ def test_a_configuration_that_is_wrong_is_named(damaged):
 
 def test_weights_that_are_not_finite_are_refused(damaged):
     path = RunDirectory.open(damaged).checkpoint("last") / "weights.safetensors"
-    weights = pretrained.read_weights(path)
-    weights["classifier.layers.0.bias"][1] = float("nan")
-    pretrained.save_file(weights, path)
+    tensors = weights.read_weights(path)
+    tensors["classifier.layers.0.bias"][1] = float("nan")
+    weights.save_file(tensors, path)
     with pytest.raises(DataError, match=r"classifier\.layers\.0\.bias is not finite"):
         load_trained(damaged, "last")
 
@@ -664,9 +664,9 @@ def test_weights_that_are_not_finite_are_refused(damaged):
 )
 def test_word_vectors_that_do_not_belong_together_are_refused(damaged, name, value):
     path = RunDirectory.open(damaged).checkpoint("last") / "weights.safetensors"
-    weights = pretrained.read_weights(path)
-    weights[f"leaves.embedding.{name}"] = value
-    pretrained.save_file(weights, path)
+    tensors = weights.read_weights(path)
+    tensors[f"leaves.embedding.{name}"] = value
+    weights.save_file(tensors, path)
     with pytest.raises(DataError, match="word vectors"):
         load_trained(damaged, "last")
 
