@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -119,7 +118,7 @@ def run(namespace: argparse.Namespace) -> int:
     unknown = _UnknownWords()
     try:
         for examples in _in_batches(_examples(namespace.sentences, predictor), size):
-            for prediction in predictor.predict(examples):
+            for prediction in predictor.predict(examples, details=False):
                 unknown.add(prediction)
                 print(shown(prediction))
             sys.stdout.flush()
@@ -169,20 +168,22 @@ class _UnknownWords:
     """Count the words that a model does not know, for one warning at the end."""
 
     def __init__(self) -> None:
-        self._words: Counter[str] = Counter()
-        self._total = 0
+        self._first: dict[str, None] = {}  # those to name, and one more
+        self._count = self._total = 0
 
     def add(self, prediction: Prediction) -> None:
         words = [word for sentence in prediction.sentences for word in sentence.words]
         self._total += len(words)
         unknown = set(prediction.unknown)
-        self._words.update(word for word in words if word in unknown)
+        self._count += sum(word in unknown for word in words)
+        if len(self._first) <= _NAMED:
+            self._first |= dict.fromkeys(prediction.unknown)
 
     def warn(self) -> None:
-        if self._words:
-            named = list(map(shorten, self._words))
+        if self._count:
+            named = list(map(shorten, self._first))
             shown = ", ".join(named[:_NAMED]) + (", ..." if len(named) > _NAMED else "")
-            count = f"{self._words.total():,} of {self._total:,} words"
+            count = f"{self._count:,} of {self._total:,} words"
             logger.warning(f"Unknown to the model: {count} ({shown}).")
 
 
