@@ -33,7 +33,6 @@ from spinn.data.inputs import (
     sentence_of,
 )
 from spinn.data.readers import no_parse
-from spinn.data.spacy_parser import SpacyParser
 from spinn.data.text import TextReader
 from spinn.data.vocabulary import UNKNOWN
 from spinn.inference import (
@@ -85,10 +84,7 @@ class Predictor:
         self._reader = TextReader(
             trained.kind, None if file_format is None else file_format.rewrite
         )
-        self._parser: SpacyParser | None = None
-        if self.source is not None and self.source.needs_parse:
-            default = SpacyParser() if trained.reads_prose else None
-            self._parser = trained.configuration.sentence_parser or default
+        self._parser = trained.sentence_parser(self.source)
 
     @classmethod
     def load(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from spinn.commands.options import add_reading, given_naming
-from spinn.data.spacy_parser import SpacyParser, pipeline_of
+from spinn.data.spacy_parser import named_parser
 from spinn.support.errors import ConfigurationError, SpinnError
 
 if TYPE_CHECKING:
@@ -142,12 +142,7 @@ class _BySpacy:
     """Trees of spaCy's parser, for sentences that have none."""
 
     def __init__(self, namespace: argparse.Namespace) -> None:
-        pipeline = pipeline_of(namespace.parser)
-        if pipeline is None:
-            raise ConfigurationError(
-                f"There is no parser {namespace.parser!r}; give --parser spacy, or spacy:NAME."
-            )
-        self._parser, self._naming = SpacyParser(pipeline), given_naming(namespace)
+        self._parser, self._naming = named_parser(namespace.parser), given_naming(namespace)
         self._format = namespace.format
 
     def written(self, path: Path) -> Format:
