@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from spinn.commands.options import add_reading, at_least, given_naming
 from spinn.data.spacy_parser import named_parser
+from spinn.support.text import did_you_mean
 from spinn.trees import TREE_SOURCES
 
 if TYPE_CHECKING:
@@ -214,5 +215,8 @@ def _files(namespace: argparse.Namespace, own: object) -> list[Path]:
     found = find_files(options, data_directory(options))
     split = namespace.split or "dev"
     if split not in found:
-        raise ConfigurationError(f"There is no {split} set there; it has {', '.join(found)}.")
+        meant = did_you_mean(split, found)
+        raise ConfigurationError(
+            f"There is no {split} set there{meant}; it has {', '.join(found)}."
+        )
     return found[split]

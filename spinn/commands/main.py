@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from spinn import __version__
+from spinn.commands.parser import Parser
 from spinn.support.errors import SpinnError, of_system
 from spinn.support.logs import print_message, printed_messages
 from spinn.support.streams import discard_output, flush_output, output_error, prepare_output
@@ -78,7 +79,7 @@ def _report(error: object, status: int = 2) -> int:
 
 def _run(given: list[str]) -> int:
     """Parse the arguments and run the command; return the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="spinn",
         description="SPINN, the shift-reduce sentence encoder, for natural language inference.",
     )
@@ -94,10 +95,11 @@ def _run(given: list[str]) -> int:
         if name == selected:
             own = command
             module.add_arguments(own)
-    parse = getattr(module, "parse_arguments", None)
-    options = parser.parse_args(given) if parse is None else parse(own, given[1:])
     if module is None:
+        parser.parse_args(given)
         parser.error("name a command first")
+    parse = getattr(module, "parse_arguments", argparse.ArgumentParser.parse_args)
+    options = parse(own, given[1:])
     try:
         if selected != "train" and _is_distributed():
             raise SpinnError(f"{selected} runs in one process; start it without torchrun.")

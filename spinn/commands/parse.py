@@ -53,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
 
 
+def parse_arguments(parser: argparse.ArgumentParser, given: list[str]) -> argparse.Namespace:
+    """Parse the arguments of the command; flags may be anywhere among the paths."""
+    return parser.parse_intermixed_args(given)
+
+
 def run(namespace: argparse.Namespace) -> int:
     """Parse; return the exit status."""
     from spinn.data.readers import ReadCounts

@@ -869,6 +869,19 @@ def test_a_corpus_is_parsed_by_spacy_without_a_model(
     assert main(["parse", str(tmp_path / "run"), "--output", str(folder)]) == 2
 
 
+def test_flags_of_parse_may_be_anywhere_among_the_paths(corpus, run, tmp_path):
+    given = {"RUN": str(run), "FILE": str(corpus / "dev.jsonl"), "OUT": str(tmp_path / "out")}
+    written = set()
+    for order in (
+        "RUN FILE --output OUT --threads 1",
+        "--output OUT RUN --threads 1 FILE",
+        "RUN --output OUT --threads=1 FILE",
+    ):
+        assert main(["parse", *(given.get(part, part) for part in order.split())]) == 0
+        written.add((tmp_path / "out" / "dev.jsonl").read_bytes())
+    assert len(written) == 1
+
+
 def test_parse_refuses_what_would_lose_or_waste_work(
     corpus: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
