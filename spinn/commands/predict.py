@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from spinn.commands.options import at_least
+from spinn.commands.options import CHECKPOINT, at_least
 from spinn.data.lines import decode
 from spinn.support.errors import ConfigurationError, DataError, shorten
 from spinn.support.streams import can_encode
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trees", choices=tuple(TREE_SOURCES), help="follow these trees instead of the run's own"
     )
-    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help=CHECKPOINT)
     parser.add_argument(
         "--batch-size",
         type=at_least(1),
@@ -61,6 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--device", default="cpu", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: cpu)"
+    )
+    parser.add_argument(
+        "--threads", type=at_least(0), default=1, metavar="N", help="0 for all cores (default: 1)"
     )
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each example")
     parser.add_argument("--ascii", action="store_true", help="draw trees in plain ASCII")
@@ -101,7 +104,7 @@ def run(namespace: argparse.Namespace) -> int:
         raise ConfigurationError(
             "There is no standard input; give the sentences as arguments, or a file: < FILE."
         )
-    set_threads(1)
+    set_threads(namespace.threads)
     interactive = sys.stdin is not None and sys.stdin.isatty()
     size = namespace.batch_size or (1 if interactive else 256)
     predictor = Predictor.load(

@@ -152,6 +152,7 @@ def evaluate_files(
             seed=seed,
             classes=classes,
             report=report,
+            progress=True,
         )
         require_finite(evaluation.probabilities)
         if evaluation.trees is not None:
