@@ -13,6 +13,7 @@ from spinn.config import Configuration
 from spinn.option_groups import FORMER_GROUPS, checked, flatten, option_groups
 from spinn.support.errors import ConfigurationError, DataError
 from spinn.support.json_files import parse, read_text
+from spinn.support.text import did_you_mean
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -113,8 +114,8 @@ def read_preset(name: str) -> dict[str, Any]:
 
     """
     if name not in preset_names():
-        known = ", ".join(preset_names())
-        raise ConfigurationError(f"There is no preset called {name!r}; choose from {known}.")
+        meant, known = did_you_mean(name, preset_names()), ", ".join(preset_names())
+        raise ConfigurationError(f"There is no preset called {name!r}{meant}; choose from {known}.")
     text = (resources.files("spinn") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
     return flatten(tomllib.loads(text))
 

@@ -36,6 +36,7 @@ from spinn.support.options import (
     converted,
     default_of,
 )
+from spinn.support.text import did_you_mean
 from spinn.trees import TREES_GROUP
 
 GROUPS: dict[str, Group] = {
@@ -98,7 +99,8 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if isinstance(value, Mapping):
             if name not in all_groups() and name not in FORMER_GROUPS:
-                raise ConfigurationError(f"There is no group of options called {name!r}.")
+                meant = did_you_mean(name, all_groups())
+                raise ConfigurationError(f"There is no group of options called {name!r}{meant}.")
             flat.update(value)
         else:
             flat[name] = value
@@ -118,5 +120,6 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     declared = all_options()
     for name in given:
         if name not in declared:
-            raise ConfigurationError(f"There is no option called {name!r}.")
+            meant = did_you_mean(name, declared)
+            raise ConfigurationError(f"There is no option called {name!r}{meant}.")
     return {name: converted(declared[name], value) for name, value in given.items()}

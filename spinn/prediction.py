@@ -171,9 +171,10 @@ class Prediction:
     unknown
         The words that are not in the vocabulary, in order of occurrence, without repetitions.
     vectors
-        Sentence vectors ``[S, H]``.
+        Sentence vectors ``[S, H]``; ``None`` if details were not requested.
     traces
-        How each tree was built; ``None`` for encoders without trees.
+        How each tree was built, without probabilities if details were not requested; ``None`` for
+        encoders without trees.
 
     """
 
@@ -181,7 +182,7 @@ class Prediction:
     probabilities: dict[str, float]
     sentences: tuple[Sentence, ...]
     unknown: tuple[str, ...]
-    vectors: Floats = field(repr=False)
+    vectors: Floats | None = field(repr=False)
     traces: tuple[SentenceTrace, ...] | None = field(repr=False)
 
     @property

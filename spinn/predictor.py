@@ -29,13 +29,13 @@ from spinn.data.inputs import (
     sentence_of,
 )
 from spinn.data.readers import no_parse
-from spinn.data.spacy_parser import SpacyParser
 from spinn.data.text import TextReader
 from spinn.data.vocabulary import UNKNOWN
 from spinn.inference import (
     Encodings,
     Floats,
     Inference,
+    Outputs,
     random_trees_alone,
     require_finite,
     with_trees,
@@ -81,10 +81,7 @@ class Predictor(Shared):
         self._reader = TextReader(
             trained.kind, None if file_format is None else file_format.rewrite
         )
-        self._parser: SpacyParser | None = None
-        if self.source is not None and self.source.needs_parse:
-            default = SpacyParser() if trained.reads_prose else None
-            self._parser = trained.configuration.sentence_parser or default
+        self._parser = trained.sentence_parser(self.source)
 
     @classmethod
     def load(
@@ -150,13 +147,17 @@ class Predictor(Shared):
         return self._checked(self._reader.example(texts, place, line), place, line)
 
     @overload
-    def predict(self, examples: OneExample) -> Prediction: ...  # type: ignore[overload-overlap]
+    def predict(  # type: ignore[overload-overlap]
+        self, examples: OneExample, *, details: bool = True
+    ) -> Prediction: ...
 
     @overload
-    def predict(self, examples: Iterable[ExampleInput]) -> list[Prediction]: ...
+    def predict(
+        self, examples: Iterable[ExampleInput], *, details: bool = True
+    ) -> list[Prediction]: ...
 
     def predict(
-        self, examples: OneExample | Iterable[ExampleInput]
+        self, examples: OneExample | Iterable[ExampleInput], *, details: bool = True
     ) -> Prediction | list[Prediction]:
         """Classify examples.
 
@@ -165,6 +166,8 @@ class Predictor(Shared):
         examples
             Pairs ``(premise, hypothesis)``, or single sentences, as the model takes them; or one
             of them: a tuple, or a string.
+        details
+            Whether to return sentence vectors and the probabilities of transitions, too.
 
         Returns
         -------
@@ -180,7 +183,7 @@ class Predictor(Shared):
 
         """
         if is_one_example(examples):
-            return self.predict([examples])[0]
+            return self.predict([examples], details=details)[0]
         read = [
             self._checked(example_of(one, line, self._reader), PLACE, line)
             for line, one in enumerate(examples, start=1)
@@ -188,12 +191,9 @@ class Predictor(Shared):
         if not read:
             return []
         inference, dataset = self._prepare(read, self.kind)
-        outputs = inference.classify(dataset, details=True)
+        outputs = inference.classify(dataset, details=details)
         require_finite(outputs.probabilities)
-        return [
-            self._prediction(example, row, outputs.probabilities[row], outputs.encodings)
-            for row, example in enumerate(read)
-        ]
+        return [self._prediction(example, row, outputs) for row, example in enumerate(read)]
 
     def encode(self, sentences: SentenceInput | Iterable[SentenceInput]) -> Floats:
         """Return the vectors ``[n, H]`` of n sentences, or the vector ``[H]`` of one.
@@ -362,9 +362,8 @@ class Predictor(Shared):
             raise no_parse(place, line)
         return example
 
-    def _prediction(
-        self, example: Example, row: int, probabilities: Floats, encodings: Encodings
-    ) -> Prediction:
+    def _prediction(self, example: Example, row: int, outputs: Outputs) -> Prediction:
+        probabilities, encodings = outputs.probabilities[row], outputs.encodings
         sentences = with_trees(example, row, encodings.trees)
         first = len(sentences) * row
         traces = None
@@ -374,13 +373,13 @@ class Predictor(Shared):
                 for side, sentence in enumerate(sentences)
             )
             sentences = [trace.tree for trace in traces]
-        assert encodings.vectors is not None
+        vectors = encodings.vectors
         return Prediction(
             self.labels[int(probabilities.argmax())],
             {label: float(p) for label, p in zip(self.labels, probabilities, strict=True)},
             tuple(sentences),
             self._unknown(example),
-            encodings.vectors[first : first + len(sentences)],
+            None if vectors is None else vectors[first : first + len(sentences)],
             traces,
         )
 

@@ -31,6 +31,7 @@ from spinn.data.corpus import read_format, read_kind, read_labels
 from spinn.data.examples import PAIR, ExampleKind, kind_with
 from spinn.data.formats import FORMATS, Format
 from spinn.data.formats.logic import LOGIC_RELATIONS
+from spinn.data.spacy_parser import SpacyParser
 from spinn.data.vocabulary import Vocabulary, read_vocabulary
 from spinn.model.pair import PairModel
 from spinn.support import hub
@@ -128,6 +129,17 @@ class TrainedModel:
         """Move the model to a device; return the trained model itself."""
         self.model.to(device)
         return self
+
+    def sentence_parser(self, source: TreeSource | None) -> SpacyParser | None:
+        """Return the parser of text without a tree, where the model follows the parser's trees.
+
+        It is that of the run's ``--parser``, if any, or else spaCy's default pipeline. Formulas and
+        expressions have to be given as trees.
+        """
+        if source is None or not source.needs_parse:
+            return None
+        default = SpacyParser() if self.reads_prose else None
+        return self.configuration.sentence_parser or default
 
     def tree_source(self, trees: str | None = None) -> TreeSource | None:
         """Return the source of the transitions that the model follows.

@@ -229,9 +229,10 @@ def check(transitions: Transitions, length: int | None = None) -> None:
     ``length`` is given, it must equal the number of SHIFTs.
     """
     steps = np.asarray(transitions)
-    if steps.size == 0 or not np.isin(steps, (Transition.SHIFT, Transition.REDUCE)).all():
+    shifts = steps == Transition.SHIFT
+    if steps.size == 0 or not (shifts | (steps == Transition.REDUCE)).all():
         raise TreeError("a tree is a sequence of SHIFT and REDUCE with at least one SHIFT")
-    depth = np.cumsum(np.where(steps == Transition.SHIFT, 1, -1))
+    depth = np.where(shifts, 1, -1).cumsum()
     if depth.min() < 1:
         raise TreeError("a REDUCE finds fewer than two items on the stack")
     if depth[-1] != 1:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import Condition, Group, Values, option
+from spinn.support.text import did_you_mean
 from spinn.transitions import FIXED_SHAPES, RANDOM_SHAPES, Transition, TransitionArray
 
 # Maps lengths [B], the parser's transitions [T, B] and a random generator to transitions [T, B].
@@ -140,9 +141,9 @@ def tree_source(name: str) -> TreeSource:
     try:
         return TREE_SOURCES[name]
     except KeyError:
-        known = ", ".join(TREE_SOURCES)
+        meant, known = did_you_mean(name, TREE_SOURCES), ", ".join(TREE_SOURCES)
         raise ConfigurationError(
-            f"There are no trees called {name!r}; choose from {known}."
+            f"There are no trees called {name!r}{meant}; choose from {known}."
         ) from None
 
 

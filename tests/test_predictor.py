@@ -469,3 +469,14 @@ def test_mode_and_weights_of_the_model_are_kept(pairs, training):
     assert trained.model.training == training
     after = trained.model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_predictions_without_details_are_the_same_predictions(pairs):
+    trained = make_trained(pairs, **CASES["own parser"])
+    examples, predictor = examples_of(trained, pairs), Predictor(trained)
+    plain = predictor.predict(examples, details=False)
+    for one, other in zip(predictor.predict(examples), plain, strict=True):
+        assert one.as_dict() == other.as_dict()
+        assert other.vectors is None
+        assert other.traces is not None
+        assert [trace.probabilities for trace in other.traces] == [None, None]

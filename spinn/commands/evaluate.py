@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spinn.commands.options import add_reading, at_least, given_naming
+from spinn.data.spacy_parser import named_parser
+from spinn.support.text import did_you_mean
 from spinn.trees import TREE_SOURCES
 
 if TYPE_CHECKING:
@@ -37,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
     parser.add_argument(
         "--trees", choices=tuple(TREE_SOURCES), help="follow these trees instead of the run's own"
+    )
+    parser.add_argument(
+        "--parser",
+        metavar="NAME",
+        help="spacy (or spacy:PIPELINE) for sentences without a tree, where the model follows the "
+        "parser's trees (default: the run's own, or en_core_web_sm)",
     )
     parser.add_argument(
         "--output",
@@ -117,9 +125,12 @@ def run(namespace: argparse.Namespace) -> int:
             seed=namespace.seed,
             each=outputs.write,
             naming=_naming(namespace, trained.configuration.data),
+            parser=None if namespace.parser is None else named_parser(namespace.parser),
         )
     if result.skipped:
         logger.info(f"{result.skipped:,} without a gold label skipped")
+    if result.completed:
+        logger.info(f"{result.completed:,} with text that had no tree and was parsed by spaCy")
     if result.note:
         logger.info(f"{result.count:,} examples {result.note}")
     if result.report.labels != trained.labels:
@@ -204,5 +215,8 @@ def _files(namespace: argparse.Namespace, own: object) -> list[Path]:
     found = find_files(options, data_directory(options))
     split = namespace.split or "dev"
     if split not in found:
-        raise ConfigurationError(f"There is no {split} set there; it has {', '.join(found)}.")
+        meant = did_you_mean(split, found)
+        raise ConfigurationError(
+            f"There is no {split} set there{meant}; it has {', '.join(found)}."
+        )
     return found[split]

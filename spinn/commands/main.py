@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from spinn import __version__
+from spinn.commands.completion import SHELLS, PrintCompletion
+from spinn.commands.parser import Parser
 from spinn.support.errors import SpinnError, of_system
 from spinn.support.logs import print_message, printed_messages
 from spinn.support.streams import discard_output, flush_output, output_error, prepare_output
@@ -79,26 +81,14 @@ def _report(error: object, status: int = 2) -> int:
 
 def _run(given: list[str]) -> int:
     """Parse the arguments and run the command; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="spinn",
-        description="SPINN, the shift-reduce sentence encoder, for natural language inference.",
-    )
-    parser.add_argument("--version", action="version", version=f"spinn {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     selected = given[0] if given and given[0] in COMMANDS else None
     module: Any = None if selected is None else _load(selected)
-    own = parser
-    for name, summary in COMMANDS.items():
-        command = commands.add_parser(
-            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
-        )
-        if name == selected:
-            own = command
-            module.add_arguments(own)
-    parse = getattr(module, "parse_arguments", None)
-    options = parser.parse_args(given) if parse is None else parse(own, given[1:])
-    if module is None:
+    parser, commands = _parsers({} if selected is None else {selected: module})
+    if selected is None:
+        parser.parse_args(given)
         parser.error("name a command first")
+    parse = getattr(module, "parse_arguments", argparse.ArgumentParser.parse_args)
+    options = parse(commands[selected], given[1:])
     options.arguments = given  # for messages that repeat the command
     try:
         if selected != "train" and _is_distributed():
@@ -113,6 +103,30 @@ def _run(given: list[str]) -> int:
         if error.filename is None or _is_distributed():
             raise  # a bug; or other processes wait for this one and must be stopped
         return _report(of_system(error))
+
+
+def _parsers(modules: Mapping[str, Any]) -> tuple[Parser, dict[str, Parser]]:
+    """Return the parser, and that of each command; those in ``modules`` have their arguments."""
+    parser = Parser(
+        prog="spinn",
+        description="SPINN, the shift-reduce sentence encoder, for natural language inference.",
+    )
+    parser.add_argument("--version", action="version", version=f"spinn {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        whole=lambda: _parsers({name: _load(name) for name in COMMANDS})[0],
+        choices=SHELLS,
+        help="print the script that completes arguments in a shell, and exit",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+        )
+        if name in modules:
+            modules[name].add_arguments(command)
+    return parser, dict(commands.choices)
 
 
 def _load(name: str) -> Any:

@@ -17,6 +17,7 @@ from spinn.option_groups import all_groups, all_options
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import Field, Group, flag_of, type_of
 
+CHECKPOINT = "of the run (default: best)"
 _NAMING = ("columns", "label_names")  # options of the corpus
 _TYPES = {"int": int, "float": float, "str": str}
 
@@ -31,7 +32,10 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, metavar="FILE", help="options from a TOML or JSON file"
     )
     parser.add_argument(
-        "--preset", metavar="NAME", help="a named configuration: " + ", ".join(preset_names())
+        "--preset",
+        choices=preset_names(),
+        metavar="NAME",
+        help="a named configuration: " + ", ".join(preset_names()),
     )
     for group in all_groups().values():
         section = parser.add_argument_group(group.name, group.summary)
@@ -116,18 +120,24 @@ def configuration_of(namespace: argparse.Namespace) -> Configuration:
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """Add the flags of commands in which a trained model reads files."""
-    parser.add_argument("--format", choices=FORMAT_NAMES, default="auto", help="of the files")
+    parser.add_argument(
+        "--format", choices=FORMAT_NAMES, default="auto", help="of the files (default: auto)"
+    )
     for name in _NAMING:
         add_option(parser, DATA_GROUP.fields()[name])
-    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help=CHECKPOINT)
     parser.add_argument(
-        "--batch-size", type=at_least(1), default=256, metavar="N", help="examples a batch"
+        "--batch-size",
+        type=at_least(1),
+        default=256,
+        metavar="N",
+        help="examples a batch (default: 256)",
     )
     parser.add_argument(
-        "--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N"
+        "--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto)"
     )
     parser.add_argument(
-        "--threads", type=at_least(0), default=0, metavar="N", help="0 for all cores"
+        "--threads", type=at_least(0), default=0, metavar="N", help="0 for all cores (default: 0)"
     )
 
 

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from spinn.commands.options import add_reading, given_naming
-from spinn.data.spacy_parser import SpacyParser, pipeline_of
+from spinn.data.spacy_parser import named_parser
 from spinn.support.errors import ConfigurationError, SpinnError
 
 if TYPE_CHECKING:
     from spinn.data.examples import Example
     from spinn.data.formats import Format
     from spinn.data.readers import ReadCounts
+    from spinn.data.shards import Shard
     from spinn.predictor import Predictor
 
 logger = logging.getLogger(__name__)
@@ -50,12 +51,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="spacy, for sentences without a tree, instead of a run (spacy:NAME for another "
         "pipeline than en_core_web_sm)",
     )
+    parser.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="parse part I of N of each file, such as 3/8; a part that is written is skipped",
+    )
     add_reading(parser)
+
+
+def parse_arguments(parser: argparse.ArgumentParser, given: list[str]) -> argparse.Namespace:
+    """Parse the arguments of the command; flags may be anywhere among the paths."""
+    return parser.parse_intermixed_args(given)
 
 
 def run(namespace: argparse.Namespace) -> int:
     """Parse; return the exit status."""
     from spinn.data.readers import ReadCounts
+    from spinn.data.shards import read_shard
     from spinn.support.files import write_lines
     from spinn.support.runtime import set_threads
 
@@ -67,8 +79,9 @@ def run(namespace: argparse.Namespace) -> int:
         parsing, files = _ByModel(namespace), namespace.paths[1:]
     if not files:
         raise ConfigurationError("There is nothing to parse; name the files after the run.")
+    shard = None if namespace.shard is None else read_shard(namespace.shard)
     formats = {path: parsing.written(path) for path in files}
-    targets = _targets(formats, namespace.output)
+    targets = _targets(formats, namespace.output, "" if shard is None else shard.suffix)
     try:
         namespace.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -76,9 +89,12 @@ def run(namespace: argparse.Namespace) -> int:
             f"{namespace.output}: it cannot be created ({error.strerror}); choose another folder."
         ) from error
     for path, target in targets.items():
+        if shard is not None and target.exists():
+            logger.info(f"Written before: {target}")
+            continue
         counts, format = ReadCounts(), formats[path]
         assert format.write_line is not None
-        write_lines(map(format.write_line, parsing.examples(path, counts)), target)
+        write_lines(map(format.write_line, parsing.examples(path, counts, shard)), target)
         note = f"{counts.read:,} {format.kind.unit}"
         if counts.language_note:
             note += f", {counts.language_note}"
@@ -90,7 +106,7 @@ class _Parsing(Protocol):
     def written(self, path: Path) -> Format:
         """Return the format in which a file is written."""
 
-    def examples(self, path: Path, counts: ReadCounts) -> Iterator[Example]:
+    def examples(self, path: Path, counts: ReadCounts, shard: Shard | None) -> Iterator[Example]:
         """Yield the examples of a file with trees."""
 
 
@@ -120,7 +136,7 @@ class _ByModel:
     def written(self, path: Path) -> Format:
         return self._written
 
-    def examples(self, path: Path, counts: ReadCounts) -> Iterator[Example]:
+    def examples(self, path: Path, counts: ReadCounts, shard: Shard | None) -> Iterator[Example]:
         from spinn.data.examples import parts
         from spinn.data.readers import read_examples
         from spinn.evaluation.evaluate_files import PART, readable_labels
@@ -134,6 +150,7 @@ class _ByModel:
             counts=counts,
             unlabelled=True,
             naming=self._naming,
+            shard=shard,
         )
         return chain.from_iterable(map(predictor.parse_examples, parts(examples, PART)))
 
@@ -142,12 +159,7 @@ class _BySpacy:
     """Trees of spaCy's parser, for sentences that have none."""
 
     def __init__(self, namespace: argparse.Namespace) -> None:
-        pipeline = pipeline_of(namespace.parser)
-        if pipeline is None:
-            raise ConfigurationError(
-                f"There is no parser {namespace.parser!r}; give --parser spacy, or spacy:NAME."
-            )
-        self._parser, self._naming = SpacyParser(pipeline), given_naming(namespace)
+        self._parser, self._naming = named_parser(namespace.parser), given_naming(namespace)
         self._format = namespace.format
 
     def written(self, path: Path) -> Format:
@@ -163,19 +175,19 @@ class _BySpacy:
             return SNLI  # pairs with any labels; the format jsonl reads them back
         return format_that_writes(format.labels, format.kind) or SNLI
 
-    def examples(self, path: Path, counts: ReadCounts) -> Iterator[Example]:
+    def examples(self, path: Path, counts: ReadCounts, shard: Shard | None) -> Iterator[Example]:
         from spinn.data.readers import read_examples
 
         examples = read_examples(
-            path, self._format, counts=counts, unlabelled=True, naming=self._naming
+            path, self._format, counts=counts, unlabelled=True, naming=self._naming, shard=shard
         )
         return self._parser.complete(examples)
 
 
-def _targets(formats: dict[Path, Format], folder: Path) -> dict[Path, Path]:
+def _targets(formats: dict[Path, Format], folder: Path, suffix: str) -> dict[Path, Path]:
     """Return the file to write for each file to read, and check all before the first is read."""
     targets = {
-        path: folder / Path(path.name.removesuffix(".gz")).with_suffix(format.extension).name
+        path: folder / f"{Path(path.name.removesuffix('.gz')).stem}{suffix}{format.extension}"
         for path, format in formats.items()
     }
     if len(set(targets.values())) < len(targets):

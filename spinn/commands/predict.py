@@ -8,13 +8,12 @@ import os
 import re
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from spinn.commands.options import at_least
+from spinn.commands.options import CHECKPOINT, at_least
 from spinn.data.lines import decode
 from spinn.support.errors import ConfigurationError, DataError, shorten
 from spinn.support.streams import can_encode
@@ -52,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trees", choices=tuple(TREE_SOURCES), help="follow these trees instead of the run's own"
     )
-    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help=CHECKPOINT)
     parser.add_argument(
         "--batch-size",
         type=at_least(1),
@@ -62,6 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--device", default="cpu", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: cpu)"
+    )
+    parser.add_argument(
+        "--threads", type=at_least(0), default=1, metavar="N", help="0 for all cores (default: 1)"
     )
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each example")
     parser.add_argument("--ascii", action="store_true", help="draw trees in plain ASCII")
@@ -102,7 +104,7 @@ def run(namespace: argparse.Namespace) -> int:
         raise ConfigurationError(
             "There is no standard input; give the sentences as arguments, or a file: < FILE."
         )
-    set_threads(1)
+    set_threads(namespace.threads)
     interactive = sys.stdin is not None and sys.stdin.isatty()
     size = namespace.batch_size or (1 if interactive else 256)
     predictor = Predictor.load(
@@ -119,7 +121,7 @@ def run(namespace: argparse.Namespace) -> int:
     unknown = _UnknownWords()
     try:
         for examples in _in_batches(_examples(namespace.sentences, predictor), size):
-            for prediction in predictor.predict(examples):
+            for prediction in predictor.predict(examples, details=False):
                 unknown.add(prediction)
                 print(shown(prediction))
             sys.stdout.flush()
@@ -169,20 +171,22 @@ class _UnknownWords:
     """Count the words that a model does not know, for one warning at the end."""
 
     def __init__(self) -> None:
-        self._words: Counter[str] = Counter()
-        self._total = 0
+        self._first: dict[str, None] = {}  # those to name, and one more
+        self._count = self._total = 0
 
     def add(self, prediction: Prediction) -> None:
         words = [word for sentence in prediction.sentences for word in sentence.words]
         self._total += len(words)
         unknown = set(prediction.unknown)
-        self._words.update(word for word in words if word in unknown)
+        self._count += sum(word in unknown for word in words)
+        if len(self._first) <= _NAMED:
+            self._first |= dict.fromkeys(prediction.unknown)
 
     def warn(self) -> None:
-        if self._words:
-            named = list(map(shorten, self._words))
+        if self._count:
+            named = list(map(shorten, self._first))
             shown = ", ".join(named[:_NAMED]) + (", ..." if len(named) > _NAMED else "")
-            count = f"{self._words.total():,} of {self._total:,} words"
+            count = f"{self._count:,} of {self._total:,} words"
             logger.warning(f"Unknown to the model: {count} ({shown}).")
 
 

@@ -31,6 +31,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from spinn.data.archives import ARCHIVES, Archive
 from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.support.hints import command
+from spinn.support.text import did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +115,8 @@ def ensure(name: str, directory: Path, *, download: bool = True) -> list[Path]:
     """
     if name not in ARCHIVES:
         raise ConfigurationError(
-            f"There is no download named {name!r}. Choose one of: {', '.join(ARCHIVES)}."
+            f"There is no download named {name!r}{did_you_mean(name, ARCHIVES)}. Choose one of: "
+            f"{', '.join(ARCHIVES)}."
         )
     archive, directory = ARCHIVES[name], Path(directory)
     missing = _missing(archive, directory)

@@ -93,3 +93,4 @@ def parts(examples: Iterable[Example], size: int | None) -> Iterator[list[Exampl
     stream = iter(examples)
     while part := list(islice(stream, size)):
         yield part
+        del part  # before the next one is read

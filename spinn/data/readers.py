@@ -18,6 +18,7 @@ from spinn.data.formats.columns import NO_NAMING
 from spinn.data.labels import read_label, unlisted_label
 from spinn.data.lines import NEEDS_EXAMPLES
 from spinn.data.sentences import SentenceReader
+from spinn.data.shards import Shard
 from spinn.support.errors import DataError
 
 _NO_PARSE_NEEDED = "Choose trees that need no parse, such as --trees balanced"
@@ -55,6 +56,7 @@ def read_examples(
     counts: ReadCounts | None = None,
     unlabelled: bool = False,
     naming: Naming = NO_NAMING,
+    shard: Shard | None = None,
 ) -> Iterator[Example]:
     """Yield the examples of a corpus file, plain or compressed.
 
@@ -80,6 +82,8 @@ def read_examples(
         the label ``None``, which is ``NO_LABEL`` in a data set, instead of skipped.
     naming
         Names of columns and of numbered labels, where they are not known.
+    shard
+        The part of the file that is read; all of it by default.
 
     Raises
     ------
@@ -93,7 +97,7 @@ def read_examples(
     if format != "auto":
         FORMATS.find(format)
     counts = ReadCounts() if counts is None else counts
-    return _read(Path(path), format, use_parses, labels, kind, counts, unlabelled, naming)
+    return _read(Path(path), format, use_parses, labels, kind, counts, unlabelled, naming, shard)
 
 
 def _read(
@@ -105,8 +109,11 @@ def _read(
     counts: ReadCounts,
     unlabelled: bool,
     naming: Naming,
+    shard: Shard | None,
 ) -> Iterator[Example]:
     format, rows = open_rows(path, name, naming)
+    if shard is not None:
+        rows = shard.rows(path, lambda: open_rows(path, name, naming)[1])
     if kind is not None:
         check_kind(path, format, kind)
     yield from examples_of(rows, path, format, use_parses, labels, counts, unlabelled)

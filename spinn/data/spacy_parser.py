@@ -30,6 +30,23 @@ def pipeline_of(parser: str) -> str | None:
     return (pipeline or DEFAULT_PIPELINE) if name == "spacy" else None
 
 
+def named_parser(parser: str) -> SpacyParser:
+    """Return the parser that a value of ``--parser`` names.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not ``spacy`` or ``spacy:NAME``.
+
+    """
+    pipeline = pipeline_of(parser)
+    if pipeline is None:
+        raise ConfigurationError(
+            f"There is no parser {parser!r}; give --parser spacy, or spacy:NAME."
+        )
+    return SpacyParser(pipeline)
+
+
 class SpacyParser:
     """Parse sentences, given as words.
 

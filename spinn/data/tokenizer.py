@@ -3,8 +3,8 @@
 SNLI and MultiNLI were parsed with the Stanford parser, and the vocabulary is built from the leaves
 of its trees: ``t-shirt`` is one word, a bracket is ``-LRB-``, a double quote is two grave accents
 or two apostrophes, and ``don't`` is ``do`` and ``n't``. Other sentences must be tokenised in the
-same way, or their words are missing from the vocabulary. This is done by spaCy's blank English
-pipeline (no download) with the rules below.
+same way, or their words are missing from the vocabulary. This is done by spaCy's tokenizer (no
+pipeline, no download) with the rules below.
 
 The conventions are those of the Penn Treebank (Marcus, Santorini and Marcinkiewicz 1993) as the
 Stanford parser applies them, checked against the leaves of the published trees of SNLI.
@@ -59,6 +59,7 @@ _APOSTROPHE = re.compile(
 
 _LONG = 200  # characters of a token that is cut at every mark before spaCy sees it
 _LONGEST = 1000  # characters of a piece that spaCy sees; its rules take quadratic time
+_MANY = 2**16  # strings after which spaCy's tokenizer is replaced, because it keeps all it has seen
 _LONG_TOKEN = re.compile(rf"\S{{{_LONG},}}")
 _LONG_PIECE = re.compile(rf"\S{{{_LONGEST + 1},}}")
 _ANY_MARK = re.compile(r"(``|''|--+|\.\.\.+|[!?]+|[()\[\]{}<>,;:*/&%$£€#=~|@\"`'])")
@@ -131,6 +132,8 @@ class Tokenizer:
         return Tokenizer, (self._cache_size,)
 
     def _words(self, text: str) -> tuple[str, ...]:
+        if len(self._spacy.vocab.strings) > _MANY:
+            self._spacy = _build()
         plain = _APOSTROPHE.sub("'", " ".join(text.translate(_PLAIN).split()))
         if len(plain) > _LONG:
             plain = _LONG_TOKEN.sub(_spaced, plain)
@@ -154,19 +157,19 @@ def _spaced(token: re.Match[str]) -> str:
 
 
 def _build() -> SpacyTokenizer:
-    """Build spaCy's blank English tokenizer with the rules above."""
+    """Build spaCy's tokenizer with the rules above."""
     try:
-        import spacy  # takes seconds
-        from spacy.lang.tokenizer_exceptions import URL_MATCH
+        from spacy.lang.tokenizer_exceptions import URL_MATCH  # takes a second
         from spacy.tokenizer import Tokenizer as SpacyTokenizer
         from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex
+        from spacy.vocab import Vocab
     except ImportError as error:
         raise ConfigurationError(
             "Sentences without a tree are tokenised by spaCy, which is not installed. "
             "Run `pip install spacy`, or use a corpus in which every sentence has a tree."
         ) from error
     return SpacyTokenizer(
-        spacy.blank("en").vocab,
+        Vocab(),
         rules=_special_cases(),
         prefix_search=compile_prefix_regex(_PREFIXES).search,
         suffix_search=compile_suffix_regex(_SUFFIXES).search,

@@ -67,6 +67,7 @@ def evaluate(
     seed: int = 0,
     classes: LabelClasses | None = None,
     report: ClassificationReport | None = None,
+    progress: bool = False,
 ) -> Evaluation:
     """Classify a data set along the trees of ``source``, and score the labels.
 
@@ -78,7 +79,7 @@ def evaluate(
         The examples, with as many sentences as the model takes, and the names of their labels.
     source
         Where transitions come from; ``None`` for encoders without trees.
-    batch_size, precision, seed
+    batch_size, precision, seed, progress
         See :class:`spinn.inference.Inference`.
     classes
         The classes that the labels of the data set number, if several labels count as one.
@@ -86,7 +87,7 @@ def evaluate(
         A report to add to; by default a new one.
 
     """
-    outputs = Inference(model, source, batch_size, precision, seed).classify(dataset)
+    outputs = Inference(model, source, batch_size, precision, seed, progress).classify(dataset)
     if report is None:
         names = labels if classes is None else classes.names
         report = ClassificationReport(names, dataset.kind.unit)
@@ -105,6 +106,7 @@ def evaluate_trained(
     seed: int | None = None,
     classes: LabelClasses | None = None,
     report: ClassificationReport | None = None,
+    progress: bool = False,
 ) -> Evaluation:
     """Evaluate a trained model on its device as training does at its end.
 
@@ -118,7 +120,7 @@ def evaluate_trained(
         Number of examples in a batch.
     seed
         Seed of random trees; by default that of the run.
-    classes, report
+    classes, report, progress
         See :func:`evaluate`.
 
     """
@@ -132,6 +134,7 @@ def evaluate_trained(
         seed=trained.seed if seed is None else seed,
         classes=classes,
         report=report,
+        progress=progress,
     )
 
 

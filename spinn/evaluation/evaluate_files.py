@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spinn.data.dataset import numericalise
+from spinn.data.dataset import PairDataset, numericalise
 from spinn.data.examples import Example, ExampleKind, parts
 from spinn.data.formats.columns import NO_NAMING, Naming
 from spinn.data.labels import INFERENCE_LABELS, NON_ENTAILMENT
 from spinn.data.readers import ReadCounts, no_parse, read_examples, read_label_set
+from spinn.data.spacy_parser import SpacyParser
 from spinn.evaluation.classification import ClassificationReport
 from spinn.evaluation.evaluate import Evaluation, LabelClasses, evaluate_trained
 from spinn.evaluation.scores import TreeFigures
 from spinn.evaluation.tree_scores import Conventions
 from spinn.inference import require_finite
 from spinn.pretrained import TrainedModel
+from spinn.support.errors import ConfigurationError
 
+_IDLE_PARSER = "--parser does nothing here: the model does not follow the parser's trees."
 PART = 2**14
 """Number of examples that are in memory at a time; the usual test sets are smaller."""
 
@@ -57,6 +60,8 @@ class FileEvaluation:
         Number of examples evaluated.
     skipped
         Number of rows skipped because they have no gold label.
+    completed
+        Number of examples with a sentence that had no tree and was parsed.
     note
         Message about the languages of the examples, if there are several.
 
@@ -66,6 +71,7 @@ class FileEvaluation:
     scores: dict[str, Any]
     count: int
     skipped: int = 0
+    completed: int = 0
     note: str = ""
 
 
@@ -80,12 +86,14 @@ def evaluate_files(
     seed: int | None = None,
     each: Callable[[EvaluatedPart], None] | None = None,
     naming: Naming = NO_NAMING,
+    parser: SpacyParser | None = None,
 ) -> FileEvaluation:
     """Evaluate a trained model, on its device, on files of examples.
 
     In a file with gold labels, rows without one are skipped and counted. In a file without any, all
     rows are classified, and there are no scores of labels. Where gold labels are entailment and
-    non-entailment, the other labels count as non-entailment.
+    non-entailment, the other labels count as non-entailment. Where the model follows the parser's
+    trees, sentences without one are parsed; they have no gold tree in parse F1.
 
     Parameters
     ----------
@@ -105,15 +113,23 @@ def evaluate_files(
         Called with each part of the examples, in order.
     naming
         Names of columns and of numbered labels, where the files have unknown ones.
+    parser
+        The parser of sentences without a tree; by default that of the model.
 
     Raises
     ------
+    ConfigurationError
+        If a parser is given and the model does not follow the parser's trees.
     SpinnError
         If a file cannot be read, has examples of another kind than the model takes, or lacks the
         trees that are to be followed, or the model's probabilities are not finite.
 
     """
     source = trained.tree_source(trees)
+    follows_parses = source is not None and source.needs_parse
+    if parser is not None and not follows_parses:
+        raise ConfigurationError(_IDLE_PARSER)
+    parser = parser or trained.sentence_parser(source)
     files = _Files(
         paths, own_format(trained, format), trained.kind, readable_labels(trained.labels), naming
     )
@@ -121,20 +137,22 @@ def evaluate_files(
     names = trained.labels if classes is None else classes.names
     report = ClassificationReport(names, trained.kind.unit)
     figures, has_trees, count = TreeFigures(conventions or Conventions()), False, 0
+    completed = 0
     # Random trees depend on all examples that are evaluated together.
     size = None if source is not None and source.random else PART
-    for examples in parts(files.examples(source is not None and source.needs_parse), size):
+    for examples in parts(files.examples(follows_parses and parser is None), size):
         if classes is not None:
             examples = [_with_class(example, names) for example in examples]
         dataset = numericalise(examples, trained.vocabulary, names, trained.kind)
         evaluation = evaluate_trained(
             trained,
-            dataset,
+            _completed(dataset, examples, parser),
             source,
             batch_size=batch_size,
             seed=seed,
             classes=classes,
             report=report,
+            progress=True,
         )
         require_finite(evaluation.probabilities)
         if evaluation.trees is not None:
@@ -144,10 +162,25 @@ def evaluate_files(
         if each is not None:
             each(EvaluatedPart(examples, evaluation, classes))
         count += len(examples)
+        if parser is not None:
+            completed += sum(not example.is_parsed for example in examples)
+        del examples, dataset, evaluation  # before the next part is read
     scores = report.as_dict()
     if has_trees and source is not None:
         scores["trees"] = {"source": source.name} | figures.as_dict()
-    return FileEvaluation(report, scores, count, files.skipped, files.counts.language_note)
+    return FileEvaluation(
+        report, scores, count, files.skipped, completed, files.counts.language_note
+    )
+
+
+def _completed(
+    dataset: PairDataset, examples: list[Example], parser: SpacyParser | None
+) -> PairDataset:
+    """Return the data set of examples with a tree for each sentence, if there is a parser."""
+    if parser is None or dataset.parsed.all():
+        return dataset
+    sentences = (one for example in parser.complete(examples) for one in example.sentences)
+    return dataset.with_trees([one.transitions for one in sentences if one.transitions is not None])
 
 
 def readable_labels(labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from spinn.data.options import CorpusOptions
 from spinn.option_groups import all_groups, all_options
 from spinn.studies.reference import Reference, check_table, format_references
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
+from spinn.support.text import did_you_mean
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 DEFAULT_SEEDS = (1, 2, 3)
@@ -147,8 +148,8 @@ def study_file(name: str) -> Path:
 
     """
     if name not in study_names():
-        known = ", ".join(study_names())
-        raise ConfigurationError(f"There is no study called {name!r}; choose from {known}.")
+        meant, known = did_you_mean(name, study_names()), ", ".join(study_names())
+        raise ConfigurationError(f"There is no study called {name!r}{meant}; choose from {known}.")
     return CATALOGUE / f"{name}.toml"
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from spinn.support.errors import ConfigurationError
 from spinn.support.registry import Registry
+from spinn.support.text import did_you_mean
 
 Field = dataclasses.Field[Any]
 
@@ -236,8 +237,8 @@ def check_range(field: Field, value: Any) -> None:
     flag, rules = flag_of(field.name), field.metadata
     choices = rules["choices"]
     if choices is not None and value not in choices:
-        known = ", ".join(choices)
-        raise ConfigurationError(f"{flag} cannot be {value!r}; choose from {known}.")
+        meant, known = did_you_mean(str(value), choices), ", ".join(choices)
+        raise ConfigurationError(f"{flag} cannot be {value!r}{meant}; choose from {known}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigurationError(f"{flag} is {value}; it must be a finite number.")
     if rules["minimum"] is not None and not value >= rules["minimum"]:

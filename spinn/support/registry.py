@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TypeVar
 
 from spinn.support.errors import ConfigurationError
+from spinn.support.text import did_you_mean
 
 Item = TypeVar("Item")
 
@@ -26,7 +27,8 @@ class Registry(dict[str, Item]):
         """Return the item of a name; raise :class:`ConfigurationError` if there is none."""
         if name not in self:
             raise ConfigurationError(
-                f"There is no {self._what} {name!r}. Choose one of: {', '.join(self)}."
+                f"There is no {self._what} {name!r}{did_you_mean(name, self)}. Choose one of: "
+                f"{', '.join(self)}."
             )
         return self[name]
 

@@ -6,8 +6,10 @@ order of a line, or markup that a browser would run.
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 # Control characters, marks of the direction of writing, lone surrogates, and what XML excludes.
 _HIDDEN = re.compile(
@@ -42,6 +44,18 @@ def printable_lines(text: str) -> str:
 def markdown_text(text: str) -> str:
     """Return a text for Markdown, in a table or not: pipes and raw HTML are escaped."""
     return _TAG.sub("&lt;", printable(text)).replace("|", "\\|")
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return the nearest of the right names for a wrong one, to be put after it in a message.
+
+    Returns
+    -------
+    Such as ``" (did you mean 'balanced'?)"``, or an empty string if no name is near.
+
+    """
+    near = difflib.get_close_matches(name.lower(), list(names), n=1, cutoff=0.7)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def columns(text: str) -> int:

@@ -869,6 +869,43 @@ def test_a_corpus_is_parsed_by_spacy_without_a_model(
     assert main(["parse", str(tmp_path / "run"), "--output", str(folder)]) == 2
 
 
+def test_flags_of_parse_may_be_anywhere_among_the_paths(corpus, run, tmp_path):
+    given = {"RUN": str(run), "FILE": str(corpus / "dev.jsonl"), "OUT": str(tmp_path / "out")}
+    written = set()
+    for order in (
+        "RUN FILE --output OUT --threads 1",
+        "--output OUT RUN --threads 1 FILE",
+        "RUN --output OUT --threads=1 FILE",
+    ):
+        assert main(["parse", *(given.get(part, part) for part in order.split())]) == 0
+        written.add((tmp_path / "out" / "dev.jsonl").read_bytes())
+    assert len(written) == 1
+
+
+def test_a_corpus_is_parsed_in_shards(corpus, run, tmp_path, capsys):
+    dev, folder = corpus / "dev.jsonl", tmp_path / "parts"
+    parse = ["parse", str(run), str(dev), "--threads", "1", "--output"]
+    assert main([*parse, str(tmp_path / "whole")]) == 0
+    whole = (tmp_path / "whole" / "dev.jsonl").read_bytes()
+    for number in (3, 1, 2):
+        assert main([*parse, str(folder), "--shard", f"{number}/3"]) == 0
+    parts = sorted(folder.iterdir())
+    assert [part.name for part in parts] == [f"dev-0000{one}-of-00003.jsonl" for one in (1, 2, 3)]
+    assert b"".join(part.read_bytes() for part in parts) == whole
+    parts[0].write_text("kept")
+    parts[1].unlink()
+    capsys.readouterr()
+    for number in (1, 2):
+        assert main([*parse, str(folder), "--shard", f"{number}/3"]) == 0
+    assert "Written before" in capsys.readouterr().err
+    assert parts[0].read_text() == "kept"
+    assert parts[1].read_bytes() in whole
+    for shard in ("0/3", "4/3", "2", "x/y"):
+        assert "is no shard" in refused(capsys, [*parse, str(folder), "--shard", shard])
+    message = refused(capsys, [*parse, str(folder), "--shard", "1/17"])
+    assert "has 16 rows where there are 17 shards" in message
+
+
 def test_parse_refuses_what_would_lose_or_waste_work(
     corpus: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

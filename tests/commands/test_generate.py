@@ -64,4 +64,4 @@ def test_a_corpus_has_only_its_own_flags(tmp_path: Path, capsys) -> None:
     with pytest.raises(SystemExit) as exit:
         main(["generate", "logic", str(tmp_path / "made"), "--max-depth", "3"])
     assert exit.value.code == 2
-    assert "unrecognized arguments: --max-depth 3" in capsys.readouterr().err
+    assert "unrecognized arguments: --max-depth" in capsys.readouterr().err

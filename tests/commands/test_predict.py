@@ -100,6 +100,9 @@ def test_a_blank_line_among_others_is_named(run, capsys, monkeypatch):
     [
         ["RUN", "--json", "A dog.", "A cat."],
         ["RUN", "A dog.", "--json", "A cat."],
+        ["RUN", "A dog.", "A cat.", "--json"],
+        ["--json", "RUN", "A dog.", "A cat."],
+        ["RUN", "--json", "A dog.", "--checkpoint", "best", "A cat."],
         ["--json", "RUN", "A dog.", "--checkpoint", "last", "A cat."],
         ["--json", "--", "RUN", "A dog.", "A cat."],
     ],

@@ -154,7 +154,7 @@ def test_it_fits_a_torchtext_field(tokenize):
 
 
 def test_missing_spacy_is_a_clear_error(monkeypatch):
-    monkeypatch.setitem(sys.modules, "spacy", None)
+    monkeypatch.setitem(sys.modules, "spacy.tokenizer", None)
     with pytest.raises(ConfigurationError, match="pip install spacy"):
         Tokenizer()
 
@@ -175,3 +175,11 @@ def test_agreement_with_the_leaves_of_real_trees(tokenize):
             agreed += tokenize(text) == sentence.words
     assert total == 2 * 9842
     assert agreed / total >= 0.999
+
+
+def test_memory_does_not_grow_with_the_words_that_were_seen(monkeypatch):
+    monkeypatch.setattr("spinn.data.tokenizer._MANY", 3000)
+    tokenizer = Tokenizer(cache_size=10)
+    for number in range(2000):
+        assert tokenizer(f"a{number} b{number}'s.") == [f"a{number}", f"b{number}", "'s", "."]
+        assert len(tokenizer._spacy.vocab.strings) < 3010

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from models import model_of
 from spinn.config import resolve
 from spinn.data.dataset import numericalise
 from spinn.data.rows import from_rows
+from spinn.data.spacy_parser import SpacyParser
 from spinn.data.vocabulary import Vocabulary
 from spinn.evaluation import evaluate_files as module
 from spinn.evaluation.evaluate import evaluate_trained
@@ -24,7 +26,8 @@ from spinn.evaluation.records import evaluation_records
 from spinn.evaluation.scores import format_scores
 from spinn.evaluation.tree_scores import Conventions
 from spinn.pretrained import TrainedModel
-from spinn.support.errors import SpinnError
+from spinn.support.errors import ConfigurationError, SpinnError
+from spinn.transitions import right_branching
 
 LABELS = ("entailment", "neutral", "contradiction")
 WORDS = ("a", "dog", "runs", ".", "?")
@@ -124,6 +127,70 @@ def test_files_in_parts_give_what_they_give_as_a_whole(trained, tmp_path, monkey
     assert result.scores["trees"] == whole.scores["trees"]
     assert result.scores["confusion"] == whole.scores["confusion"]
     assert result.report.loss == pytest.approx(whole.report.loss)
+
+
+def test_memory_holds_one_part_at_a_time(trained, tmp_path, monkeypatch):
+    class Counted(list):
+        alive = 0
+
+        def __init__(self, items):
+            super().__init__(items)
+            Counted.alive += 1
+            most.append(Counted.alive)
+
+        def __del__(self):
+            Counted.alive -= 1
+
+    most: list[int] = []
+    path = write(tmp_path / "dev.jsonl", list(LABELS) * 7)
+    monkeypatch.setattr("spinn.data.examples.list", Counted, raising=False)
+    monkeypatch.setattr(module, "PART", 4)
+    evaluate_files(trained, [path])
+    assert len(most) == 7  # six parts, and the end
+    assert max(most) == 1
+
+
+@pytest.fixture
+def right(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Parse by right-branching trees in place of spaCy; return the pipelines that were used."""
+    used = []
+
+    def trees(self, sentences):
+        used.append(self.pipeline)
+        return (right_branching(len(words)) for words in sentences)
+
+    monkeypatch.setattr(SpacyParser, "trees", trees)
+    return used
+
+
+def test_text_without_a_tree_is_parsed_where_given_trees_are_followed(trained, tmp_path, right):
+    pytest.importorskip("spacy")
+    gold = replace(trained, configuration=resolve({"trees": "gold"}))
+    both = write(tmp_path / "both.jsonl", ["neutral"] * 4)
+    rows = [json.loads(line) for line in both.open()]
+    for row in rows[2:]:
+        del row["sentence1_binary_parse"], row["sentence2_binary_parse"]
+    both.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result, records = evaluated(gold, both)
+    assert right == ["en_core_web_sm"]
+    assert (result.count, result.completed) == (4, 2)
+    assert result.scores["trees"]["gold"]["sentences"] == 4
+    assert records[0]["premise"] == "( a dog )"
+    assert records[2]["premise"] == "( a ( dog ( dog runs ) ) )"  # TREES has another one
+    evaluate_files(gold, [both], parser=SpacyParser("mine"))
+    assert right == ["en_core_web_sm", "mine"]
+    with pytest.raises(ConfigurationError, match="--parser does nothing here"):
+        evaluate_files(trained, [both], parser=SpacyParser("mine"))
+
+
+def test_text_alone_has_no_parse_f1(trained, tmp_path, right):
+    pytest.importorskip("spacy")
+    gold = replace(trained, configuration=resolve({"trees": "gold"}))
+    path = tmp_path / "text.tsv"
+    path.write_text("label\tpremise\thypothesis\nneutral\ta dog runs\ta dog .\n")
+    result, _ = evaluated(gold, path)
+    assert result.completed == 1
+    assert "gold" not in result.scores["trees"]
 
 
 def test_f1_of_no_sentence_is_not_a_figure(trained, tmp_path):
