@@ -41,7 +41,7 @@ from spinn.inference import (
     with_trees,
 )
 from spinn.prediction import Prediction, SentenceTrace, Tree
-from spinn.pretrained import TrainedModel, load_trained
+from spinn.pretrained import SHIPPED, TrainedModel, load_trained
 from spinn.sharing import Shared
 from spinn.support.errors import ConfigurationError
 from spinn.support.runtime import choose_device
@@ -86,7 +86,7 @@ class Predictor(Shared):
     @classmethod
     def load(
         cls,
-        path: str | Path,
+        path: str | Path = SHIPPED,
         checkpoint: str = "best",
         *,
         revision: str | None = None,
@@ -95,6 +95,8 @@ class Predictor(Shared):
         batch_size: int = 256,
     ) -> Predictor:
         """Load a predictor from the folder of a trained model or of a run, or from the Hub.
+
+        Without a path, it is the model that comes with the package.
 
         Parameters
         ----------

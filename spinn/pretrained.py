@@ -11,6 +11,8 @@ A trained model is a folder::
 The folder of a training run (:mod:`spinn.training.run_directory`) is one, too. It has several sets
 of weights, in ``checkpoints/step-N/``; ``checkpoints.json`` names the best and the last.
 
+One trained model comes with the package, :data:`SHIPPED`.
+
 Nothing here depends on how a model was trained.
 """
 
@@ -46,6 +48,8 @@ VOCABULARY = "vocabulary.json"
 RESULTS = "results.json"
 CARD = "README.md"
 CHECKPOINTS = "checkpoints.json"
+SHIPPED = "snli-79k"
+"""Name of the model that comes with the package; see docs/model.md."""
 # The names that checkpoints get. A folder from elsewhere could name any other path.
 CHECKPOINT_NAME = re.compile(r"step-\d{8,}(-\d+)?")
 
@@ -184,8 +188,8 @@ def load_trained(
     Parameters
     ----------
     path
-        The folder of a trained model or of a run; or ``USER/NAME``, a trained model on the Hugging
-        Face Hub.
+        The folder of a trained model or of a run; or :data:`SHIPPED`, the model that comes with the
+        package; or ``USER/NAME``, a trained model on the Hugging Face Hub.
     checkpoint
         ``"best"`` or ``"last"``, for the folder of a run.
     revision
@@ -197,7 +201,9 @@ def load_trained(
         If the folder is neither, or is damaged; or the model cannot be downloaded.
 
     """
-    if not path.exists() and hub.is_repository(path):
+    if not path.exists() and path == Path(SHIPPED):
+        path = Path(__file__).parent / "shipped" / SHIPPED
+    elif not path.exists() and hub.is_repository(path):
         required = (CONFIGURATION, VOCABULARY, WEIGHTS)
         path = hub.download(path.as_posix(), required, (RESULTS,), revision)
     elif revision is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from spinn.support.errors import ConfigurationError
 
 SHELLS = ("bash", "zsh", "tcsh")
-_FOLDERS = ("RUN", "FOLDER")
+_FOLDERS = {"RUN", "FOLDER"}
 
 
 class PrintCompletion(argparse.Action):
@@ -64,6 +65,6 @@ def _complete_paths(parser: argparse.ArgumentParser, file: object, folder: objec
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
                 _complete_paths(command, file, folder)
-        shown = str(action.metavar or "")
-        if action.type is Path or shown.endswith(("FILE", *_FOLDERS)):
-            action.complete = folder if shown in _FOLDERS else file  # type: ignore[attr-defined]
+        shown = set(re.findall("[A-Z]+", str(action.metavar or "")))
+        if action.type is Path or shown & {"FILE", *_FOLDERS}:
+            action.complete = folder if shown & _FOLDERS else file  # type: ignore[attr-defined]

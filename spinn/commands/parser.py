@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from spinn.support.text import did_you_mean, printable
+from spinn.support.errors import SpinnError
+from spinn.support.text import did_you_mean
 
 _FLAG = re.compile(r"(--[A-Za-z][\w-]*)(=|$)", re.ASCII)
 
@@ -18,7 +19,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print a line and exit with status 2."""
-        self.exit(2, f"{self.prog}: error: {printable(message)}\n")
+        self.exit(2, f"{self.prog}: error: {SpinnError(message)}\n")
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None

@@ -38,15 +38,15 @@ _GIVE = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
-    parser.add_argument("run_directory", type=Path, metavar="RUN", help="the folder of a run")
     parser.add_argument(
         "sentences",
         nargs="*",
-        metavar="SENTENCE",
-        help="a premise and a hypothesis, or one sentence for a model of single sentences; without "
-        "them, standard input is read, one pair (with a tab between) or sentence a line. A "
-        "sentence may be a bracketed binary tree or raw text, single ones with blanks between "
-        "all words",
+        metavar="[RUN] [SENTENCE ...]",
+        help="the folder of a run, and a premise and a hypothesis, or one sentence for a model of "
+        "single sentences. Without sentences, standard input is read, one pair (with a tab "
+        "between) or sentence a line. A sentence may be a bracketed binary tree or raw text, "
+        "single ones with blanks between all words. Without a run, the model that comes with the "
+        "package is used; a first argument with a blank in it is a sentence",
     )
     parser.add_argument(
         "--trees", choices=tuple(TREE_SOURCES), help="follow these trees instead of the run's own"
@@ -84,9 +84,16 @@ def parse_arguments(parser: argparse.ArgumentParser, given: list[str]) -> argpar
             f"unrecognized arguments: {' '.join(flags)} (write -- before sentences that begin "
             "with a dash)"
         )
-    namespace.run_directory = Path(str(namespace.run_directory).removeprefix(_MARK))
-    namespace.sentences = [text.removeprefix(_MARK) for text in namespace.sentences]
+    texts = [text.removeprefix(_MARK) for text in namespace.sentences]
+    has_run = bool(texts) and _is_run(texts[0])
+    namespace.run = Path(texts[0]) if has_run else None
+    namespace.sentences = texts[has_run:]
     return namespace
+
+
+def _is_run(argument: str) -> bool:
+    """Return whether the first argument names a run: without blanks, or a folder that exists."""
+    return len(argument.split()) == 1 or (bool(argument.strip()) and os.path.isdir(argument))
 
 
 def _is_text(argument: str) -> bool:
@@ -98,6 +105,7 @@ def run(namespace: argparse.Namespace) -> int:
     """Predict; return the exit status."""
     from spinn.evaluation.drawing import SIGNS
     from spinn.predictor import Predictor
+    from spinn.pretrained import SHIPPED
     from spinn.support.runtime import set_threads
 
     if not namespace.sentences and sys.stdin is None:
@@ -108,7 +116,7 @@ def run(namespace: argparse.Namespace) -> int:
     interactive = sys.stdin is not None and sys.stdin.isatty()
     size = namespace.batch_size or (1 if interactive else 256)
     predictor = Predictor.load(
-        namespace.run_directory,
+        namespace.run or SHIPPED,
         namespace.checkpoint,
         device=namespace.device,
         trees=namespace.trees,

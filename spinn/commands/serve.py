@@ -15,7 +15,12 @@ PORT = 8000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     parser.add_argument(
-        "runs", nargs="*", type=Path, metavar="RUN", help="folders of runs, to show and to compare"
+        "runs",
+        nargs="*",
+        type=Path,
+        metavar="RUN",
+        help="folders of runs, to show and to compare (default: the model that comes with the "
+        "package)",
     )
     parser.add_argument(
         "--host",
@@ -48,16 +53,12 @@ def run(namespace: argparse.Namespace) -> int:
             "python -m pip install fastapi uvicorn"
         ) from error
     from spinn.predictor import Predictor
+    from spinn.pretrained import SHIPPED
     from spinn.serve.served import load_models
     from spinn.support.runtime import set_threads
 
     set_threads(1)
     load = partial(Predictor.load, checkpoint=namespace.checkpoint, device=namespace.device)
-    serve(load_models(_given(namespace.runs), load), namespace.host, namespace.port)
+    runs = namespace.runs or [Path(SHIPPED)]
+    serve(load_models(runs, load), namespace.host, namespace.port)
     return 0
-
-
-def _given(runs: list[Path]) -> list[Path]:
-    if not runs:
-        raise ConfigurationError("Give the folder of a run.")
-    return runs

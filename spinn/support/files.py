@@ -21,6 +21,9 @@ from typing import Any
 
 from spinn.support.errors import SpinnError
 
+# JSON allows these ends of lines inside texts; readers that split lines take them for real ones.
+_LINE_ENDS = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"})
+
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
@@ -50,7 +53,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def as_json(content: Any, *, indent: int | None = None, ensure_ascii: bool = True) -> str:
-    """Return content as JSON.
+    """Return content as JSON, in one line unless there is an ``indent``.
 
     Raises
     ------
@@ -59,13 +62,14 @@ def as_json(content: Any, *, indent: int | None = None, ensure_ascii: bool = Tru
 
     """
     try:
-        return json.dumps(content, indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
+        text = json.dumps(content, indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
     except ValueError as error:
         path, value = next(_not_finite(content))
         raise SpinnError(
             f"{'.'.join(path)} is {value}: the model has diverged. Train again with a lower "
             "--learning-rate or --clip."
         ) from error
+    return text if ensure_ascii else text.translate(_LINE_ENDS)
 
 
 def _not_finite(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -43,3 +43,11 @@ def test_a_flag_may_be_abbreviated(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["train", "--hel"])
     assert capsys.readouterr().out.startswith("usage: spinn train")
+
+
+def test_a_very_long_argument_is_named_in_part(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["predict", "run", "-" * 50_000])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "unrecognized arguments: ---" in line
+    assert len(line) < 1_100

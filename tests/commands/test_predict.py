@@ -6,11 +6,14 @@ import codecs
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 import spinn
+from spinn.commands import predict
 from spinn.commands.main import main
+from spinn.commands.parser import Parser
 
 pytest.importorskip("spacy")
 
@@ -162,3 +165,26 @@ def test_answers_are_those_of_the_interface_for_python(run, capsys, monkeypatch)
     (drawn, _) = model.predict(pairs[0]).trees
     assert main(["predict", run, *pairs[0]]) == 0
     assert drawn.draw() in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "sentences"),
+    [
+        (["A dog.", "A cat."], None, ["A dog.", "A cat."]),
+        (["( a dog )", "( a cat )"], None, ["( a dog )", "( a cat )"]),
+        (["runs/spinn", "A dog.", "A cat."], Path("runs/spinn"), ["A dog.", "A cat."]),
+        (["snli-79k"], Path("snli-79k"), []),
+        (["a b", "Dogs."], Path("a b"), ["Dogs."]),
+        (["- dog", "cat"], None, ["- dog", "cat"]),
+        ([], None, []),
+    ],
+)
+def test_a_first_argument_without_blanks_or_a_folder_is_the_run(
+    tmp_path, monkeypatch, arguments, path, sentences
+):
+    monkeypatch.chdir(tmp_path)
+    Path("a b").mkdir()
+    parser = Parser()
+    predict.add_arguments(parser)
+    namespace = predict.parse_arguments(parser, [*arguments, "--json"])
+    assert (namespace.run, namespace.sentences) == (path, sentences)

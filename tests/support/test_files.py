@@ -167,6 +167,9 @@ def test_json_has_no_number_that_is_not_finite() -> None:
     content["test"] = {}
     assert json.loads(as_json(content)) == content
     assert as_json({"a": "née"}, ensure_ascii=False) == '{"a": "née"}'
+    lines = {"a": "next\x85line\u2028paragraph\u2029end"}
+    assert len(as_json(lines, ensure_ascii=False).splitlines()) == 1
+    assert json.loads(as_json(lines, ensure_ascii=False)) == lines
 
 
 def test_all_json_is_written_by_one_function() -> None:
