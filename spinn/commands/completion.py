@@ -55,16 +55,20 @@ def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
         raise ConfigurationError(
             "Completion requires shtab; install it with: python -m pip install shtab"
         ) from error
-    _complete_paths(parser, shtab.FILE, shtab.DIRECTORY)
+    _complete_values(parser, shtab.FILE, shtab.DIRECTORY)
     return str(shtab.complete(parser, shell))
 
 
-def _complete_paths(parser: argparse.ArgumentParser, file: object, folder: object) -> None:
-    """Mark the arguments of a parser and of its commands that are paths."""
+def _complete_values(parser: argparse.ArgumentParser, file: object, folder: object) -> None:
+    """Mark the arguments of a parser and of its commands that are paths or presets."""
+    from spinn.config_files import preset_names  # loads slowly
+
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
-                _complete_paths(command, file, folder)
+                _complete_values(command, file, folder)
+        if action.dest == "preset":
+            action.choices = preset_names()
         shown = set(re.findall("[A-Z]+", str(action.metavar or "")))
         if action.type is Path or shown & {"FILE", *_FOLDERS}:
             action.complete = folder if shown & _FOLDERS else file  # type: ignore[attr-defined]

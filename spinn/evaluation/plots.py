@@ -1,4 +1,4 @@
-"""Plots of the learning curve of a run.
+"""Plots of the learning curve of a run, and of confusion matrices.
 
 Training appends a record to ``metrics.jsonl`` at every logging step and after every evaluation on
 the development set; :func:`plot_learning_curve` plots these records to a PNG file. It uses
@@ -8,6 +8,7 @@ global state.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
-from spinn.support.errors import SpinnError
+from spinn.support.errors import SpinnError, shorten
 from spinn.support.files import written_whole
+from spinn.support.text import printable
 
 Record = Mapping[str, Any]
 FloatArray = NDArray[np.float64]
@@ -29,6 +31,7 @@ TRAIN_COLOUR = "#3b6fb6"
 DEV_COLOUR = "#d1622b"
 TEXT_COLOUR = "#333333"
 LOG_SCALE_RATIO = 30.0  # if the ratio of the losses is larger, the axis is logarithmic
+MOST_LABELS = 16  # of a confusion matrix that shows names and numbers
 SMOOTHED_FROM = 40  # train curves with at least this number of records are smoothed
 
 
@@ -80,6 +83,32 @@ def learning_curve_figure(records: Sequence[Record], title: str) -> Figure:
     handles, names = loss_axes.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return figure
+
+
+def confusion_image(confusion: NDArray[np.int64], labels: Sequence[str]) -> NDArray[np.uint8]:
+    """Return an image ``[height, width, 3]`` of a confusion matrix ``[K, K]``.
+
+    Rows are gold labels, columns predicted ones. A cell has the number of examples, and a colour
+    for its share of the row.
+    """
+    size = 2.0 + 0.6 * min(len(labels), MOST_LABELS)
+    figure = Figure(figsize=(size, size), dpi=100, layout="constrained")
+    canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("gold")
+    if len(labels) <= MOST_LABELS:
+        names = [shorten(printable(label), 20) for label in labels]
+        axes.set_xticks(range(len(names)), names, rotation=90, parse_math=False)
+        axes.set_yticks(range(len(names)), names, parse_math=False)
+        for (row, column), count in np.ndenumerate(confusion):
+            colour = "white" if shares[row, column] > 0.5 else TEXT_COLOUR
+            axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # characters of labels that no font has
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def _series(records: Sequence[Record], kind: str, name: str) -> tuple[FloatArray, FloatArray]:

@@ -1,8 +1,4 @@
-"""What a run reports while it trains: a progress bar or plain lines, and figures to loggers.
-
-Figures go to every :class:`Logger`: the metrics file, TensorBoard, and any that a program adds, for
-example for a tracking service.
-"""
+"""What a run reports while it trains: a progress bar or plain lines, and figures to loggers."""
 
 from __future__ import annotations
 
@@ -11,92 +7,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from spinn.support.errors import DataError, SpinnError
-from spinn.support.files import as_json, write_whole
+from spinn.support.errors import DataError
+from spinn.support.files import write_whole
 from spinn.support.json_files import parse
 from spinn.support.streams import is_terminal
-from spinn.training.run_directory import RunDirectory
+from spinn.training.loggers import Evaluated, Figures, Logger
 
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
-Figures = dict[str, float]
 LINE_SECONDS = 20.0  # between plain progress lines
-
-
-class Logger(Protocol):
-    """Receive figures."""
-
-    def write(self, kind: str, step: int, figures: Figures, record: dict[str, Any]) -> None:
-        """Receive the figures of ``"train"`` or ``"dev"`` at a step, and the whole record."""
-
-    def close(self) -> None:
-        """Finish."""
-
-
-class MetricsFile:
-    """Append each record as a line of JSON to the metrics file of a run."""
-
-    def __init__(self, run: RunDirectory) -> None:
-        self._run = run
-
-    def write(self, kind: str, step: int, figures: Figures, record: dict[str, Any]) -> None:
-        """Append a line."""
-        try:
-            with open(self._run.metrics, "a", encoding="utf-8") as stream:
-                stream.write(as_json(record) + "\n")
-        except OSError as error:
-            raise SpinnError(
-                f"{self._run.metrics}: it cannot be written ({error.strerror}). "
-                f"{self._run.after_full_disk()}"
-            ) from error
-
-    def close(self) -> None:
-        """Do nothing: the file is closed after each line."""
-
-
-class TensorBoard:
-    """Write TensorBoard logs; the library is loaded with the first figures."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._writer: Any = None
-        self._failed = False
-
-    def write(self, kind: str, step: int, figures: Figures, record: dict[str, Any]) -> None:
-        """Add each figure as a scalar."""
-        if self._failed:
-            return
-        try:
-            if self._writer is None:
-                from torch.utils.tensorboard.writer import SummaryWriter
-
-                self._writer = SummaryWriter(str(self._folder), purge_step=step)
-            for name, value in figures.items():
-                self._writer.add_scalar(f"{name}/{kind}", value, step)
-        except OSError as error:
-            self._give_up(error)
-
-    def close(self) -> None:
-        """Flush and close the logs."""
-        writer, self._writer = self._writer, None
-        try:
-            if writer is not None:
-                writer.close()
-        except OSError as error:
-            self._give_up(error)
-
-    def _give_up(self, error: OSError) -> None:
-        """Train without these logs: the metrics file has the same figures."""
-        if not self._failed:
-            logger.warning(
-                f"{self._folder}: TensorBoard logs cannot be written ({error.strerror}). Training "
-                "goes on without them; metrics.jsonl has the same figures."
-            )
-        self._failed = True
 
 
 class Log:
@@ -112,6 +35,16 @@ class Log:
         record = {"kind": kind, **others, "step": step, **rounded, "seconds": round(seconds, 2)}
         for each in self._loggers:
             each.write(kind, step, figures, record)
+
+    def evaluated(self, step: int, evaluated: Evaluated) -> None:
+        """Send what an evaluation found besides figures to all loggers."""
+        for each in self._loggers:
+            each.evaluated(step, evaluated)
+
+    def ended(self, step: int, best: float) -> None:
+        """Send the score of the best checkpoint to all loggers, at the end of training."""
+        for each in self._loggers:
+            each.ended(step, best)
 
     def close(self) -> None:
         """Close all loggers."""

@@ -95,6 +95,7 @@ class Trainer:
                     logger.info(f"No better dev accuracy for {waited} epochs; stopping early.")
                     break
                 self._epoch()
+            self.log.ended(self.progress.step, self.progress.best)
 
     def _epoch(self) -> None:
         """Train to the end of the current epoch, evaluate, and save."""
@@ -222,6 +223,9 @@ class Trainer:
         """Evaluate, report, and return the score."""
         figures = self.task.evaluate()
         self._write("dev", figures, count)
+        evaluated = self.task.evaluated()
+        if evaluated is not None:
+            self.log.evaluated(self.progress.step, evaluated)
         logger.info(
             f"epoch {self.progress.epoch}/{self.options.epochs}: train "
             f"{self.task.summary(averages)}; dev {self.task.summary(figures)}"

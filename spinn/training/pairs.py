@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -24,12 +25,15 @@ from spinn.learning.optimizers import make_optimizer
 from spinn.model.norm import count_rows
 from spinn.model.pair import PairModel
 from spinn.ops.allreduce import world_size
+from spinn.prediction import Tree
 from spinn.support.runtime import arithmetic
 from spinn.training import distributed
+from spinn.training.loggers import Evaluated
 from spinn.training.task import Task, Update
 from spinn.trees import TreeSource, tree_source
 
 logger = logging.getLogger(__name__)
+SHOWN = 4  # sentences of the development set whose trees are logged
 
 
 class PairTask(Task[Batch]):
@@ -61,6 +65,7 @@ class PairTask(Task[Batch]):
             self._transform = transform.make_transform(corpus.vocabulary, corpus.labels)
         self._own = self._batcher(corpus.sets["train"], configuration.source)
         self._taught = self._batcher(corpus.sets["train"], configuration.teacher_source)
+        self._evaluated: Evaluated | None = None
         self._frozen = False  # whether the parser is, and the model follows its trees
 
     def _batcher(self, data: PairDataset, source: TreeSource | None) -> Batcher:
@@ -183,15 +188,28 @@ class PairTask(Task[Batch]):
     def evaluate(self) -> dict[str, float]:
         """Return loss and accuracy on the development set."""
         options = self.configuration.training
-        report = evaluate(
+        evaluation = evaluate(
             self.model,
             self.corpus.sets["dev"],
             self.corpus.labels,
             self.configuration.source,
             precision=options.precision,
             seed=options.seed,
-        ).report
+        )
+        report, trees = evaluation.report, evaluation.trees
+        shown = [] if trees is None else list(map(Tree, self._first_sentences(), trees))
+        self._evaluated = Evaluated(report.labels, report.confusion, shown)
         return {"loss": report.loss, "accuracy": report.accuracy}
+
+    def _first_sentences(self) -> list[list[str]]:
+        """Return the words of the first sentences of the development set."""
+        dev, words = self.corpus.sets["dev"], self.corpus.vocabulary.words
+        ends = dev.offsets[: SHOWN + 1].tolist()
+        return [[words[one] for one in dev.words[i:j]] for i, j in pairwise(ends)]
+
+    def evaluated(self) -> Evaluated | None:
+        """Return the confusion matrix and some trees of the last evaluation."""
+        return self._evaluated
 
     def score(self, figures: dict[str, float]) -> float:
         """Return the accuracy."""

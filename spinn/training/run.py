@@ -36,7 +36,8 @@ from spinn.support.hints import command
 from spinn.support.options import default_of, flag_of
 from spinn.support.runtime import choose_device, set_threads
 from spinn.training import distributed
-from spinn.training.log import Log, Logger, MetricsFile, TensorBoard, read_metrics
+from spinn.training.log import Log, read_metrics
+from spinn.training.loggers import LOGGERS, Logger, MetricsFile
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
 from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed
@@ -241,8 +242,9 @@ def _trainer(task: PairTask, run: RunDirectory) -> Trainer:
     loggers: list[Logger] = []
     if distributed.is_first():
         loggers.append(MetricsFile(run))
-        if options.tensorboard:
-            loggers.append(TensorBoard(run.path / "tensorboard"))
+        for name, make in LOGGERS.items():
+            if name != "tensorboard" or options.tensorboard:
+                loggers.append(make(run, task.configuration))
     return Trainer(task, options, schedule, run, Log(loggers))
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from spinn.learning.objectives.label import StepResult
+from spinn.training.loggers import Evaluated
 
 Batch = TypeVar("Batch")
 
@@ -101,6 +102,10 @@ class Task(ABC, Generic[Batch]):
     @abstractmethod
     def evaluate(self) -> dict[str, float]:
         """Return the figures on the development set."""
+
+    def evaluated(self) -> Evaluated | None:
+        """Return what the last evaluation found besides figures, if anything."""
+        return None
 
     @abstractmethod
     def score(self, figures: dict[str, float]) -> float:

@@ -20,12 +20,13 @@ from spinn.data.formats import FORMATS
 from spinn.learning.schedules import SCHEDULES
 from spinn.model.cells import COMPOSITIONS
 from spinn.model.leaves import LEAF_CONTEXTS
+from spinn.training.loggers import LOGGERS
 from spinn.training.run import train
 from spinn.trees import TREE_SOURCES
 
 CLONE = Path(__file__).parents[2]
 PAGES = [CLONE / "README.md", *sorted((CLONE / "docs").rglob("*.md"))]
-REGISTRIES: list[dict] = [COMPOSITIONS, LEAF_CONTEXTS, FORMATS, TREE_SOURCES, SCHEDULES]
+REGISTRIES: list[dict] = [COMPOSITIONS, LEAF_CONTEXTS, FORMATS, TREE_SOURCES, SCHEDULES, LOGGERS]
 
 BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n"

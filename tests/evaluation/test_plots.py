@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from spinn.evaluation import plots
 from spinn.evaluation.plots import DEV_COLOUR, learning_curve_figure, plot_learning_curve
 from spinn.support.errors import SpinnError
 
@@ -196,3 +197,14 @@ def test_pyplot_is_left_alone(tmp_path: Path):
     path = tmp_path / "curve.png"
     subprocess.run([sys.executable, "-c", script, str(path)], check=True)
     assert path.exists()
+
+
+def test_a_confusion_matrix_is_an_image_with_darker_cells_for_larger_shares():
+    diagonal = np.array([[9, 0], [0, 3]])
+    image = plots.confusion_image(diagonal, ("yes", "n$o$ \u8a9e\x07"))
+    assert image.dtype == np.uint8
+    assert image.ndim == 3
+    assert image.shape[2] == 3
+    assert (image != plots.confusion_image(diagonal[::-1], ("yes", "no"))).any()
+    many = plots.confusion_image(np.eye(60, dtype=np.int64), [str(one) for one in range(60)])
+    assert max(many.shape) < 1500

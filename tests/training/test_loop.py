@@ -20,6 +20,7 @@ import torch
 from machine import DEVICE, EXACT, alike
 from messages import messages
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 from toys import FORMS, SMALL, small_configuration, write_corpus, write_expressions
 
@@ -36,10 +37,11 @@ from spinn.pretrained import Interface, load_trained
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.training import pairs, run
 from spinn.training.log import Log, read_metrics
+from spinn.training.loggers import LOGGERS, Evaluated, Figures, Logger
 from spinn.training.loop import Interruption, Trainer
 from spinn.training.pairs import PairTask
 from spinn.training.run_directory import RunDirectory
-from spinn.transitions import Transition
+from spinn.transitions import Transition, check
 from spinn.trees import tree_source
 
 BATCHES = 6  # of the toy's 44 pairs, 8 in a batch
@@ -467,7 +469,9 @@ def fake_accuracies(monkeypatch: pytest.MonkeyPatch, *accuracies: float) -> None
 
     def told(*arguments: Any, **keywords: Any) -> Any:
         evaluation = evaluate(*arguments, **keywords)
-        report = type("Report", (), {"loss": evaluation.report.loss, "accuracy": left.pop(0)})()
+        kind = type("Report", (type(evaluation.report),), {"accuracy": left.pop(0)})
+        report = kind(evaluation.report.labels)
+        vars(report).update(vars(evaluation.report))
         return replace(evaluation, report=report)
 
     monkeypatch.setattr(pairs, "evaluate", told)
@@ -576,7 +580,61 @@ def test_a_plot_and_tensorboard_logs_are_left(toy_folder, tmp_path, monkeypatch)
     path = tmp_path / "run"
     run.train(small_configuration(toy_folder, epochs=1, tensorboard=True), path)
     assert (path / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
-    assert list((path / "tensorboard").iterdir())
+    (logs,) = (path / "tensorboard").iterdir()
+    found = EventAccumulator(str(logs), {"tensors": 0, "images": 0}).Reload()
+    assert {"loss/dev", "accuracy/train", "accuracy/best"} <= set(found.Tags()["scalars"])
+    assert len(found.Images("confusion/dev")) == 1
+    assert "trees/dev/text_summary" in found.Tags()["tensors"]
+    assert b"hidden_size" in logs.read_bytes()  # the hyperparameters
+
+
+def test_registered_loggers_receive_what_the_metrics_file_has(toy_folder, tmp_path, monkeypatch):
+    received: dict[str, list[Any]] = {"made": [], "write": [], "evaluated": [], "ended": []}
+
+    class Listing(Logger):
+        def __init__(self, opened: RunDirectory, configuration: Configuration) -> None:
+            received["made"].append((opened.path, configuration.training.seed))
+
+        def write(self, kind: str, step: int, figures: Figures, record: dict[str, Any]) -> None:
+            received["write"].append(record)
+            assert {name: round(value, 6) for name, value in figures.items()}.items() <= (
+                record.items()
+            )
+
+        def evaluated(self, step: int, evaluated: Evaluated) -> None:
+            received["evaluated"].append(evaluated)
+
+        def ended(self, step: int, best: float) -> None:
+            received["ended"].append(best)
+
+        def close(self) -> None:
+            received["closed"] = []
+
+    monkeypatch.setitem(LOGGERS, "list", Listing)
+    path = tmp_path / "run"
+    configuration = small_configuration(toy_folder, **FORMS["SPINN"], epochs=2)
+    returned = run.train(configuration, path)
+    assert received["made"] == [(path, configuration.training.seed)]
+    assert received["write"] == read_metrics(path / "metrics.jsonl")
+    assert received["ended"] == [pytest.approx(returned["dev"]["accuracy"])]
+    assert "closed" in received
+    first, last = received["evaluated"]
+    assert set(last.labels) == {"entailment", "neutral", "contradiction"}
+    assert first.confusion.sum() == last.confusion.sum() > 0
+    assert len(last.trees) == 4
+    check(last.trees[0].transitions, len(last.trees[0].words))
+    assert not (path / "tensorboard").exists()
+
+
+def test_loggers_change_no_weight(toy_folder, tmp_path):
+    for name, tensorboard in (("with", True), ("without", False)):
+        options = {**FORMS["SPINN"], "epochs": 2, **DROPOUT, "tensorboard": tensorboard}
+        run.train(small_configuration(toy_folder, **options), tmp_path / name)
+    assert weights_in(tmp_path / "with") == weights_in(tmp_path / "without")
+
+
+def weights_in(path: Path) -> list[bytes]:
+    return [file.read_bytes() for file in sorted(path.glob("checkpoints/*/weights.safetensors"))]
 
 
 # Learning.
