@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from spinn.learning.objectives.label import StepResult
-from spinn.learning.options import TrainingOptions
+from spinn.learning.options import LoopOptions
 from spinn.learning.schedules import LearningRate, Schedule
 from spinn.support.errors import SpinnError
 from spinn.support.runtime import is_out_of_memory, stopped_by_signals
@@ -55,7 +55,7 @@ class Trainer:
     def __init__(
         self,
         task: Task[Any],
-        options: TrainingOptions,
+        options: LoopOptions,
         schedule: Schedule,
         run: RunDirectory,
         log: Log,
@@ -92,7 +92,7 @@ class Trainer:
             while self.progress.epoch < self.options.epochs:
                 waited = self.progress.epoch - self.progress.best_epoch
                 if self.options.patience and waited >= self.options.patience:
-                    logger.info(f"No better dev accuracy for {waited} epochs; stopping early.")
+                    logger.info(f"No better result on dev for {waited} epochs; stopping early.")
                     break
                 self._epoch()
 
