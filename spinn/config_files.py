@@ -11,7 +11,7 @@ from typing import Any
 
 from spinn.config import Configuration
 from spinn.option_groups import FORMER_GROUPS, all_groups
-from spinn.support.errors import ConfigurationError, DataError
+from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.support.json_files import parse, read_text
 from spinn.support.options import Groups
 
@@ -168,6 +168,8 @@ def load_configuration(path: Path) -> Configuration:
 
     """
     values, run = read_values(path), str(path.parent)
+    if "language" in values:
+        raise SpinnError(f"{run}: this is a language model; use it with `spinn lm`.")
     try:
         return Configuration.of_dict(values, run)
     except ConfigurationError as error:
