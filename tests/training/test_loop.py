@@ -499,7 +499,7 @@ def test_patience_ends_a_run_that_no_longer_gets_better(toy_folder, tmp_path, mo
         returned = run.train(configuration, tmp_path / "run")
     assert returned["best_epoch"] == 2
     assert sum(line["kind"] == "dev" for line in figures(tmp_path / "run")) == 4
-    assert "No better dev accuracy for 2 epochs; stopping early." in caplog.messages
+    assert "No better result on dev for 2 epochs; stopping early." in caplog.messages
 
 
 def test_a_run_that_was_out_of_patience_does_not_go_on_when_resumed(

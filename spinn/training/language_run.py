@@ -1,0 +1,196 @@
+"""A run of a language model from configuration to results, as ``spinn lm train`` starts it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spinn import pretrained
+from spinn.data.language import TextCorpus, load_text
+from spinn.language.config import LANGUAGE_GROUPS, LanguageConfiguration, resolve_language
+from spinn.language.perplexity import text_scores
+from spinn.language.pretrained import (
+    TrainedLanguageModel,
+    load_language_model,
+    read_language_configuration,
+    write_model_files,
+)
+from spinn.learning.averaging import NTASGDOptions
+from spinn.model.build import count_parameters
+from spinn.support.files import as_json, write_whole
+from spinn.support.runtime import choose_device, set_threads
+from spinn.training.language import LanguageTask
+from spinn.training.log import Log, Logger, MetricsFile, TensorBoard, read_metrics
+from spinn.training.loop import Trainer
+from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed
+
+logger = logging.getLogger(__name__)
+COMMAND = ("lm", "train")
+
+
+def train_language_model(
+    configuration: LanguageConfiguration,
+    output: Path | None = None,
+    base: TrainedLanguageModel | None = None,
+) -> dict[str, Any]:
+    """Train a new language model and test it.
+
+    Parameters
+    ----------
+    configuration
+        All options.
+    output
+        The folder of the run; by default a new one under ``runs``.
+    base
+        A model whose weights and tokens it begins with, of the same shape.
+
+    Returns
+    -------
+    The results, as written to ``results.json``.
+
+    """
+    device = _prepare_machine(configuration)
+    path = _new_path(configuration) if output is None else output
+    with claimed(path):
+        check_unused(path, COMMAND)  # before the text is read
+        corpus = _load(configuration, base)
+        run = RunDirectory(path, COMMAND)
+        run.begin(lambda: write_model_files(path, configuration, corpus.vocabulary))
+        run.write_fingerprints(corpus.sets)
+        torch.manual_seed(configuration.training.seed)
+        model = configuration.build_model(len(corpus.vocabulary))
+        if base is not None:
+            model.load_state_dict(base.model.state_dict())
+        logger.info(
+            f"{configuration.form}: {count_parameters(model):,} weights, on {device}; "
+            f"writing to {path}"
+        )
+        task = LanguageTask(configuration, corpus, model.to(device))
+        return _finish(_trainer(task, run), task)
+
+
+def finetune_language_model(
+    path: Path, given: Mapping[str, Any], output: Path | None = None
+) -> dict[str, Any]:
+    """Continue from the averaged weights of a run, averaging from the first step.
+
+    Training stops when the averages are no better on dev than before some evaluations: the rule
+    that began the averaging ends it (Merity, Keskar and Socher 2018, section 5).
+
+    Parameters
+    ----------
+    path
+        The folder of the run.
+    given
+        Options that replace those of the run.
+    output
+        The folder of the new run.
+
+    """
+    base = load_language_model(path)
+    own = base.configuration.as_dict()
+    kept = {part.name for part in fields(NTASGDOptions)}  # other optimisers have other options
+    own["optimizer"] = {name: value for name, value in own["optimizer"].items() if name in kept}
+    averaging = {"optimizer": "nt-asgd", "average_from": "start"}
+    configuration = resolve_language(LANGUAGE_GROUPS.flatten(own), averaging, given)
+    return train_language_model(configuration, output, base)
+
+
+def resume_language_model(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Continue an interrupted run exactly as it would have continued without the interruption.
+
+    Parameters
+    ----------
+    path
+        The folder of the run.
+    place
+        Options of where the run is computed and where its text is.
+
+    """
+    configuration = read_language_configuration(path).moved(place or {})
+    with claimed(path):
+        run = RunDirectory(path, COMMAND)
+        run.remove_scratch()
+        saved = load_language_model(path, "last")
+        device = _prepare_machine(configuration)
+        corpus = _load(configuration, saved)
+        run.check_data(corpus.sets, "--text, --corpus, or --train, --dev and --test")
+        task = LanguageTask(configuration, corpus, saved.model.to(device))
+        trainer = _trainer(task, run)
+        trainer.resume()
+        done = trainer.progress
+        logger.info(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
+        return _finish(trainer, task)
+
+
+def _load(configuration: LanguageConfiguration, base: TrainedLanguageModel | None) -> TextCorpus:
+    """Read the text, with the tokens of a model if there is one."""
+    corpus = load_text(configuration.data, None if base is None else base.vocabulary)
+    for note in corpus.notes:
+        logger.info(note)
+    if "dev" not in corpus.sets:
+        logger.info("There is no dev set: the best checkpoint is that with the best fit of train.")
+    return corpus
+
+
+def _prepare_machine(configuration: LanguageConfiguration) -> torch.device:
+    set_threads(configuration.training.threads)
+    return choose_device(configuration.training.device)
+
+
+def _new_path(configuration: LanguageConfiguration) -> Path:
+    """Return a folder under ``runs`` that does not exist, named after the model and the seed."""
+    name = f"{configuration.data.unit}-{configuration.language.cell}"
+    base = Path("runs") / f"lm-{name}-seed{configuration.training.seed}"
+    path, number = base, 2
+    while path.exists():
+        path, number = base.with_name(f"{base.name}-{number}"), number + 1
+    return path
+
+
+def _trainer(task: LanguageTask, run: RunDirectory) -> Trainer:
+    options = task.configuration.training
+    loggers: list[Logger] = [MetricsFile(run)]
+    if options.tensorboard:
+        loggers.append(TensorBoard(run.path / "tensorboard"))
+    return Trainer(task, options, task.configuration.schedule, run, Log(loggers))
+
+
+def _finish(trainer: Trainer, task: LanguageTask) -> dict[str, Any]:
+    """Train to the end, then evaluate the best weights, and write results and a plot."""
+    from spinn.evaluation.plots import plot_learning_curve  # the plotting library loads slowly
+
+    trainer.train()
+    run, configuration = trainer.run, task.configuration
+    best = load_language_model(run.path)
+    model = best.model.to(task.device)
+    results: dict[str, Any] = {
+        "form": configuration.form,
+        "best_epoch": trainer.progress.best_epoch,
+        "seconds": round(trainer.progress.seconds, 1),
+        "weights": count_parameters(model),
+    }
+    for split, text in task.corpus.sets.items():
+        if split != "train" or "dev" not in task.corpus.sets:
+            layout = configuration.batches.layout
+            scores = text_scores(
+                model,
+                text.tokens,
+                layout=layout,
+                size=1 if layout == "streams" else configuration.batches.batch_size,
+                precision=configuration.training.precision,
+            )
+            results[split] = scores.as_dict() | {"tokens": scores.tokens}
+            logger.info(f"{split}: {task.summary(scores.as_dict())}")
+    write_whole(run.path / pretrained.RESULTS, as_json(results, indent=2))
+    title = f"{configuration.form}, seed {configuration.training.seed}"
+    plot_learning_curve(read_metrics(run.metrics), run.path / CURVE, title, "perplexity")
+    minutes, seconds = divmod(math.ceil(trainer.progress.seconds), 60)
+    logger.info(f"Trained for {minutes} min {seconds} s. Results, plot and checkpoints: {run.path}")
+    return results
