@@ -23,7 +23,6 @@ from torch import nn
 
 from benchmarks.common import (
     describe_machine,
-    figure,
     make_parser,
     place_of,
     positive,
@@ -32,10 +31,13 @@ from benchmarks.common import (
     table,
     write_record,
 )
+from spinn.data.fragments.corpus import describe
 from spinn.data.fragments.dataset import FragmentDataset, number_sequences
 from spinn.data.fragments.sources import Sequences, is_python, read_sequences, split_sequences
-from spinn.data.fragments.vocabulary import FragmentVocabulary, build_fragment_vocabulary
-from spinn.model.fragment_language import FragmentLanguageModel, fragment_loss
+from spinn.data.fragments.vocabulary import build_fragment_vocabulary
+from spinn.language.fragments import fragment_scores
+from spinn.learning.objectives.fragments import FragmentObjective
+from spinn.model.fragment_language import FragmentLanguageModel, FragmentModelOptions
 
 DISCOUNT = 0.75
 _BATCH, _CLIP = 64, 1.0
@@ -104,15 +106,7 @@ def _margins(counts: Counter[tuple[Context, int]]) -> tuple[Counter[Context], Co
 
 def perplexity(model: FragmentLanguageModel, dataset: FragmentDataset) -> float:
     """Return the perplexity of a fragment by a model."""
-    model.eval()
-    total = 0.0
-    device = model.decoder.weight.device
-    with torch.no_grad():
-        for batch in dataset.batches(256):
-            part = batch.to(device)
-            scores = model(part.fragments, part.parents, part.types, part.lengths)
-            total += float(scores.log_prob.double().sum())
-    return math.exp(-total / len(dataset.fragments))
+    return fragment_scores(model, dataset, batch_size=256).as_dict()["perplexity"]
 
 
 def train(
@@ -128,15 +122,14 @@ def train(
     )
     steps = options.epochs * -(-len(training) // _BATCH)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
-    random = np.random.default_rng(options.seed)
+    random, objective = np.random.default_rng(options.seed), FragmentObjective()
     start = time.perf_counter()
     for epoch in range(1, options.epochs + 1):
         model.train()
         for batch in training.batches(_BATCH, random):
             part = batch.to(device)
-            scores = model(part.fragments, part.parents, part.types, part.lengths)
             optimizer.zero_grad()
-            fragment_loss(scores, part.lengths).backward()
+            objective(model, part).loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
             optimizer.step()
             schedule.step()
@@ -161,35 +154,19 @@ def main() -> None:
         number_sequences(part, vocabulary)
         for part in (training, held_out, read(options.dev, options))
     )
-    describe(vocabulary, train_set, dev)
+    for split, dataset in (("train", train_set), ("held-out", held_out_set), ("dev", dev)):
+        say(describe(split, dataset, vocabulary))
     counted = FragmentCounts(train_set, vocabulary.sizes).perplexity(dev)
     say(f"counts: {counted:.3f}")
     torch.manual_seed(options.seed)
-    model = FragmentLanguageModel(
-        vocabulary.sizes,
-        embedding_size=options.width,
-        hidden_size=options.width,
-        dropout=options.dropout,
-    ).to(device)
+    shape = FragmentModelOptions(options.width, hidden_size=options.width, dropout=options.dropout)
+    model = FragmentLanguageModel(vocabulary.sizes, shape).to(device)
     train(model, train_set, held_out_set, options)
     learned = perplexity(model, dev)
     rows = [["counts", f"{counted:.2f}"], ["model", f"{learned:.2f}"]]
     say("\n" + table(["", "perplexity of a fragment of dev"], rows))
     record = {"counts": counted, "model": learned, "minimum": options.minimum}
     write_record(options.output, describe_machine(device, options.threads), record)
-
-
-def describe(
-    vocabulary: FragmentVocabulary, training: FragmentDataset, dev: FragmentDataset
-) -> None:
-    """Print the sizes of the data."""
-    unknown = np.isin(dev.fragments, vocabulary.starts).mean()
-    say(
-        f"{len(training):,} trees for training with {len(training.fragments):,} fragments; "
-        f"{len(dev):,} trees of dev with {len(dev.fragments):,} fragments, "
-        f"{figure(100 * float(unknown))}% of them unknown; {len(vocabulary):,} fragments of "
-        f"{len(vocabulary.types)} types in the vocabulary"
-    )
 
 
 def parse() -> argparse.Namespace:

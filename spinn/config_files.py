@@ -168,7 +168,7 @@ def load_configuration(path: Path) -> Configuration:
 
     """
     values, run = read_values(path), str(path.parent)
-    if "language" in values:
+    if not {"language", "fragments"}.isdisjoint(values):
         raise SpinnError(f"{run}: this is a language model; use it with `spinn lm`.")
     try:
         return Configuration.of_dict(values, run)

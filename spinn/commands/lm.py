@@ -7,17 +7,18 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinn.commands.options import add_group, at_least, new_folder
-from spinn.config_files import preset_names, read_file, read_preset
+from spinn.commands import lm_fragments
+from spinn.commands.options import add_option, at_least, new_folder
+from spinn.config_files import preset_names, read_file, read_preset, read_values
 from spinn.data.language import TEXT_FILES
 from spinn.language.config import LANGUAGE_GROUPS, PLACE, PRESETS, resolve_language
+from spinn.language.fragments import FRAGMENT_GROUPS, resolve_fragments
 from spinn.support.errors import ConfigurationError
 from spinn.support.hints import command
-from spinn.support.options import flag_of
+from spinn.support.options import Groups, flag_of
 
 if TYPE_CHECKING:
     from spinn.data.language import Tokens
-    from spinn.language.config import LanguageConfiguration
     from spinn.language.pretrained import TrainedLanguageModel
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,11 @@ def _add_training(parser: argparse.ArgumentParser, *, new: bool = True) -> None:
         "--config", type=Path, metavar="FILE", help="options from a TOML or JSON file"
     )
     for group in LANGUAGE_GROUPS.values():
-        add_group(parser.add_argument_group(group.name, group.summary), group)
+        section = parser.add_argument_group(group.name, group.summary)
+        for part in group.fields().values():
+            add_option(section, lm_fragments.shared(part) if new else part)
+    if new:
+        lm_fragments.add_training(parser, LANGUAGE_GROUPS)
 
 
 def _add_evaluation(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +84,7 @@ def _add_evaluation(parser: argparse.ArgumentParser) -> None:
         help="a set of the run (default: dev)",
     )
     parser.add_argument(
-        "--files", nargs="+", type=Path, metavar="FILE", help="files of plain text, instead"
+        "--files", nargs="+", type=Path, metavar="FILE", help="files of text or trees, instead"
     )
     parser.add_argument(
         "--cache-window",
@@ -109,7 +114,11 @@ def _add_evaluation(parser: argparse.ArgumentParser) -> None:
 def _add_generation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prefix", default="", metavar="TEXT", help="the beginning of the text")
     parser.add_argument(
-        "--length", type=at_least(1), default=200, metavar="N", help="tokens (default: 200)"
+        "--length",
+        type=at_least(1),
+        default=200,
+        metavar="N",
+        help="tokens, or the largest number of fragments (default: 200)",
     )
     parser.add_argument(
         "--temperature",
@@ -122,6 +131,7 @@ def _add_generation(parser: argparse.ArgumentParser) -> None:
         "--top-k", type=at_least(0), default=0, metavar="N", help="likeliest tokens; 0 for all"
     )
     parser.add_argument("--seed", type=at_least(0), default=1, metavar="N", help="(default: 1)")
+    lm_fragments.add_generation(parser)
 
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
@@ -140,20 +150,16 @@ def run(namespace: argparse.Namespace) -> int:
 
 
 def _train(namespace: argparse.Namespace) -> int:
-    from spinn.training import language_run
     from spinn.training.loop import Interruption
 
-    given = _given(namespace)
     resumed = getattr(namespace, "resume", None)
     try:
         if resumed is not None:
-            _refuse_other_options(namespace, given)
-            language_run.resume_language_model(resumed, given)
+            _resume(namespace, resumed)
         elif namespace.action == "finetune":
-            layers = _file(namespace) | given
-            language_run.finetune_language_model(namespace.run_directory, layers, namespace.output)
+            _finetune(namespace)
         else:
-            language_run.train_language_model(_configuration(namespace, given), namespace.output)
+            _train_new(namespace)
     except Interruption as stopped:
         again = command("lm", "train", "--resume", str(stopped))
         logger.info(f"Stopped and saved. Go on with: {again}")
@@ -161,24 +167,54 @@ def _train(namespace: argparse.Namespace) -> int:
     return 0
 
 
+def _resume(namespace: argparse.Namespace, path: Path) -> None:
+    from spinn.language.fragments import is_fragment_model
+    from spinn.training import fragment_run, language_run
+
+    given = _given(namespace)
+    _refuse_other_options(namespace, given)
+    if is_fragment_model(path):
+        fragment_run.resume_fragment_model(path, given)
+    else:
+        language_run.resume_language_model(path, given)
+
+
+def _finetune(namespace: argparse.Namespace) -> None:
+    from spinn.language.fragments import is_fragment_model
+    from spinn.training import language_run
+
+    if is_fragment_model(namespace.run_directory):
+        lm_fragments.refuse_finetuning()
+    layers: dict[str, Any] = {}
+    if namespace.config is not None:
+        layers = read_file(namespace.config, LANGUAGE_GROUPS)
+    layers |= _given(namespace)
+    language_run.finetune_language_model(namespace.run_directory, layers, namespace.output)
+
+
+def _train_new(namespace: argparse.Namespace) -> None:
+    """Train a model of preset, file and flags, in this order."""
+    from spinn.training import fragment_run, language_run
+
+    given, preset, file = _given(namespace), namespace.preset, namespace.config
+    every = Groups([*FRAGMENT_GROUPS.values(), *LANGUAGE_GROUPS.values()])
+    layers = [{} if preset is None else read_preset(preset, PRESETS, every)]
+    layers += [{} if file is None else every.flatten(read_values(file)), given]
+    fragments = lm_fragments.chosen(*layers)
+    groups = FRAGMENT_GROUPS if fragments else LANGUAGE_GROUPS
+    if file is not None:
+        layers[1] = read_file(file, groups)
+    lm_fragments.refuse_flags(given, groups)
+    if fragments:
+        fragment_run.train_fragment_model(resolve_fragments(*layers), namespace.output)
+    else:
+        language_run.train_language_model(resolve_language(*layers), namespace.output)
+
+
 def _given(namespace: argparse.Namespace) -> dict[str, Any]:
-    """Return the flags that are options of the configuration."""
-    known = LANGUAGE_GROUPS.options()
+    """Return the flags that are options of a configuration."""
+    known = LANGUAGE_GROUPS.options() | FRAGMENT_GROUPS.options()
     return {name: value for name, value in vars(namespace).items() if name in known}
-
-
-def _file(namespace: argparse.Namespace) -> dict[str, Any]:
-    if namespace.config is None:
-        return {}
-    return read_file(namespace.config, LANGUAGE_GROUPS)
-
-
-def _configuration(namespace: argparse.Namespace, given: dict[str, Any]) -> LanguageConfiguration:
-    """Resolve preset, file and flags, in this order, to a configuration."""
-    preset: dict[str, Any] = {}
-    if namespace.preset is not None:
-        preset = read_preset(namespace.preset, PRESETS, LANGUAGE_GROUPS)
-    return resolve_language(preset, _file(namespace), given)
 
 
 def _refuse_other_options(namespace: argparse.Namespace, given: dict[str, Any]) -> None:
@@ -202,8 +238,11 @@ def _load(namespace: argparse.Namespace) -> TrainedLanguageModel:
 
 
 def _evaluate(namespace: argparse.Namespace) -> int:
+    from spinn.language.fragments import is_fragment_model
     from spinn.language.perplexity import text_scores
 
+    if is_fragment_model(namespace.run_directory):
+        return lm_fragments.evaluate(namespace)
     _check_cache(namespace)
     trained = _load(namespace)
     layout = trained.configuration.batches.layout
@@ -267,12 +306,15 @@ def _text(namespace: argparse.Namespace, trained: TrainedLanguageModel) -> Token
 
 
 def _generate(namespace: argparse.Namespace) -> int:
+    from spinn.language.fragments import is_fragment_model
     from spinn.language.generation import generate
 
     if not 0 <= namespace.temperature < 1e6:
         raise ConfigurationError(
             f"--temperature is {namespace.temperature}; it must be at least 0."
         )
+    if is_fragment_model(namespace.run_directory):
+        return lm_fragments.generate(namespace)
     trained = _load(namespace)
     text = generate(
         trained,

@@ -9,6 +9,7 @@ both, and predicts among the fragments of the type only. The model and its secon
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -16,8 +17,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from spinn.support.options import Group, option
+
 State = tuple[Tensor, Tensor]
 """Hidden and cell state of the LSTM, ``[layers, B, H]`` each."""
+
+
+@dataclass(frozen=True)
+class FragmentModelOptions:
+    """The shape of the language model over fragments, and its dropout."""
+
+    embedding_size: int = option(300, "width of the embedding of a fragment", minimum=1)
+    type_size: int = option(32, "width of the embedding of a type of fragments", minimum=1)
+    hidden_size: int = option(300, "width of a layer", minimum=1)
+    layers: int = option(1, "number of layers", minimum=1, maximum=100)
+    dropout: float = option(
+        0.5, "of inputs, between layers, and of outputs", minimum=0, maximum=0.95
+    )
+
+
+FRAGMENT_MODEL_GROUP = Group("fragments", FragmentModelOptions)
 
 
 class FragmentScores(NamedTuple):
@@ -45,39 +64,24 @@ class FragmentLanguageModel(nn.Module):
     ----------
     sizes
         The number of fragments of each of K types, V together; fragments are numbered by type.
-    embedding_size
-        Width of the embedding of a fragment, as input and as parent.
-    type_size
-        Width of the embedding of a type.
-    hidden_size
-        Width of the state.
-    layers
-        Number of layers.
-    dropout
-        Probability of dropout on the input, between layers and before the logits.
+    options
+        Widths and dropout.
 
     """
 
-    def __init__(
-        self,
-        sizes: Sequence[int],
-        *,
-        embedding_size: int = 200,
-        type_size: int = 32,
-        hidden_size: int = 200,
-        layers: int = 1,
-        dropout: float = 0.5,
-    ) -> None:
+    def __init__(self, sizes: Sequence[int], options: FragmentModelOptions | None = None) -> None:
+        options = FragmentModelOptions() if options is None else options
+        width, type_size, layers = options.embedding_size, options.type_size, options.layers
         super().__init__()
         self.sizes = list(sizes)
         count = sum(self.sizes)
         self.start = count  # the input before the first fragment, and the parent of the root
-        self.embedding = nn.Embedding(count + 1, embedding_size)
+        self.embedding = nn.Embedding(count + 1, width)
         self.type_embedding = nn.Embedding(len(self.sizes), type_size)
-        between = dropout if layers > 1 else 0.0
-        self.lstm = nn.LSTM(embedding_size, hidden_size, layers, dropout=between)
-        self.dropout = nn.Dropout(dropout)
-        self.decoder = nn.Linear(hidden_size + embedding_size + type_size, count)
+        between = options.dropout if layers > 1 else 0.0  # torch warns of it without a use
+        self.lstm = nn.LSTM(width, options.hidden_size, layers, dropout=between)
+        self.dropout = nn.Dropout(options.dropout)
+        self.decoder = nn.Linear(options.hidden_size + width + type_size, count)
         for weight in (self.embedding.weight, self.type_embedding.weight):
             nn.init.uniform_(weight, -0.1, 0.1)
 
@@ -154,25 +158,6 @@ class FragmentLanguageModel(nn.Module):
 def _padded(values: Tensor, packed: PackedSequence) -> Tensor:
     """Return values ``[N]`` of the entries of a packed sequence as ``[T, B]``."""
     return pad_packed_sequence(packed._replace(data=values))[0]
-
-
-def fragment_loss(scores: FragmentScores, lengths: Tensor, excess_weight: float = 1.0) -> Tensor:
-    """Return the mean loss of a fragment: cross-entropy, and the top-k term if it is there.
-
-    Parameters
-    ----------
-    scores
-        Of a batch.
-    lengths
-        ``[B]``, the number of fragments of each tree.
-    excess_weight
-        Weight of the top-k term.
-
-    """
-    loss = -scores.log_prob.sum()
-    if scores.excess is not None:
-        loss = loss + excess_weight * scores.excess.sum()
-    return loss / int(lengths.sum())
 
 
 def segment_log_prob(

@@ -22,6 +22,8 @@ from spinn.language.pretrained import (
     write_model_files,
 )
 from spinn.learning.averaging import NTASGDOptions
+from spinn.learning.options import LoopOptions
+from spinn.learning.schedules import Schedule
 from spinn.model.build import count_parameters
 from spinn.support.files import as_json, write_whole
 from spinn.support.runtime import choose_device, set_threads
@@ -29,6 +31,7 @@ from spinn.training.language import LanguageTask
 from spinn.training.log import Log, Logger, MetricsFile, TensorBoard, read_metrics
 from spinn.training.loop import Trainer
 from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed
+from spinn.training.task import Task
 
 logger = logging.getLogger(__name__)
 COMMAND = ("lm", "train")
@@ -55,8 +58,9 @@ def train_language_model(
     The results, as written to ``results.json``.
 
     """
-    device = _prepare_machine(configuration)
-    path = _new_path(configuration) if output is None else output
+    device = prepare_machine(configuration.training)
+    name = f"{configuration.data.unit}-{configuration.language.cell}"
+    path = new_path(name, configuration.training.seed) if output is None else output
     with claimed(path):
         check_unused(path, COMMAND)  # before the text is read
         corpus = _load(configuration, base)
@@ -72,7 +76,8 @@ def train_language_model(
             f"writing to {path}"
         )
         task = LanguageTask(configuration, corpus, model.to(device))
-        return _finish(_trainer(task, run), task)
+        trainer = make_trainer(task, configuration.training, configuration.schedule, run)
+        return _finish(trainer, task)
 
 
 def finetune_language_model(
@@ -118,11 +123,11 @@ def resume_language_model(path: Path, place: Mapping[str, Any] | None = None) ->
         run = RunDirectory(path, COMMAND)
         run.remove_scratch()
         saved = load_language_model(path, "last")
-        device = _prepare_machine(configuration)
+        device = prepare_machine(configuration.training)
         corpus = _load(configuration, saved)
         run.check_data(corpus.sets, "--text, --corpus, or --train, --dev and --test")
         task = LanguageTask(configuration, corpus, saved.model.to(device))
-        trainer = _trainer(task, run)
+        trainer = make_trainer(task, configuration.training, configuration.schedule, run)
         trainer.resume()
         done = trainer.progress
         logger.info(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
@@ -139,43 +144,37 @@ def _load(configuration: LanguageConfiguration, base: TrainedLanguageModel | Non
     return corpus
 
 
-def _prepare_machine(configuration: LanguageConfiguration) -> torch.device:
-    set_threads(configuration.training.threads)
-    return choose_device(configuration.training.device)
+def prepare_machine(options: LoopOptions) -> torch.device:
+    """Set the number of threads; return the device."""
+    set_threads(options.threads)
+    return choose_device(options.device)
 
 
-def _new_path(configuration: LanguageConfiguration) -> Path:
+def new_path(name: str, seed: int) -> Path:
     """Return a folder under ``runs`` that does not exist, named after the model and the seed."""
-    name = f"{configuration.data.unit}-{configuration.language.cell}"
-    base = Path("runs") / f"lm-{name}-seed{configuration.training.seed}"
+    base = Path("runs") / f"lm-{name}-seed{seed}"
     path, number = base, 2
     while path.exists():
         path, number = base.with_name(f"{base.name}-{number}"), number + 1
     return path
 
 
-def _trainer(task: LanguageTask, run: RunDirectory) -> Trainer:
-    options = task.configuration.training
+def make_trainer(
+    task: Task[Any], options: LoopOptions, schedule: Schedule, run: RunDirectory
+) -> Trainer:
+    """Set up the loop and its loggers."""
     loggers: list[Logger] = [MetricsFile(run)]
     if options.tensorboard:
         loggers.append(TensorBoard(run.path / "tensorboard"))
-    return Trainer(task, options, task.configuration.schedule, run, Log(loggers))
+    return Trainer(task, options, schedule, run, Log(loggers))
 
 
 def _finish(trainer: Trainer, task: LanguageTask) -> dict[str, Any]:
     """Train to the end, then evaluate the best weights, and write results and a plot."""
-    from spinn.evaluation.plots import plot_learning_curve  # the plotting library loads slowly
-
     trainer.train()
-    run, configuration = trainer.run, task.configuration
-    best = load_language_model(run.path)
-    model = best.model.to(task.device)
-    results: dict[str, Any] = {
-        "form": configuration.form,
-        "best_epoch": trainer.progress.best_epoch,
-        "seconds": round(trainer.progress.seconds, 1),
-        "weights": count_parameters(model),
-    }
+    configuration = task.configuration
+    model = load_language_model(trainer.run.path).model.to(task.device)
+    results: dict[str, Any] = {}
     for split, text in task.corpus.sets.items():
         if split != "train" or "dev" not in task.corpus.sets:
             layout = configuration.batches.layout
@@ -188,9 +187,34 @@ def _finish(trainer: Trainer, task: LanguageTask) -> dict[str, Any]:
             )
             results[split] = scores.as_dict() | {"tokens": scores.tokens}
             logger.info(f"{split}: {task.summary(scores.as_dict())}")
+    return write_results(trainer, configuration.form, results)
+
+
+def write_results(trainer: Trainer, form: str, scores: dict[str, Any]) -> dict[str, Any]:
+    """Write the results of a run that has ended, and a plot; return the results.
+
+    Parameters
+    ----------
+    trainer
+        The loop.
+    form
+        The name of the model.
+    scores
+        Figures by set.
+
+    """
+    from spinn.evaluation.plots import plot_learning_curve  # the plotting library loads slowly
+
+    run, progress = trainer.run, trainer.progress
+    results: dict[str, Any] = {
+        "form": form,
+        "best_epoch": progress.best_epoch,
+        "seconds": round(progress.seconds, 1),
+        "weights": count_parameters(trainer.task.model),
+    } | scores
     write_whole(run.path / pretrained.RESULTS, as_json(results, indent=2))
-    title = f"{configuration.form}, seed {configuration.training.seed}"
+    title = f"{form}, seed {trainer.options.seed}"
     plot_learning_curve(read_metrics(run.metrics), run.path / CURVE, title, "perplexity")
-    minutes, seconds = divmod(math.ceil(trainer.progress.seconds), 60)
+    minutes, seconds = divmod(math.ceil(progress.seconds), 60)
     logger.info(f"Trained for {minutes} min {seconds} s. Results, plot and checkpoints: {run.path}")
     return results

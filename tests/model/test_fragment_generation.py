@@ -11,7 +11,7 @@ from spinn.data.fragments.python import python_trees
 from spinn.data.fragments.tree import Fragment, Slot, fragments_of, tree_of
 from spinn.data.fragments.vocabulary import FragmentVocabulary, build_fragment_vocabulary
 from spinn.model.fragment_generation import FragmentGenerator, Sampling
-from spinn.model.fragment_language import FragmentLanguageModel
+from spinn.model.fragment_language import FragmentLanguageModel, FragmentModelOptions
 from spinn.support.errors import ConfigurationError, SpinnError
 
 ENGLISH = build_fragment_vocabulary(english(), minimum=2)
@@ -21,9 +21,7 @@ PYTHON = build_fragment_vocabulary(PROGRAMS, minimum=2)
 
 def untrained(vocabulary: FragmentVocabulary) -> FragmentLanguageModel:
     torch.manual_seed(1)
-    return FragmentLanguageModel(vocabulary.sizes, embedding_size=4, type_size=2, hidden_size=3).to(
-        DEVICE
-    )
+    return FragmentLanguageModel(vocabulary.sizes, FragmentModelOptions(4, 2, 3)).to(DEVICE)
 
 
 def make(vocabulary: FragmentVocabulary, seed: int = 1, **sampling: float) -> FragmentGenerator:

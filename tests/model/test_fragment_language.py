@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from spinn.data.fragments.dataset import FragmentBatch, number_sequences
 from spinn.data.fragments.vocabulary import build_fragment_vocabulary
+from spinn.learning.objectives.fragments import FragmentLossOptions, FragmentObjective
 from spinn.model.fragment_language import (
     FragmentLanguageModel,
+    FragmentModelOptions,
     FragmentScores,
-    fragment_loss,
     segment_log_prob,
     top_k_excess,
 )
@@ -27,14 +28,7 @@ DATA = number_sequences(SEQUENCES, VOCABULARY)
 
 def build(layers: int = 1, dropout: float = 0.0) -> FragmentLanguageModel:
     torch.manual_seed(1)
-    model = FragmentLanguageModel(
-        VOCABULARY.sizes,
-        embedding_size=5,
-        type_size=3,
-        hidden_size=4,
-        layers=layers,
-        dropout=dropout,
-    )
+    model = FragmentLanguageModel(VOCABULARY.sizes, FragmentModelOptions(5, 3, 4, layers, dropout))
     return model.double().to(DEVICE)
 
 
@@ -73,7 +67,7 @@ def test_scores_and_gradients_equal_those_of_the_twin(layers):
     part = batch(2, 0, 1)
     found = scores(model, part, with_excess=True)
     assert found.excess is not None
-    loss = fragment_loss(found, part.lengths, excess_weight=0.7)
+    loss = FragmentObjective(FragmentLossOptions(0.7))(model, part).loss
     parameters = list(model.parameters())
     gradients = torch.autograd.grad(loss, parameters)
     total, count = torch.zeros((), dtype=torch.double, device=DEVICE), 0
@@ -174,15 +168,14 @@ def test_scores_in_half_precision_are_normalised_in_single():
     assert top_k_excess(features, zero, weight, bias, [9]).dtype == torch.float32
 
 
-@pytest.mark.parametrize("with_excess", [False, True])
-def test_training_reduces_the_loss_and_evaluation_has_no_dropout(with_excess):
+@pytest.mark.parametrize("type_loss", [0.0, 1.0])
+def test_training_reduces_the_loss_and_evaluation_has_no_dropout(type_loss):
     model = build(layers=2, dropout=0.1).float().train()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
-    part = batch(0, 1, 2, 3)
+    part, objective = batch(0, 1, 2, 3), FragmentObjective(FragmentLossOptions(type_loss))
     losses = []
     for _ in range(40):
-        found = scores(model, part, with_excess=with_excess)
-        loss = fragment_loss(found, part.lengths)
+        loss = objective(model, part).loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -38,6 +39,11 @@ class FragmentBatch:
     parents: Tensor
     types: Tensor
     lengths: Tensor
+
+    @property
+    def size(self) -> int:
+        """The number of fragments of all trees."""
+        return int(self.lengths.sum())
 
     def to(self, device: torch.device) -> FragmentBatch:
         """Return the batch with the inputs of the model on a device."""
@@ -87,8 +93,16 @@ class FragmentDataset:
         )
         return FragmentBatch(fragments, parents, types, torch.from_numpy(lengths))
 
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the trees."""
+        digest = hashlib.sha256(self.offsets.tobytes())
+        for values in (self.fragments, self.parents, self.types):
+            digest.update(values.tobytes())
+        return digest.hexdigest()
+
     def batches(
-        self, size: int, random: np.random.Generator | None = None
+        self, size: int, random: np.random.Generator | None = None, start: int = 0
     ) -> Iterator[FragmentBatch]:
         """Yield batches of trees of similar length.
 
@@ -98,19 +112,22 @@ class FragmentDataset:
             Number of trees of a batch; the last one may have fewer.
         random
             Shuffles trees and batches. Without it, trees are sorted by length.
+        start
+            The first batch that is yielded.
 
         """
         if random is None:
             order = np.argsort(self.lengths, kind="stable")
         else:
             order = random.permutation(len(self))
-            for start in range(0, len(self), _POOL * size):
-                pool = order[start : start + _POOL * size]
+            for first in range(0, len(self), _POOL * size):
+                pool = order[first : first + _POOL * size]
                 by_length = np.argsort(self.lengths[pool], kind="stable")
-                order[start : start + _POOL * size] = pool[by_length]
-        starts = np.arange(0, len(self), size)
-        for start in (starts if random is None else random.permutation(starts)).tolist():
-            yield self.batch(order[start : start + size])
+                order[first : first + _POOL * size] = pool[by_length]
+        places = np.arange(0, len(self), size)
+        shuffled = places if random is None else random.permutation(places)
+        for place in shuffled[start:].tolist():
+            yield self.batch(order[place : place + size])
 
 
 def number_sequences(
