@@ -115,7 +115,7 @@ def test_letters_are_what_is_left():
 
 @pytest.mark.parametrize("split", ["", "0/100", "50/40", "a", "10/20/30/40", "110/-10"])
 def test_shares_must_add_up(file, split):
-    with pytest.raises(ConfigurationError, match="--split .*give 80/10/10"):
+    with pytest.raises(ConfigurationError, match=r"--split .*give 80/10/10"):
         load_text(TextOptions(text=[file], split=split))
 
 

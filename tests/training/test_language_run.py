@@ -112,20 +112,16 @@ def rule(path: Path) -> dict[str, Any]:
     return RunDirectory(path).training_state()["optimizer"]["param_groups"][0]
 
 
-class StopAfter:
+def stop_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Ask the run to stop in the step of a number, from 1."""
+    forward, steps = LanguageTask.forward, iter(range(1, 10**6))
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-        forward, count = LanguageTask.forward, 0
+    def counted(task: LanguageTask, *arguments: Any) -> Any:
+        if next(steps) == step:
+            signal.raise_signal(signal.SIGINT)
+        return forward(task, *arguments)
 
-        def counted(task: LanguageTask, *arguments: Any) -> Any:
-            nonlocal count
-            count += 1
-            if count == step:
-                signal.raise_signal(signal.SIGINT)
-            return forward(task, *arguments)
-
-        monkeypatch.setattr(LanguageTask, "forward", counted)
+    monkeypatch.setattr(LanguageTask, "forward", counted)
 
 
 @pytest.mark.parametrize("name", list(RUNS))
@@ -133,9 +129,10 @@ class StopAfter:
 def test_a_resumed_run_equals_an_uninterrupted_one(name, share, text, whole, tmp_path, monkeypatch):
     expected, path = whole(name), tmp_path / "run"
     steps = figures(expected)[-1]["step"]
-    with monkeypatch.context() as patch, pytest.raises(Interruption):
-        StopAfter(patch, int(share * steps))
-        language_run.train_language_model(configured(text, RUNS[name]), path)
+    with monkeypatch.context() as patch:
+        stop_after(patch, int(share * steps))
+        with pytest.raises(Interruption):
+            language_run.train_language_model(configured(text, RUNS[name]), path)
     language_run.resume_language_model(path)
     for which in ("last", "best"):
         one, other = stored(path, which), stored(expected, which)
@@ -245,7 +242,7 @@ def test_resuming_with_another_text_is_refused(whole, text, tmp_path):
     shutil.copytree(whole("streams"), path)
     other = tmp_path / "other.txt"
     other.write_text(Path(text).read_text()[:-9])
-    with pytest.raises(SpinnError, match="set is not the one that the run began with.*--text"):
+    with pytest.raises(SpinnError, match=r"set is not the one that the run began with.*--text"):
         language_run.resume_language_model(path, {"text": [str(other)]})
 
 
