@@ -25,7 +25,10 @@ from spinn.learning.averaging import NTASGDOptions
 from spinn.learning.options import LoopOptions
 from spinn.learning.schedules import Schedule
 from spinn.model.build import count_parameters
+from spinn.model.language import LANGUAGE_GROUP
+from spinn.support.errors import ConfigurationError
 from spinn.support.files import as_json, write_whole
+from spinn.support.options import flag_of
 from spinn.support.runtime import choose_device, set_threads
 from spinn.training.language import LanguageTask
 from spinn.training.log import Log, Logger, MetricsFile, TensorBoard, read_metrics
@@ -97,7 +100,15 @@ def finetune_language_model(
     output
         The folder of the new run.
 
+    Raises
+    ------
+    ConfigurationError
+        If an option would change the shape of the model.
+
     """
+    for name in ("unit", *LANGUAGE_GROUP.fields()):
+        if name in given:
+            raise ConfigurationError(f"{flag_of(name)} is that of the run; drop it.")
     base = load_language_model(path)
     own = base.configuration.as_dict()
     kept = {part.name for part in fields(NTASGDOptions)}  # other optimisers have other options
