@@ -132,12 +132,11 @@ def generate(namespace: argparse.Namespace) -> int:
     """Print generated programs, or trees and their sentences."""
     import torch
 
-    from spinn.model.fragment_generation import FragmentGenerator, Sampling
+    from spinn.language.fragment_generation import FragmentGenerator, Sampling
 
     trained = load(namespace)
-    sampling = Sampling(namespace.temperature, namespace.top_k or None, namespace.length)
-    device = trained.model.decoder.weight.device
-    random = torch.Generator(device).manual_seed(namespace.seed)
+    sampling = Sampling(namespace.temperature, namespace.top_k, namespace.length)
+    random = torch.Generator().manual_seed(namespace.seed)
     generator = FragmentGenerator(trained.model, trained.vocabulary, sampling, random)
     for number in range(namespace.count):
         if number:

@@ -80,9 +80,10 @@ def sample(
 
 
 def draw(scores: Tensor, temperature: float, top_k: int, random: torch.Generator) -> int:
-    """Draw a token by its score ``[V]``."""
+    """Draw a token by its score ``[V]``; none with the score -inf."""
     if temperature == 0:
         return int(scores.argmax())
     kept, numbers = scores.topk(min(top_k or len(scores), len(scores)))
-    chosen = torch.multinomial(torch.softmax(kept / temperature, 0), 1, generator=random)
+    below = kept - kept[0]  # so that no quotient is too large
+    chosen = torch.multinomial(torch.softmax(below / temperature, 0), 1, generator=random)
     return int(numbers[chosen])

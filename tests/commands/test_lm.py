@@ -72,7 +72,7 @@ def test_fine_tuning_writes_another_run(run, capsys):
         (["generate", "RUN", "--temperature", "-1"], "--temperature is -1.0"),
         (["evaluate", "."], "this is no run"),
         (["train", "--text", "absent.txt"], "absent.txt: there is no such file"),
-        (["train", "--preset", "spinn"], "choose from awd, snli-text, time-machine"),
+        (["train", "--preset", "spinn"], "choose from awd, fragments, snli-text, time-machine"),
     ],
 )
 def test_errors_are_one_sentence(run, arguments, message, capsys):

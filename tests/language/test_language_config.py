@@ -14,6 +14,7 @@ from spinn.language.config import (
     load_language_configuration,
     resolve_language,
 )
+from spinn.language.fragments import FRAGMENT_GROUPS, resolve_fragments
 from spinn.option_groups import all_groups
 from spinn.support.errors import ConfigurationError, SpinnError
 
@@ -21,12 +22,19 @@ TEXT = {"text": ["a.txt"]}
 
 
 def test_the_presets_are_configurations():
-    assert preset_names(PRESETS) == ["awd", "snli-text", "time-machine"]
-    for name in preset_names(PRESETS):
+    assert preset_names(PRESETS) == ["awd", "fragments", "snli-text", "time-machine"]
+    for name in ("awd", "snli-text", "time-machine"):
         preset = read_preset(name, PRESETS, LANGUAGE_GROUPS)
         named = {} if "corpus" in preset else TEXT if "split" in preset else {"train": ["a.txt"]}
         configuration = resolve_language(preset, named)
         assert configuration.values() == LANGUAGE_GROUPS.defaults() | preset | named
+
+
+def test_the_preset_of_fragments_is_a_configuration():
+    preset = read_preset("fragments", PRESETS, FRAGMENT_GROUPS)
+    configuration = resolve_fragments(preset, {"train": ["a.txt"]})
+    values = FRAGMENT_GROUPS.flatten(configuration.as_dict())
+    assert values == values | preset
 
 
 def test_the_options_are_not_those_of_sentence_pairs():

@@ -11,8 +11,9 @@ from torch import Tensor
 from spinn.data.fragments.python import ROOT, compiles, python_source
 from spinn.data.fragments.tree import Fragment, OpenSlots, tree_of
 from spinn.data.fragments.vocabulary import FragmentVocabulary
+from spinn.language.generation import draw
 from spinn.model.fragment_language import FragmentLanguageModel, State
-from spinn.support.errors import ConfigurationError, SpinnError
+from spinn.support.errors import SpinnError
 from spinn.transitions import TreeError
 
 
@@ -25,7 +26,7 @@ class Sampling:
     temperature
         The logits are divided by it; at 0, the most probable fragment is chosen.
     top_k
-        Choose among this number of the most probable fragments that fit; ``None`` for all.
+        Number of the most probable fragments, of those that fit, that are drawn from; 0 for all.
     limit
         Largest number of fragments of a tree. Fragments that could not be completed within it do
         not fit. If even the smallest tree is larger, it is the result.
@@ -33,14 +34,8 @@ class Sampling:
     """
 
     temperature: float = 1.0
-    top_k: int | None = None
+    top_k: int = 0
     limit: int = 200
-
-    def __post_init__(self) -> None:
-        if self.temperature < 0:
-            raise ConfigurationError("The temperature is below 0; give 0 or more.")
-        if self.top_k is not None and self.top_k < 1:
-            raise ConfigurationError("--top-k is below 1; give 1 or more.")
 
 
 class FragmentGenerator:
@@ -52,8 +47,8 @@ class FragmentGenerator:
         The model and the vocabulary of its numbers. The model is put in evaluation mode.
     sampling
         How fragments are chosen.
-    generator
-        Source of random numbers, on the device of the model; that of torch by default.
+    random
+        Of the draws, on the CPU.
 
     """
 
@@ -61,11 +56,11 @@ class FragmentGenerator:
         self,
         model: FragmentLanguageModel,
         vocabulary: FragmentVocabulary,
-        sampling: Sampling | None = None,
-        generator: torch.Generator | None = None,
+        sampling: Sampling,
+        random: torch.Generator,
     ) -> None:
-        self.model, self.vocabulary, self.generator = model.eval(), vocabulary, generator
-        self.sampling = sampling or Sampling()
+        self.model, self.vocabulary = model.eval(), vocabulary
+        self.sampling, self.random = sampling, random
         self._device = model.decoder.weight.device
         self._sizes = [self._sizes_of(type) for type in range(len(vocabulary.types))]
 
@@ -80,7 +75,7 @@ class FragmentGenerator:
             if fragment is not None
         ]
         pool = [vocabulary.size_with(fragment) for fragment, _ in vocabulary.pools[type]]
-        return torch.tensor([min(pool, default=never), *sizes], device=self._device)
+        return torch.tensor([min(pool, default=never), *sizes])
 
     @torch.no_grad()
     def fragments(self) -> list[Fragment]:
@@ -114,25 +109,13 @@ class FragmentGenerator:
         room = max(room, vocabulary.smallest[type])
         hidden, state = self.model.step(torch.tensor([before], device=self._device), state)
         above = torch.tensor([parent], device=self._device)
-        logits = self.model.logits(hidden, above, kind)[0].float()
-        choice = self._choose(logits.masked_fill(self._sizes[kind] > room, -torch.inf))
-        number = vocabulary.starts[kind] + choice
+        logits = self.model.logits(hidden, above, kind)[0].float().cpu()
+        fitting = logits.masked_fill(self._sizes[kind] > room, -torch.inf)
+        number = vocabulary.starts[kind] + draw(
+            fitting, self.sampling.temperature, self.sampling.top_k, self.random
+        )
         fragment = vocabulary.fragments[number] or self._rare(kind, room)
         return number, fragment, state
-
-    def _choose(self, logits: Tensor) -> int:
-        """Choose one of the fragments of a type; those that do not fit have the logit -inf."""
-        if self.sampling.temperature == 0:
-            return int(logits.argmax())
-        if self.sampling.top_k is not None and self.sampling.top_k < len(logits):
-            best, places = logits.topk(self.sampling.top_k)
-            return int(places[self._sample(best)])
-        return self._sample(logits)
-
-    def _sample(self, logits: Tensor) -> int:
-        below = logits - logits.max()  # a small temperature cannot make it infinite
-        probs = (below / self.sampling.temperature).softmax(dim=0)
-        return int(torch.multinomial(probs, 1, generator=self.generator))
 
     def _rare(self, type: int, room: int) -> Fragment:
         """Draw a fragment from the pool of a type, in proportion to its count."""
@@ -145,8 +128,8 @@ class FragmentGenerator:
 
     def _draw(self, counts: Sequence[int]) -> int:
         """Draw an index in proportion to its count."""
-        weights = torch.tensor(counts, dtype=torch.float, device=self._device)
-        return int(torch.multinomial(weights, 1, generator=self.generator))
+        weights = torch.tensor(counts, dtype=torch.float)
+        return int(torch.multinomial(weights, 1, generator=self.random))
 
     def program(self, attempts: int = 100) -> str:
         """Generate a Python program that compiles.
