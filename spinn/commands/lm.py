@@ -201,6 +201,8 @@ def _train_new(namespace: argparse.Namespace) -> None:
     layers = [{} if preset is None else read_preset(preset, PRESETS, every)]
     layers += [{} if file is None else every.flatten(read_values(file)), given]
     fragments = lm_fragments.chosen(*layers)
+    if preset is not None and fragments != lm_fragments.chosen(layers[0]):
+        raise ConfigurationError(f"--preset {preset} has another unit; leave out one of the two.")
     groups = FRAGMENT_GROUPS if fragments else LANGUAGE_GROUPS
     if file is not None:
         layers[1] = read_file(file, groups)

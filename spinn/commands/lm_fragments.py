@@ -71,9 +71,8 @@ def refuse_flags(given: dict[str, Any], groups: Groups) -> None:
     """Raise :class:`ConfigurationError` for a flag that is not an option of these groups."""
     for name in given:
         if name not in groups.options():
-            owner = (
-                _WITH_UNIT.removeprefix("with ") if name in FRAGMENT_GROUPS.options() else "text"
-            )
+            here = name in FRAGMENT_GROUPS.options()
+            owner = f"--unit {FRAGMENT}" if here else "models of text"
             raise ConfigurationError(f"{flag_of(name)} does nothing here; it belongs to {owner}.")
 
 
@@ -141,7 +140,7 @@ def generate(namespace: argparse.Namespace) -> int:
     for number in range(namespace.count):
         if number:
             print()
-        print(generator.program() if trained.configuration.data.python else _tree(generator))
+        print(generator.program() if trained.writes_programs else _tree(generator))
     return 0
 
 

@@ -18,6 +18,7 @@ from spinn import pretrained
 from spinn.config_files import read_values
 from spinn.data.fragments.corpus import FRAGMENT_DATA_GROUP, FragmentDataOptions
 from spinn.data.fragments.dataset import FragmentDataset
+from spinn.data.fragments.python import ROOT
 from spinn.data.fragments.vocabulary import FragmentVocabulary
 from spinn.language.config import PLACE
 from spinn.language.perplexity import TextScores
@@ -58,6 +59,9 @@ FRAGMENT_GROUPS = Groups(
 )
 
 
+FORM = "Language model over fragments"
+
+
 @dataclass(frozen=True)
 class FragmentConfiguration:
     """All options of a language model over fragments; :func:`resolve_fragments` makes one.
@@ -80,11 +84,6 @@ class FragmentConfiguration:
     def __post_init__(self) -> None:
         for name in FRAGMENT_GROUPS:
             check_ranges(getattr(self, name))
-
-    @property
-    def form(self) -> str:
-        """The name of the model."""
-        return f"Language model over fragments of {'programs' if self.data.python else 'sentences'}"
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Return the groups as dictionaries, by name."""
@@ -147,6 +146,11 @@ class TrainedFragmentModel:
     model: FragmentLanguageModel
     configuration: FragmentConfiguration
     vocabulary: FragmentVocabulary
+
+    @property
+    def writes_programs(self) -> bool:
+        """Whether its trees are Python programs."""
+        return list(self.vocabulary.roots) == [ROOT]
 
 
 def is_fragment_model(path: Path) -> bool:

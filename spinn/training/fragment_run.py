@@ -12,6 +12,7 @@ import torch
 from spinn.data.fragments.corpus import FRAGMENT, FragmentCorpus, load_fragments
 from spinn.data.fragments.vocabulary import FragmentVocabulary
 from spinn.language.fragments import (
+    FORM,
     FragmentConfiguration,
     load_fragment_model,
     read_fragment_configuration,
@@ -60,10 +61,7 @@ def train_fragment_model(
         run.write_fingerprints(corpus.sets)
         torch.manual_seed(options.seed)
         model = configuration.build_model(corpus.vocabulary).to(device)
-        logger.info(
-            f"{configuration.form}: {count_parameters(model):,} weights, on {device}; "
-            f"writing to {path}"
-        )
+        logger.info(f"{FORM}: {count_parameters(model):,} weights, on {device}; writing to {path}")
         task = FragmentTask(configuration, corpus, model)
         return _finish(make_trainer(task, options, configuration.schedule, run), task)
 
@@ -116,4 +114,4 @@ def _finish(trainer: Trainer, task: FragmentTask) -> dict[str, Any]:
             figures = task.scores(model, split)
             results[split] = figures | {"fragments": len(dataset.fragments)}
             logger.info(f"{split}: {task.summary(figures)}")
-    return write_results(trainer, task.configuration.form, results)
+    return write_results(trainer, FORM, results)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from labelled_trees import SENTENCES
+from labelled_trees import PROGRAM, SENTENCES
 from machine import DEVICE, EXACT
 from safetensors.torch import load_file
 
@@ -164,6 +164,19 @@ def test_damaged_folders_are_refused(name, change, cause, run, tmp_path):
     assert (tmp_path / name).read_text() != text
     with pytest.raises((DataError, ConfigurationError), match=cause):
         load_fragment_model(tmp_path)
+
+
+def test_a_model_does_not_need_its_files(tmp_path):
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs" / "a.py").write_text(PROGRAM)
+    configuration = configured(str(tmp_path / "programs"), epochs=1)
+    fragment_run.train_fragment_model(configuration, tmp_path / "run")
+    (tmp_path / "programs" / "a.py").unlink()
+    (tmp_path / "programs").rmdir()
+    trained = load_fragment_model(tmp_path / "run")
+    assert trained.writes_programs
+    with pytest.raises(DataError, match="no such file"):
+        load_fragments(trained.configuration.data, trained.vocabulary)
 
 
 def test_options_without_effect_and_unknown_ones_are_refused(trees, run):

@@ -39,19 +39,14 @@ class FragmentDataOptions:
     def __post_init__(self) -> None:
         if not self.train:
             raise ConfigurationError("Name the trees for training: --train FILES.")
-        is_python(self._paths("train", "dev", "test"))  # raises an error if kinds are mixed
 
-    @property
-    def python(self) -> bool:
-        """Whether the trees are Python programs."""
-        return is_python(self._paths("train"))
-
-    def _paths(self, *splits: str) -> list[Path]:
+    def paths(self, *splits: str) -> list[Path]:
+        """Return the files of sets."""
         return [Path(name) for split in splits for name in getattr(self, split)]
 
     def read(self, split: str) -> Sequences:
         """Return the trees of the files of a set."""
-        return read_sequences(self._paths(split), repeats=self.repeats)
+        return read_sequences(self.paths(split), repeats=self.repeats)
 
     def moved(self, place: Mapping[str, Any]) -> FragmentDataOptions:
         """Return the options of the same trees in other files."""
@@ -100,9 +95,10 @@ def load_fragments(
     Raises
     ------
     SpinnError
-        If a file cannot be read, or a set has no trees.
+        If a file cannot be read or has no trees, or trees of sentences and programs are mixed.
 
     """
+    python = is_python(options.paths(*SPLITS))
     parts = {split: options.read(split) for split in SPLITS if getattr(options, split)}
     if "dev" not in parts:
         seed = options.split_seed
@@ -122,9 +118,7 @@ def load_fragments(
         )
     parts["train"] = short
     if vocabulary is None:
-        vocabulary = build_fragment_vocabulary(
-            short, options.minimum_count, lowercase=not options.python
-        )
+        vocabulary = build_fragment_vocabulary(short, options.minimum_count, lowercase=not python)
     sets = {split: number_sequences(part, vocabulary) for split, part in parts.items()}
     notes += [describe(split, dataset, vocabulary) for split, dataset in sets.items()]
     notes.append(f"vocabulary: {len(vocabulary):,} fragments of {len(vocabulary.types)} types")

@@ -66,13 +66,12 @@ def test_words_are_lower_cased_and_programs_are_not(tmp_path):
     for name, lowercase in (("a.txt", True), ("a.py", False)):
         options = FragmentDataOptions(train=[str(tmp_path / name)], test=[str(tmp_path / name)])
         assert load_fragments(options).vocabulary.lowercase is lowercase
-        assert options.python is not lowercase
 
 
 def test_options_are_checked(trees):
     with pytest.raises(ConfigurationError, match="--train FILES"):
         FragmentDataOptions()
     with pytest.raises(ConfigurationError, match="cannot be mixed"):
-        FragmentDataOptions(train=[trees], dev=["a.py"])
+        load_fragments(FragmentDataOptions(train=[trees], dev=["a.py"]))
     with pytest.raises(DataError, match="no such file"):
         load_fragments(FragmentDataOptions(train=["missing.txt"]))
