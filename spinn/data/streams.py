@@ -48,6 +48,9 @@ class TextBatch:
         return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device))
 
 
+_STREAMS = Condition(lambda values: values["layout"] == "streams", "it belongs to --layout streams")
+
+
 @dataclass(frozen=True)
 class BatchOptions:
     """Streams of text or sentences, and the steps of back-propagation."""
