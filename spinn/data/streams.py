@@ -48,6 +48,9 @@ class TextBatch:
         return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device))
 
 
+_STREAMS = Condition(lambda values: values["layout"] == "streams", "it belongs to --layout streams")
+
+
 @dataclass(frozen=True)
 class BatchOptions:
     """Streams of text or sentences, and the steps of back-propagation."""
@@ -63,19 +66,25 @@ class BatchOptions:
         70,
         "tokens of a stream in a step, through which gradients flow back",
         minimum=1,
-        when=Condition(lambda values: values["layout"] == "streams", "it belongs to streams"),
+        when=Condition(
+            lambda values: values["layout"] == "streams", "it belongs to --layout streams"
+        ),
     )
     vary_steps: bool = option(
         False,
         "draw --steps anew for each step, and scale the learning rate with it "
         "(Merity, Keskar and Socher 2018)",
-        when=Condition(lambda values: values["layout"] == "streams", "it belongs to streams"),
+        when=Condition(
+            lambda values: values["layout"] == "streams", "it belongs to --layout streams"
+        ),
     )
     dev_streams: int = option(
         10,
         "streams that dev is cut into after each epoch; the results at the end are of one stream",
         minimum=1,
-        when=Condition(lambda values: values["layout"] == "streams", "it belongs to streams"),
+        when=Condition(
+            lambda values: values["layout"] == "streams", "it belongs to --layout streams"
+        ),
     )
 
 
