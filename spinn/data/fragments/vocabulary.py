@@ -24,6 +24,7 @@ from spinn.support.errors import ConfigurationError
 from spinn.support.files import as_json, write_whole
 from spinn.support.json_files import JSONObject, read_object
 
+_LARGEST = 2**20  # fragments in the smallest tree of a type
 _REMEDY = "Copy the file again, or train a new model"
 
 
@@ -199,7 +200,7 @@ def read_fragment_vocabulary(described: JSONObject) -> FragmentVocabulary:
     lowercase = described.take("lowercase", kinds.truth)
     vocabulary = FragmentVocabulary(types, known, dict(rare), roots, lowercase)
     for type in types:
-        if type not in vocabulary.smallest:
+        if vocabulary.smallest.get(type, _LARGEST + 1) > _LARGEST:
             raise described.error(f"no tree of type {type!r} can be completed")
     return vocabulary
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -136,6 +137,14 @@ def test_damaged_vocabularies_are_refused(tmp_path, change, cause):
         missing = {key: value for key, value in GOOD.items() if key != name}
         with pytest.raises(DataError, match=f"it has no '{name}'"):
             read_fragment_vocabulary(JSONObject(path, missing, "Copy it"))
+
+
+def test_a_vocabulary_whose_smallest_tree_is_endless_is_refused():
+    types = [str(number) for number in range(100)]
+    doubling = [[number, number + 1, number + 1] for number in range(99)]
+    values = GOOD | {"types": types, "roots": {"0": 1}, "fragments": [*doubling, [99]], "rare": []}
+    with pytest.raises(DataError, match="no tree of type '0' can be completed"):
+        read_fragment_vocabulary(JSONObject(Path("file"), values, "Copy it"))
 
 
 def test_damaged_files_are_refused(tmp_path):
