@@ -174,6 +174,7 @@ def _resume(namespace: argparse.Namespace, path: Path) -> None:
     given = _given(namespace)
     _refuse_other_options(namespace, given)
     if is_fragment_model(path):
+        lm_fragments.refuse_flags(given, FRAGMENT_GROUPS)
         fragment_run.resume_fragment_model(path, given)
     else:
         language_run.resume_language_model(path, given)

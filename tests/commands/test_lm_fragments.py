@@ -83,6 +83,7 @@ def test_a_preset_and_a_file_choose_fragments(runs, capsys, tmp_path):
         (["train", "--unit", "fragment", "--text", "a"], "it belongs to models of text"),
         (["train", "--preset", "awd", "--unit", "fragment"], "--preset awd has another unit"),
         (["train", "--preset", "fragments", "--unit", "word"], "has another unit"),
+        (["train", "--resume", "RUN", "--text", "a"], "--text does nothing here"),
         (["finetune", "RUN"], "Fine-tuning is for models of text"),
         (["generate", "RUN", "--prefix", "a"], "--prefix belongs to models of text"),
         (["generate", "RUN", "--temperature", "-1"], "--temperature"),
