@@ -133,3 +133,12 @@ def test_the_cache_sees_nothing_of_the_future():
     assert torch.equal(found[:12], again[:12])
     assert found[0] == model_nats[0]
     assert not torch.equal(found[12:], again[12:])
+
+
+def test_the_result_does_not_depend_on_padding(model):
+    one = text_scores(model, TOKENS, layout="sentences", size=1)
+    lengths = np.diff(np.flatnonzero(TOKENS == END))
+    assert len(set(lengths.tolist())) > 2  # so that a batch of all of them is padded
+    assert text_scores(model, TOKENS, layout="sentences", size=50).nats == pytest.approx(
+        one.nats, rel=1e-6
+    )
