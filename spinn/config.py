@@ -41,15 +41,9 @@ from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
 from spinn.model.parser import ParserOptions
 from spinn.model.tracker import TrackerOptions
-from spinn.option_groups import GROUPS, all_groups, all_options, checked, defaults, flatten
+from spinn.option_groups import GROUPS, all_groups, checked, defaults, flatten
 from spinn.support.errors import ConfigurationError
-from spinn.support.options import (
-    GUEST_GROUPS,
-    check_range,
-    check_ranges,
-    default_of,
-    flag_of,
-)
+from spinn.support.options import GUEST_GROUPS, check_ranges, flag_of
 from spinn.trees import TreeOptions, TreeSource, source_of, tree_source
 
 PLACE = ("device", "threads")  # options that determine where a run is computed, not what it is
@@ -317,19 +311,10 @@ def resolve(*layers: Mapping[str, Any]) -> Configuration:
         effect.
 
     """
-    given: dict[str, Any] = {}
-    for layer in layers:
-        given |= checked(layer)
-    declared = all_options()
-    for name, part in declared.items():
-        check_range(part, given.get(name))
-    values = defaults() | given
+    groups = all_groups()
+    values = groups.layered(*layers)
     configuration = _assemble(values)
-    for group in all_groups().values():
-        for name, part in group.fields().items():
-            remedy = group.idle(name, values)
-            if remedy is not None and values[name] != default_of(part):
-                raise ConfigurationError(f"{flag_of(name)} does nothing here; {remedy}.")
+    groups.refuse_idle(values)
     reinforce, epochs = configuration.reinforce, configuration.training.epochs
     if reinforce is not None and reinforce.warm_start >= epochs:
         raise ConfigurationError(

@@ -10,22 +10,34 @@ from pathlib import Path
 from typing import Any
 
 from spinn.config import Configuration
-from spinn.option_groups import FORMER_GROUPS, checked, flatten, option_groups
-from spinn.support.errors import ConfigurationError, DataError
+from spinn.option_groups import FORMER_GROUPS, all_groups
+from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.support.json_files import parse, read_text
+from spinn.support.options import Groups
 from spinn.support.text import did_you_mean
 
 if sys.version_info >= (3, 11):
+    from importlib.resources.abc import Traversable
+
     import tomllib
 else:
+    from importlib.abc import Traversable
+
     import tomli as tomllib
 
 
 _SIZE = 2**20  # bytes; the largest configuration has a few thousand
 
 
-def read_file(path: Path) -> dict[str, Any]:
+def read_file(path: Path, groups: Groups | None = None) -> dict[str, Any]:
     """Read options, flat, from a TOML or JSON file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    groups
+        The groups of the options; by default, those of :class:`Configuration`.
 
     Raises
     ------
@@ -37,7 +49,8 @@ def read_file(path: Path) -> dict[str, Any]:
     """
     values = read_values(path)
     try:
-        return checked(options_in(values))
+        known = all_groups() if groups is None else groups
+        return known.checked(options_in(values, known))
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from error
 
@@ -69,8 +82,10 @@ def read_values(path: Path) -> dict[str, Any]:
     return values
 
 
-def options_in(values: Mapping[str, Any]) -> dict[str, Any]:
+def options_in(values: Mapping[str, Any], groups: Groups | None = None) -> dict[str, Any]:
     """Return the options of a file flat, which may be in the tables of their groups.
+
+    The groups are by default those of :class:`Configuration`.
 
     Raises
     ------
@@ -78,14 +93,15 @@ def options_in(values: Mapping[str, Any]) -> dict[str, Any]:
         If there is no such group, or an option is in the table of another one, or has two values.
 
     """
-    flat = flatten(values)
+    groups = all_groups() if groups is None else groups
+    flat = groups.flatten(values, FORMER_GROUPS)
     if not FORMER_GROUPS.isdisjoint(values):  # earlier versions had other tables
         return flat
-    groups = option_groups()
+    tables = {name: group.name for group in groups.values() for name in group.fields()}
     for table, value in values.items():
         inside = value if isinstance(value, Mapping) else {}
         for name in inside:
-            right = groups.get(name, table)
+            right = tables.get(name, table)
             if right != table:
                 raise ConfigurationError(
                     f"The option {name} is in [{table}] and belongs in [{right}]; move it there."
@@ -96,16 +112,33 @@ def options_in(values: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def preset_names() -> list[str]:
-    """Return the names of the configurations that come with the package."""
-    folder = resources.files("spinn") / "presets"
+def preset_names(folder: str = "") -> list[str]:
+    """Return the names of the configurations that come with the package.
+
+    Parameters
+    ----------
+    folder
+        ``"language"`` for those of language models.
+
+    """
     return sorted(
-        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+        file.name.removesuffix(".toml")
+        for file in _presets(folder).iterdir()
+        if file.name.endswith(".toml")
     )
 
 
-def read_preset(name: str) -> dict[str, Any]:
+def read_preset(name: str, folder: str = "", groups: Groups | None = None) -> dict[str, Any]:
     """Read the options of a preset, flat.
+
+    Parameters
+    ----------
+    name
+        The preset.
+    folder
+        ``"language"`` for those of language models.
+    groups
+        The groups of the options; by default, those of :class:`Configuration`.
 
     Raises
     ------
@@ -113,11 +146,17 @@ def read_preset(name: str) -> dict[str, Any]:
         If there is none of this name.
 
     """
-    if name not in preset_names():
-        meant, known = did_you_mean(name, preset_names()), ", ".join(preset_names())
+    if name not in preset_names(folder):
+        meant, known = did_you_mean(name, preset_names(folder)), ", ".join(preset_names(folder))
         raise ConfigurationError(f"There is no preset called {name!r}{meant}; choose from {known}.")
-    text = (resources.files("spinn") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
-    return flatten(tomllib.loads(text))
+    text = (_presets(folder) / f"{name}.toml").read_text(encoding="utf-8")
+    return (all_groups() if groups is None else groups).flatten(tomllib.loads(text))
+
+
+def _presets(folder: str) -> Traversable:
+    """Return the folder of presets, or one in it."""
+    presets = resources.files("spinn") / "presets"
+    return presets / folder if folder else presets
 
 
 def load_configuration(path: Path) -> Configuration:
@@ -130,6 +169,8 @@ def load_configuration(path: Path) -> Configuration:
 
     """
     values, run = read_values(path), str(path.parent)
+    if not {"language", "fragments"}.isdisjoint(values):
+        raise SpinnError(f"{run}: this is a language model; use it with `spinn lm`.")
     try:
         return Configuration.of_dict(values, run)
     except ConfigurationError as error:

@@ -28,20 +28,11 @@ from spinn.model.build import (
 from spinn.model.cells import COMPOSITION_GROUP
 from spinn.model.parser import PARSER_GROUP
 from spinn.model.tracker import TRACKER_GROUP
-from spinn.support.errors import ConfigurationError
-from spinn.support.options import (
-    GUEST_GROUPS,
-    Field,
-    Group,
-    converted,
-    default_of,
-)
-from spinn.support.text import did_you_mean
+from spinn.support.options import GUEST_GROUPS, Field, Groups
 from spinn.trees import TREES_GROUP
 
-GROUPS: dict[str, Group] = {
-    group.name: group
-    for group in (
+GROUPS = Groups(
+    (
         DATA_GROUP,
         VECTORS_GROUP,
         MODEL_GROUP,
@@ -61,29 +52,24 @@ GROUPS: dict[str, Group] = {
         SCHEDULE_GROUP,
         TRAINING_GROUP,
     )
-}
+)
 FORMER_GROUPS = frozenset({"policy"})  # of earlier versions; the others are names of groups today
 
 
-def all_groups() -> dict[str, Group]:
+def all_groups() -> Groups:
     """Return all groups by name, those of extensions last."""
     extensions.load()
-    return GROUPS | dict(GUEST_GROUPS)
+    return Groups((*GROUPS.values(), *GUEST_GROUPS.values()))
 
 
 def all_options() -> dict[str, Field]:
     """Return the declarations of all options, of all groups, by name."""
-    return {name: part for group in all_groups().values() for name, part in group.fields().items()}
-
-
-def option_groups() -> dict[str, str]:
-    """Return the name of each option's group."""
-    return {name: group.name for group in all_groups().values() for name in group.fields()}
+    return all_groups().options()
 
 
 def defaults() -> dict[str, Any]:
     """Return the defaults of all options."""
-    return {name: default_of(part) for name, part in all_options().items()}
+    return all_groups().defaults()
 
 
 def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,31 +81,9 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
         If there is no group of a name.
 
     """
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            if name not in all_groups() and name not in FORMER_GROUPS:
-                meant = did_you_mean(name, all_groups())
-                raise ConfigurationError(f"There is no group of options called {name!r}{meant}.")
-            flat.update(value)
-        else:
-            flat[name] = value
-    return flat
+    return all_groups().flatten(values, FORMER_GROUPS)
 
 
 def checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return flat options with their declared types.
-
-    Raises
-    ------
-    ConfigurationError
-        If an option is unknown, or its value is of another type.
-
-    """
-    extensions.load()
-    declared = all_options()
-    for name in given:
-        if name not in declared:
-            meant = did_you_mean(name, declared)
-            raise ConfigurationError(f"There is no option called {name!r}{meant}.")
-    return {name: converted(declared[name], value) for name, value in given.items()}
+    """Return flat options with their declared types; see :meth:`Groups.checked`."""
+    return all_groups().checked(given)

@@ -38,7 +38,7 @@ class Transition(IntEnum):
 
 
 class TreeError(ValueError):
-    """Brackets, transitions or spans are not a binary tree."""
+    """Brackets, transitions, spans or fragments are not a tree of the required kind."""
 
 
 def tokens_of(text: str) -> list[str]:

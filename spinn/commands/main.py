@@ -25,6 +25,7 @@ COMMANDS = {
     "ablate": "train a grid of models and compare them",
     "predict": "classify sentences or pairs with a trained model",
     "serve": "show trained models at work on a web page",
+    "lm": "train, evaluate and run language models",
     "parse": "write a corpus with the trees of a trained model, for training other models",
     "prepare": "numericalise a corpus, for training on any machine",
     "download": "download SNLI, MultiNLI or GloVe",

@@ -13,6 +13,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,14 @@ from spinn.transitions import Transition, TransitionArray, check_sequences
 
 NO_LABEL = -1
 ARRAY_TYPES = {"words": "int32", "offsets": "int64", "transitions": "int8", "labels": "int64"}
+
+
+class Fingerprinted(Protocol):
+    """A set of data with a digest of its content."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest."""
 
 
 @dataclass(frozen=True)

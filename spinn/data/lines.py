@@ -22,11 +22,11 @@ _LARGE = 2**26  # unpacked bytes that are accepted at any expansion
 NEEDS_EXAMPLES = "Choose a file with labelled sentences or sentence pairs"
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def numbered_lines(path: Path, *, blank: bool = False) -> Iterator[tuple[int, bytes]]:
     """Yield the numbers and contents of the non-blank lines of a text file, plain or compressed.
 
     gzip, bzip2 and xz are recognised by content. A byte-order mark at the start of a line, as files
-    that were joined have it, is removed.
+    that were joined have it, is removed. With ``blank``, blank lines are yielded, too.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 if number % _OFTEN == 0 and stream is not file:
                     _check_expansion(path, number, file, stream)
                 content = line.removeprefix(codecs.BOM_UTF8)
-                if content and not content.isspace():
+                if blank or (content and not content.isspace()):
                     yield number, content
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise _damaged(path, number + 1, error) from error

@@ -35,7 +35,9 @@ MOST_LABELS = 16  # of a confusion matrix that shows names and numbers
 SMOOTHED_FROM = 40  # train curves with at least this number of records are smoothed
 
 
-def plot_learning_curve(records: Sequence[Record], path: Path, title: str) -> None:
+def plot_learning_curve(
+    records: Sequence[Record], path: Path, title: str, measure: str = "accuracy"
+) -> None:
     """Plot loss and accuracy on the training and development set over epochs to a PNG file.
 
     Parameters
@@ -48,6 +50,8 @@ def plot_learning_curve(records: Sequence[Record], path: Path, title: str) -> No
         The output file; it is replaced when the plot is complete.
     title
         The title of the figure.
+    measure
+        What is plotted beside the loss: ``"accuracy"`` or ``"perplexity"``.
 
     Raises
     ------
@@ -55,11 +59,13 @@ def plot_learning_curve(records: Sequence[Record], path: Path, title: str) -> No
         If there is neither a train nor a dev record, or the file cannot be written.
 
     """
-    figure = learning_curve_figure(records, title)
+    figure = learning_curve_figure(records, title, measure)
     _write(FigureCanvasAgg(figure), path)
 
 
-def learning_curve_figure(records: Sequence[Record], title: str) -> Figure:
+def learning_curve_figure(
+    records: Sequence[Record], title: str, measure: str = "accuracy"
+) -> Figure:
     """Return the figure of :func:`plot_learning_curve`.
 
     Raises
@@ -73,12 +79,16 @@ def learning_curve_figure(records: Sequence[Record], title: str) -> Figure:
         raise SpinnError("There is nothing to plot yet: train until the first metrics are logged.")
     figure = Figure(figsize=(11, 4.4), dpi=150, layout="constrained")
     figure.suptitle(title, fontsize=13, color=TEXT_COLOUR)
-    loss_axes, accuracy_axes = figure.subplots(1, 2)
+    loss_axes, measure_axes = figure.subplots(1, 2)
     _draw_curves(loss_axes, records, "loss")
-    _draw_curves(accuracy_axes, records, "accuracy")
+    _draw_curves(measure_axes, records, measure)
     _set_loss_scale(loss_axes, records)
-    accuracy_axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
-    _mark_best(loss_axes, accuracy_axes, records)
+    if measure == "accuracy":
+        measure_axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
+    else:
+        measure_axes.set_yscale("log")
+        measure_axes.yaxis.set_major_formatter(ScalarFormatter())
+    _mark_best(loss_axes, measure_axes, records, measure)
     # The panels have the same curves, so they share a legend, which covers neither.
     handles, names = loss_axes.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
@@ -162,23 +172,27 @@ def _set_loss_scale(axes: Axes, records: Sequence[Record]) -> None:
         axes.set_ylim(bottom=min(0.0, *axes.get_ylim()))
 
 
-def _mark_best(loss_axes: Axes, accuracy_axes: Axes, records: Sequence[Record]) -> None:
-    """Mark the dev point with the highest accuracy, the earliest one in a tie."""
-    both = [record for record in records if {"accuracy", "loss"} <= record.keys()]
-    epochs, accuracies = _series(both, "dev", "accuracy")
+def _mark_best(
+    loss_axes: Axes, measure_axes: Axes, records: Sequence[Record], measure: str
+) -> None:
+    """Mark the dev point with the best value of the measure, the earliest one in a tie."""
+    both = [record for record in records if {measure, "loss"} <= record.keys()]
+    epochs, values = _series(both, "dev", measure)
     _, losses = _series(both, "dev", "loss")
-    if not np.isfinite(accuracies).any():
+    if not np.isfinite(values).any():
         return
-    best = int(np.nanargmax(accuracies))
-    epoch, accuracy = float(epochs[best]), float(accuracies[best])
-    for axes, value in ((loss_axes, losses[best]), (accuracy_axes, accuracy)):
+    is_accuracy = measure == "accuracy"
+    best = int(np.nanargmax(values) if is_accuracy else np.nanargmin(values))
+    epoch, value = float(epochs[best]), float(values[best])
+    for axes, height in ((loss_axes, losses[best]), (measure_axes, value)):
         axes.axvline(epoch, color=DEV_COLOUR, linewidth=0.8, linestyle=":")
-        axes.plot(epoch, value, marker="*", markersize=13, color=DEV_COLOUR, mec="white", zorder=5)
-    late = epoch > accuracy_axes.get_xlim()[1] / 2
-    low = accuracy < np.mean(accuracy_axes.get_ylim())
-    accuracy_axes.annotate(
-        f"best dev {100 * accuracy:.2f}%\nepoch {epoch:g}",
-        xy=(epoch, accuracy),
+        axes.plot(epoch, height, marker="*", markersize=13, color=DEV_COLOUR, mec="white", zorder=5)
+    late = epoch > measure_axes.get_xlim()[1] / 2
+    low = not is_accuracy or value < np.mean(measure_axes.get_ylim())
+    shown = f"{100 * value:.2f}%" if is_accuracy else f"{value:.2f}"
+    measure_axes.annotate(
+        f"best dev {shown}\nepoch {epoch:g}",
+        xy=(epoch, value),
         xytext=(-12 if late else 12, 30 if low else -46),
         textcoords="offset points",
         ha="right" if late else "left",

@@ -9,10 +9,35 @@ from spinn.support.options import Condition, Group, option
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
-    """Batches, epochs, and what is written of a run."""
+class LoopOptions:
+    """Epochs, the machine, and what is written of a run: options of every task."""
 
     epochs: int = option(8, "passes over the training set", minimum=1)
+    clip: float = option(5.0, "largest norm of the gradient; 0 for no limit", minimum=0)
+    patience: int = option(
+        0, "epochs without a better result on dev before stopping; 0 for never", minimum=0
+    )
+    seed: int = option(1, "seed of everything random", minimum=0, maximum=2**64 - 1)
+    device: str = option("auto", "auto, cpu, cuda or cuda:N")
+    precision: str = option(
+        "fp32",
+        "arithmetic of the matrix products; auto for bf16 where the machine has units for it",
+        choices=("auto", "fp32", "bf16"),
+    )
+    threads: int = option(
+        0, "processor threads; 0 for as many as there are cores", minimum=0, maximum=1024
+    )
+    log_steps: int = option(50, "steps between lines of the metrics file", minimum=1)
+    checkpoint_steps: int = option(
+        0, "steps between checkpoints, besides one an epoch; 0 for none", minimum=0
+    )
+    tensorboard: bool = option(True, "write TensorBoard logs")
+
+
+@dataclass(frozen=True)
+class TrainingOptions(LoopOptions):
+    """Batches, epochs, and what is written of a run."""
+
     batch_size: int = option(
         128,
         "pairs or single sentences in a batch",
@@ -32,26 +57,7 @@ class TrainingOptions:
         "batches whose examples are sorted by length together; 1 for batches drawn at random",
         minimum=1,
     )
-    clip: float = option(5.0, "largest norm of the gradient; 0 for no limit", minimum=0)
     label_smoothing: float = option(0.0, "label smoothing", minimum=0, maximum=0.9)
-    patience: int = option(
-        0, "epochs without a better dev accuracy before stopping; 0 for never", minimum=0
-    )
-    seed: int = option(1, "seed of everything random", minimum=0, maximum=2**64 - 1)
-    device: str = option("auto", "auto, cpu, cuda or cuda:N")
-    precision: str = option(
-        "fp32",
-        "arithmetic of the matrix products; auto for bf16 where the machine has units for it",
-        choices=("auto", "fp32", "bf16"),
-    )
-    threads: int = option(
-        0, "processor threads; 0 for as many as there are cores", minimum=0, maximum=1024
-    )
-    log_steps: int = option(50, "steps between lines of the metrics file", minimum=1)
-    checkpoint_steps: int = option(
-        0, "steps between checkpoints, besides one an epoch; 0 for none", minimum=0
-    )
-    tensorboard: bool = option(True, "write TensorBoard logs")
 
 
 TRAINING_GROUP = Group("training", TrainingOptions)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,8 +156,93 @@ class Group:
         return self.options if self.variants is None else self.variants.find(values[self.name])
 
 
+class Groups(dict[str, Group]):
+    """The groups of options of a configuration, by name."""
+
+    def __init__(self, groups: Iterable[Group]) -> None:
+        super().__init__((group.name, group) for group in groups)
+
+    def options(self) -> dict[str, Field]:
+        """Return the declarations of all options by name."""
+        return {name: part for group in self.values() for name, part in group.fields().items()}
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the defaults of all options."""
+        return {name: default_of(part) for name, part in self.options().items()}
+
+    def flatten(self, values: Values, former: Collection[str] = ()) -> dict[str, Any]:
+        """Return options flat that may be under the names of their groups.
+
+        Parameters
+        ----------
+        values
+            Options, and groups of them.
+        former
+            Further names of groups, those of earlier versions.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no group of a name.
+
+        """
+        flat: dict[str, Any] = {}
+        for name, value in values.items():
+            if isinstance(value, Mapping):
+                if name not in self and name not in former:
+                    meant = did_you_mean(name, self)
+                    raise ConfigurationError(
+                        f"There is no group of options called {name!r}{meant}."
+                    )
+                flat.update(value)
+            else:
+                flat[name] = value
+        return flat
+
+    def checked(self, given: Values) -> dict[str, Any]:
+        """Return flat options with their declared types.
+
+        Raises
+        ------
+        ConfigurationError
+            If an option is unknown, or its value is of another type.
+
+        """
+        declared = self.options()
+        for name in given:
+            if name not in declared:
+                meant = did_you_mean(name, declared)
+                raise ConfigurationError(f"There is no option called {name!r}{meant}.")
+        return {name: converted(declared[name], value) for name, value in given.items()}
+
+    def layered(self, *layers: Values) -> dict[str, Any]:
+        """Return all options, from defaults and layers, of which later ones take precedence.
+
+        Raises
+        ------
+        ConfigurationError
+            If an option is unknown, or has a value of the wrong type or out of range.
+
+        """
+        given: dict[str, Any] = {}
+        for layer in layers:
+            given |= self.checked(layer)
+        for name, part in self.options().items():
+            check_range(part, given.get(name))
+        return self.defaults() | given
+
+    def refuse_idle(self, values: Values) -> None:
+        """Raise :class:`ConfigurationError` if an option has a value but no effect."""
+        for group in self.values():
+            for name, part in group.fields().items():
+                remedy = group.idle(name, values)
+                if remedy is not None and values[name] != default_of(part):
+                    raise ConfigurationError(f"{flag_of(name)} does nothing here; {remedy}.")
+
+
 GUEST_GROUPS: Registry[Group] = Registry("group of options")
-"""The groups of extensions; those of the package's parts are in :data:`spinn.config.GROUPS`."""
+"""The groups of extensions; those of the package's parts are in
+:data:`spinn.option_groups.GROUPS`."""
 
 
 def _fields(group: Any) -> dict[str, Field]:

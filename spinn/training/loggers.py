@@ -10,12 +10,11 @@ import logging
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinn.config import Configuration
 from spinn.prediction import Tree
 from spinn.support.errors import SpinnError
 from spinn.support.files import as_json
@@ -46,6 +45,17 @@ class Evaluated:
     trees: list[Tree] = field(default_factory=list)
 
 
+class RunOptions(Protocol):
+    """The configuration of a run, of any task."""
+
+    @property
+    def training(self) -> Any:
+        """The options of the loop."""
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Return the options that take effect, by group."""
+
+
 class Logger:
     """Receive the figures of a run; the methods of this class do nothing."""
 
@@ -60,13 +70,13 @@ class Logger:
         """Receive what an evaluation found besides figures."""
 
     def ended(self, step: int, best: float) -> None:
-        """Receive the dev accuracy of the best checkpoint, when training is complete."""
+        """Receive the score of the best checkpoint, such as its dev accuracy, after training."""
 
     def close(self) -> None:
         """Finish, also if training is interrupted or fails."""
 
 
-LOGGERS: Registry[Callable[[RunDirectory, Configuration], Logger]] = Registry("logger")
+LOGGERS: Registry[Callable[[RunDirectory, RunOptions], Logger]] = Registry("logger")
 """The loggers of every run by name; each is made from the folder and the configuration of the run.
 
 In several processes, only rank 0 has loggers. ``tensorboard`` is left out by ``--no-tensorboard``.
@@ -97,7 +107,7 @@ class TensorBoard(Logger):
     The library is loaded with the first figures.
     """
 
-    def __init__(self, run: RunDirectory, configuration: Configuration) -> None:
+    def __init__(self, run: RunDirectory, configuration: RunOptions) -> None:
         self._folder, self._configuration = run.path / "tensorboard", configuration
         self._writer: Any = None
         self._failed = False
@@ -127,7 +137,7 @@ class TensorBoard(Logger):
         self._add(step, add)
 
     def ended(self, step: int, best: float) -> None:
-        """Add the options and the best accuracy to the table of hyperparameters."""
+        """Add the options and the best score to the table of hyperparameters."""
         if self._writer is None:  # nothing was trained
             return
         from torch.utils.tensorboard.summary import hparams
@@ -136,9 +146,9 @@ class TensorBoard(Logger):
 
         def add(writer: Any) -> None:
             # SummaryWriter.add_hparams would write them to a folder of another run.
-            for summary in hparams(options, {"accuracy/best": best}):
+            for summary in hparams(options, {"score/best": best}):
                 writer.file_writer.add_summary(summary)
-            writer.add_scalar("accuracy/best", best, step)
+            writer.add_scalar("score/best", best, step)
 
         self._add(step, add)
 
@@ -177,7 +187,16 @@ class TensorBoard(Logger):
 LOGGERS.register("tensorboard", TensorBoard)
 
 
-def _hyperparameters(configuration: Configuration) -> dict[str, Any]:
+def loggers_of(run: RunDirectory, configuration: RunOptions) -> list[Logger]:
+    """Return the loggers of a run."""
+    made: list[Logger] = [MetricsFile(run)]
+    for name, make in LOGGERS.items():
+        if name != "tensorboard" or configuration.training.tensorboard:
+            made.append(make(run, configuration))
+    return made
+
+
+def _hyperparameters(configuration: RunOptions) -> dict[str, Any]:
     """Return the options that take effect, flat, as TensorBoard takes them."""
     options: dict[str, Any] = {}
     for group in configuration.as_dict().values():

@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spinn.learning.averaging import averaged
 from spinn.learning.objectives.label import StepResult
-from spinn.learning.options import TrainingOptions
+from spinn.learning.options import LoopOptions
 from spinn.learning.schedules import LearningRate, Schedule
 from spinn.support.errors import SpinnError
 from spinn.support.runtime import is_out_of_memory, stopped_by_signals
@@ -55,7 +56,7 @@ class Trainer:
     def __init__(
         self,
         task: Task[Any],
-        options: TrainingOptions,
+        options: LoopOptions,
         schedule: Schedule,
         run: RunDirectory,
         log: Log,
@@ -92,7 +93,10 @@ class Trainer:
             while self.progress.epoch < self.options.epochs:
                 waited = self.progress.epoch - self.progress.best_epoch
                 if self.options.patience and waited >= self.options.patience:
-                    logger.info(f"No better dev accuracy for {waited} epochs; stopping early.")
+                    logger.info(f"No better result on dev for {waited} epochs; stopping early.")
+                    break
+                if self.state.finished:
+                    logger.info("The averaged weights have stopped improving on dev; stopping.")
                     break
                 self._epoch()
             self.log.ended(self.progress.step, self.progress.best)
@@ -109,7 +113,7 @@ class Trainer:
             return (progress.sums["pairs"] - done_before) / max(1e-9, time.monotonic() - begun)
 
         def state() -> str:
-            averages = progress.averages()
+            averages = self.task.with_derived(progress.averages())
             return f"{self.task.summary(averages, short=True)} {speed():.0f} {self.task.unit}/s"
 
         batches = self.task.batches(progress.epoch, progress.batch)
@@ -126,21 +130,22 @@ class Trainer:
             progress.batch += 1
             progress.seconds = before + time.monotonic() - begun
             if progress.step % options.log_steps == 0 or progress.batch == count:
-                self._write("train", progress.averages() | {"rate": rate, "speed": speed()}, count)
+                figures = self.task.with_derived(progress.averages())
+                self._write("train", figures | {"rate": rate, "speed": speed()}, count)
             every = options.checkpoint_steps
             stop = distributed.any_true(self._stop_asked)
             if stop or (every and progress.step % every == 0):
                 self._save(best=False)
             if stop:
                 raise Interruption(self.run.path)
-        averages = progress.averages()
+        averages = self.task.with_derived(progress.averages())
         progress.end_epoch()
         score = distributed.on_first(lambda: self._evaluate(averages, count))
         progress.seconds = before + time.monotonic() - begun
         best = score > progress.best
         if best:
             progress.best, progress.best_epoch = score, progress.epoch
-        self.state.rate.note_score(score)
+        self.state.note_score(score)
         self._save(best=best)
         if distributed.any_true(self._stop_asked) and progress.epoch < options.epochs:
             raise Interruption(self.run.path)
@@ -221,7 +226,8 @@ class Trainer:
 
     def _evaluate(self, averages: dict[str, float], count: int) -> float:
         """Evaluate, report, and return the score."""
-        figures = self.task.evaluate()
+        with averaged(self.state.optimizer):
+            figures = self.task.evaluate()
         self._write("dev", figures, count)
         evaluated = self.task.evaluated()
         if evaluated is not None:

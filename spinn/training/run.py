@@ -37,7 +37,7 @@ from spinn.support.options import default_of, flag_of
 from spinn.support.runtime import choose_device, set_threads
 from spinn.training import distributed
 from spinn.training.log import Log, read_metrics
-from spinn.training.loggers import LOGGERS, Logger, MetricsFile
+from spinn.training.loggers import loggers_of
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
 from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed
@@ -239,12 +239,7 @@ def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
 def _trainer(task: PairTask, run: RunDirectory) -> Trainer:
     """Set up the loop, with the loggers of rank 0."""
     options, schedule = task.configuration.training, task.configuration.schedule
-    loggers: list[Logger] = []
-    if distributed.is_first():
-        loggers.append(MetricsFile(run))
-        for name, make in LOGGERS.items():
-            if name != "tensorboard" or options.tensorboard:
-                loggers.append(make(run, task.configuration))
+    loggers = loggers_of(run, task.configuration) if distributed.is_first() else []
     return Trainer(task, options, schedule, run, Log(loggers))
 
 

@@ -17,7 +17,7 @@ or a full disk.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from spinn import pretrained
 from spinn.config import Configuration
-from spinn.data.dataset import PairDataset
+from spinn.data.dataset import Fingerprinted
 from spinn.pretrained import Interface
 from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import as_json, remove_abandoned, write_whole, written_folder
@@ -53,11 +53,13 @@ class RunDirectory:
     ----------
     path
         The folder.
+    trained_by
+        The command that trains it, for messages.
 
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, trained_by: Sequence[str] = ("train",)) -> None:
+        self.path, self._trained_by = path, trained_by
 
     @property
     def metrics(self) -> Path:
@@ -76,17 +78,26 @@ class RunDirectory:
             If there is a run already, or the folder cannot be created.
 
         """
-        check_unused(path)
-        if (path / pretrained.CONFIGURATION).exists():
-            _clear(path)
-        _remove_scratch(path)
-        try:
-            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+
+        def write() -> None:
             pretrained.write_interface(path, interface)
             pretrained.write_configuration(path, configuration)
+
+        run = cls(path)
+        run.begin(write)
+        return run
+
+    def begin(self, write: Callable[[], None]) -> None:
+        """Make the folder of a new run; ``write`` writes its first files. See :meth:`create`."""
+        check_unused(self.path, self._trained_by)
+        if (self.path / pretrained.CONFIGURATION).exists():
+            _clear(self.path)
+        _remove_scratch(self.path)
+        try:
+            (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
+            write()
         except OSError as error:
-            raise _not_writable(path, error) from error
-        return cls(path)
+            raise _not_writable(self.path, error) from error
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
@@ -160,17 +171,24 @@ class RunDirectory:
         kept = self.kept("last")
         if kept is None:
             return "There is no checkpoint yet; free some space and repeat the command."
-        return f"{kept}; free some space and continue with: {_resuming(self.path)}"
+        return (
+            f"{kept}; free some space and continue with: {_resuming(self.path, self._trained_by)}"
+        )
 
-    def write_fingerprints(self, sets: Mapping[str, PairDataset]) -> None:
+    def write_fingerprints(self, sets: Mapping[str, Fingerprinted]) -> None:
         """Write the fingerprint of each set, for :meth:`check_data`."""
         found = {split: dataset.fingerprint for split, dataset in sets.items()}
         write_whole(self.path / DATA, as_json(found, indent=2))
 
-    def check_data(self, sets: Mapping[str, PairDataset]) -> None:
+    def check_data(
+        self,
+        sets: Mapping[str, Fingerprinted],
+        flags: str = "--data or --train, --dev and --test",
+    ) -> None:
         """Raise :class:`SpinnError` if sets are not those that the run began with.
 
-        Runs of earlier versions have no fingerprints and are not checked.
+        Runs of earlier versions have no fingerprints and are not checked. The error names the flags
+        of the place of the data.
         """
         place = self.path / DATA
         if not place.is_file():
@@ -179,8 +197,7 @@ class RunDirectory:
             if split not in sets or sets[split].fingerprint != fingerprint:
                 raise SpinnError(
                     f"{self.path}: the {split} set is not the one that the run began with. Restore "
-                    "its files, name their new place with --data or --train, --dev and --test, or "
-                    "train a new model."
+                    f"its files, name their new place with {flags}, or train a new model."
                 )
 
     def checkpoint(self, which: str) -> Path:
@@ -296,7 +313,7 @@ def is_claimed(path: Path) -> bool:
     return False
 
 
-def check_unused(path: Path) -> None:
+def check_unused(path: Path, trained_by: Sequence[str] = ("train",)) -> None:
     """Check that a new run can be written to a folder, which exists.
 
     Raises
@@ -309,7 +326,7 @@ def check_unused(path: Path) -> None:
     if any((path / name).exists() for name in complete):
         raise SpinnError(
             f"{path}: there is a run here already. Choose another --output, or continue it: "
-            f"{_resuming(path)}"
+            f"{_resuming(path, trained_by)}"
         )
     try:
         if path.is_dir():
@@ -326,9 +343,9 @@ def _not_writable(path: Path, error: OSError) -> SpinnError:
     )
 
 
-def _resuming(path: Path) -> str:
+def _resuming(path: Path, trained_by: Sequence[str]) -> str:
     """Return the command that resumes a run."""
-    return command("train", "--resume", path)
+    return command(*trained_by, "--resume", path)
 
 
 def _clear(path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from spinn.learning.averaging import NTASGD, averaged
 from spinn.learning.schedules import LearningRate
 from spinn.support.errors import SpinnError
 from spinn.training import distributed
@@ -118,13 +119,32 @@ class TrainingState:
     device: torch.device
     seed: int
 
+    def note_score(self, score: float) -> None:
+        """Record the score of an evaluation, for the schedule and the optimiser."""
+        self.rate.note_score(score)
+        if isinstance(self.optimizer, NTASGD):
+            self.optimizer.note_score(score)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the optimiser ends the training."""
+        return isinstance(self.optimizer, NTASGD) and self.optimizer.finished
+
     def is_finite(self, model: nn.Module) -> bool:
         """Return whether all weights and buffers of model and objective are finite."""
         parts = [*model.state_dict().values(), *self.objective.state_dict().values()]
         return bool(torch.stack([part.isfinite().all() for part in parts]).all())
 
     def save(self, run: RunDirectory, model: nn.Module, *, best: bool) -> None:
-        """Write a checkpoint; only rank 0 does."""
+        """Write a checkpoint; only rank 0 does.
+
+        If the optimiser averages weights, the model is saved with the averages, and the state has
+        the last weights in their place.
+        """
+        with averaged(self.optimizer):
+            self._save(run, model, best=best)
+
+    def _save(self, run: RunDirectory, model: nn.Module, *, best: bool) -> None:
         state = {
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -155,6 +175,8 @@ class TrainingState:
             if has_former_names(weights):
                 optimizer = in_present_order(optimizer, self.optimizer, model)
             self.optimizer.load_state_dict(optimizer)
+            if isinstance(self.optimizer, NTASGD):
+                self.optimizer.exchange()  # the model has the averages, see save
             self.rate.load_state_dict(state["schedule"])
             self.progress = Progress.of_dict(state["progress"])
             torch.set_rng_state(state["random"])

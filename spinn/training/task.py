@@ -93,11 +93,15 @@ class Task(ABC, Generic[Batch]):
 
     @abstractmethod
     def before_step(self) -> None:
-        """Change gradients, after the backward pass."""
+        """Change gradients, or the learning rates of this step, after the backward pass."""
 
     @abstractmethod
     def further_updates(self, result: StepResult) -> Iterator[Update]:
         """Yield further updates with a batch."""
+
+    def with_derived(self, figures: dict[str, float]) -> dict[str, float]:
+        """Return mean figures with those computed from them, such as perplexity."""
+        return figures
 
     @abstractmethod
     def evaluate(self) -> dict[str, float]:

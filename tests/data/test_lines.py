@@ -99,3 +99,11 @@ def test_missing_file_and_folder(tmp_path):
             open_it(tmp_path / "nowhere")
         with pytest.raises(DataError, match="this is a folder"):
             open_it(tmp_path)
+
+
+def test_blank_lines_are_read_if_they_are_part_of_the_text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"one\n\n \ntwo")
+    assert list(lines.numbered_lines(path)) == [(1, b"one\n"), (4, b"two")]
+    whole = list(lines.numbered_lines(path, blank=True))
+    assert whole == [(1, b"one\n"), (2, b"\n"), (3, b" \n"), (4, b"two")]

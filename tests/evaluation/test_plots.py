@@ -95,6 +95,18 @@ def test_the_first_best_dev_point_is_marked():
     assert note.get_text() == "best dev 80.00%\nepoch 3"
 
 
+def test_perplexity_is_best_where_it_is_lowest():
+    records = [
+        {"kind": kind, "epoch": epoch, "loss": np.log(value), "perplexity": value}
+        for epoch, value in ((1.0, 90.0), (2.0, 40.0), (3.0, 55.0))
+        for kind in ("train", "dev")
+    ]
+    panel = learning_curve_figure(records, "", "perplexity").axes[1]
+    assert panel.get_title() == "perplexity"
+    assert panel.get_yscale() == "log"
+    assert [text.get_text() for text in panel.texts] == ["best dev 40.00\nepoch 2"]
+
+
 def test_the_note_stays_inside_the_panel():
     for best in range(6):
         records = run(1) + [

@@ -503,7 +503,7 @@ def test_patience_ends_a_run_that_no_longer_gets_better(toy_folder, tmp_path, mo
         returned = run.train(configuration, tmp_path / "run")
     assert returned["best_epoch"] == 2
     assert sum(line["kind"] == "dev" for line in figures(tmp_path / "run")) == 4
-    assert "No better dev accuracy for 2 epochs; stopping early." in caplog.messages
+    assert "No better result on dev for 2 epochs; stopping early." in caplog.messages
 
 
 def test_a_run_that_was_out_of_patience_does_not_go_on_when_resumed(
@@ -582,7 +582,7 @@ def test_a_plot_and_tensorboard_logs_are_left(toy_folder, tmp_path, monkeypatch)
     assert (path / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     (logs,) = (path / "tensorboard").iterdir()
     found = EventAccumulator(str(logs), {"tensors": 0, "images": 0}).Reload()
-    assert {"loss/dev", "accuracy/train", "accuracy/best"} <= set(found.Tags()["scalars"])
+    assert {"loss/dev", "accuracy/train", "score/best"} <= set(found.Tags()["scalars"])
     assert len(found.Images("confusion/dev")) == 1
     assert "trees/dev/text_summary" in found.Tags()["tensors"]
     assert b"hidden_size" in logs.read_bytes()  # the hyperparameters

@@ -1,0 +1,1 @@
+"""Labelled trees as sequences of fragments, for the language model over fragments."""

@@ -1,0 +1,1 @@
+"""Language models: their configuration, their folders, perplexity and generation."""

@@ -1,0 +1,239 @@
+"""Language models over fragments: their configuration, their folder, their perplexity.
+
+The folder is laid out as that of every trained model (:mod:`spinn.pretrained`); ``config.json`` has
+a :class:`FragmentConfiguration`, and ``vocabulary.json`` the fragments.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spinn import pretrained
+from spinn.config_files import read_values
+from spinn.data.fragments.corpus import FRAGMENT_DATA_GROUP, FragmentDataOptions
+from spinn.data.fragments.dataset import FragmentDataset
+from spinn.data.fragments.python import ROOT
+from spinn.data.fragments.vocabulary import FragmentVocabulary
+from spinn.language.config import PLACE
+from spinn.language.perplexity import TextScores
+from spinn.learning.averaging import LANGUAGE_OPTIMIZER_GROUP
+from spinn.learning.objectives.fragments import FRAGMENT_LOSS_GROUP, FragmentLossOptions
+from spinn.learning.optimizers import OptimizerOptions
+from spinn.learning.options import LoopOptions
+from spinn.learning.schedules import SCHEDULE_GROUP, Schedule
+from spinn.model.fragment_language import (
+    FRAGMENT_MODEL_GROUP,
+    FragmentLanguageModel,
+    FragmentModelOptions,
+)
+from spinn.support.errors import ConfigurationError, DataError
+from spinn.support.files import as_json, write_whole
+from spinn.support.options import Group, Groups, check_ranges, option
+from spinn.support.runtime import arithmetic, evaluation_mode
+from spinn.weights import WEIGHTS, load_weights, read_weights
+
+
+@dataclass(frozen=True)
+class FragmentBatchOptions:
+    """Batches of trees."""
+
+    batch_size: int = option(64, "trees in a batch", minimum=1)
+
+
+FRAGMENT_GROUPS = Groups(
+    (
+        FRAGMENT_DATA_GROUP,
+        Group("batches", FragmentBatchOptions),
+        FRAGMENT_MODEL_GROUP,
+        FRAGMENT_LOSS_GROUP,
+        LANGUAGE_OPTIMIZER_GROUP,
+        SCHEDULE_GROUP,
+        Group("training", LoopOptions),
+    )
+)
+
+
+FORM = "Language model over fragments"
+
+
+@dataclass(frozen=True)
+class FragmentConfiguration:
+    """All options of a language model over fragments; :func:`resolve_fragments` makes one.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is out of range.
+
+    """
+
+    data: FragmentDataOptions
+    batches: FragmentBatchOptions
+    fragments: FragmentModelOptions
+    objective: FragmentLossOptions
+    optimizer: OptimizerOptions
+    schedule: Schedule
+    training: LoopOptions
+
+    def __post_init__(self) -> None:
+        for name in FRAGMENT_GROUPS:
+            check_ranges(getattr(self, name))
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Return the groups as dictionaries, by name."""
+        return {name: dataclasses.asdict(getattr(self, name)) for name in FRAGMENT_GROUPS}
+
+    def moved(self, place: Mapping[str, Any]) -> FragmentConfiguration:
+        """Return the same run, computed or read elsewhere: other ``PLACE`` and files."""
+        computed = {name: value for name, value in place.items() if name in PLACE}
+        return dataclasses.replace(
+            self,
+            data=self.data.moved(place),
+            training=dataclasses.replace(self.training, **computed),
+        )
+
+    def build_model(self, vocabulary: FragmentVocabulary) -> FragmentLanguageModel:
+        """Build the model of a vocabulary."""
+        return FragmentLanguageModel(vocabulary.sizes, self.fragments)
+
+
+def resolve_fragments(*layers: Mapping[str, Any]) -> FragmentConfiguration:
+    """Return the configuration of flat options, later layers taking precedence.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option is unknown, has a value of the wrong type or out of range, or would have no
+        effect.
+
+    """
+    values = FRAGMENT_GROUPS.layered(*layers)
+    configuration = _assemble(values)
+    FRAGMENT_GROUPS.refuse_idle(values)
+    return configuration
+
+
+def _assemble(values: Mapping[str, Any]) -> FragmentConfiguration:
+    return FragmentConfiguration(
+        **{name: group.make(values) for name, group in FRAGMENT_GROUPS.items()}
+    )
+
+
+# Models on disk.
+
+
+@dataclass(frozen=True)
+class TrainedFragmentModel:
+    """A language model over fragments with everything that is needed to use it.
+
+    Attributes
+    ----------
+    model
+        The model, in evaluation mode.
+    configuration
+        The configuration that it was trained with.
+    vocabulary
+        Its fragments.
+
+    """
+
+    model: FragmentLanguageModel
+    configuration: FragmentConfiguration
+    vocabulary: FragmentVocabulary
+
+    @property
+    def writes_programs(self) -> bool:
+        """Whether its trees are Python programs."""
+        return list(self.vocabulary.roots) == [ROOT]
+
+
+def is_fragment_model(path: Path) -> bool:
+    """Return whether the model in a folder is a language model over fragments."""
+    pretrained.require_model(path)
+    return FRAGMENT_MODEL_GROUP.name in read_values(path / pretrained.CONFIGURATION)
+
+
+def read_fragment_configuration(path: Path) -> FragmentConfiguration:
+    """Read the configuration in a folder.
+
+    Raises
+    ------
+    SpinnError
+        If the file cannot be read, or an option is unknown or out of range.
+
+    """
+    file = path / pretrained.CONFIGURATION
+    try:
+        given = FRAGMENT_GROUPS.checked(FRAGMENT_GROUPS.flatten(read_values(file)))
+        return _assemble(FRAGMENT_GROUPS.defaults() | given)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{file}: {error}") from error
+
+
+def load_fragment_model(path: Path, checkpoint: str = "best") -> TrainedFragmentModel:
+    """Load a trained language model over fragments, in evaluation mode, on the CPU.
+
+    Parameters
+    ----------
+    path
+        The folder of a run.
+    checkpoint
+        ``"best"`` or ``"last"``.
+
+    Raises
+    ------
+    SpinnError
+        If the folder is damaged.
+
+    """
+    configuration = read_fragment_configuration(path)
+    vocabulary = FragmentVocabulary.load(path / pretrained.VOCABULARY)
+    place = pretrained.checkpoint_folder(path, checkpoint) / WEIGHTS
+    weights = read_weights(place)
+    try:
+        with torch.device("meta"):  # a damaged configuration may describe a model of any size
+            expected = configuration.build_model(vocabulary).state_dict()
+    except (OverflowError, RuntimeError) as error:
+        raise _misfit(place) from error
+    if {n: w.shape for n, w in weights.items()} != {n: w.shape for n, w in expected.items()}:
+        raise _misfit(place)
+    model = configuration.build_model(vocabulary)
+    load_weights(model, weights, place)
+    return TrainedFragmentModel(model.eval(), configuration, vocabulary)
+
+
+def _misfit(place: Path) -> DataError:
+    cause = "the weights belong to another configuration or vocabulary than those of the folder"
+    return DataError(place, cause, remedy="Copy the whole folder of the run")
+
+
+def write_fragment_files(
+    path: Path, configuration: FragmentConfiguration, vocabulary: FragmentVocabulary
+) -> None:
+    """Write the configuration and the fragments to a folder."""
+    vocabulary.save(path / pretrained.VOCABULARY)
+    write_whole(path / pretrained.CONFIGURATION, as_json(configuration.as_dict(), indent=2))
+
+
+def fragment_scores(
+    model: FragmentLanguageModel,
+    dataset: FragmentDataset,
+    *,
+    batch_size: int = 64,
+    precision: str = "fp32",
+) -> TextScores:
+    """Return how well a model predicts trees; every fragment is counted once."""
+    device = model.decoder.weight.device
+    nats = 0.0
+    with evaluation_mode(model), arithmetic(device, precision):
+        for batch in dataset.batches(batch_size):
+            part = batch.to(device)
+            scores = model(part.fragments, part.parents, part.types, part.lengths)
+            nats -= scores.log_prob.double().sum().item()
+    return TextScores(nats, len(dataset.fragments))

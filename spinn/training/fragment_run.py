@@ -1,0 +1,117 @@
+"""A run of a language model over fragments, as ``spinn lm train --unit fragment`` starts it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spinn.data.fragments.corpus import FRAGMENT, FragmentCorpus, load_fragments
+from spinn.data.fragments.vocabulary import FragmentVocabulary
+from spinn.language.fragments import (
+    FORM,
+    FragmentConfiguration,
+    load_fragment_model,
+    read_fragment_configuration,
+    write_fragment_files,
+)
+from spinn.model.build import count_parameters
+from spinn.training.fragments import FragmentTask
+from spinn.training.language_run import (
+    COMMAND,
+    make_trainer,
+    new_path,
+    prepare_machine,
+    write_results,
+)
+from spinn.training.loop import Trainer
+from spinn.training.run_directory import RunDirectory, check_unused, claimed
+
+logger = logging.getLogger(__name__)
+
+
+def train_fragment_model(
+    configuration: FragmentConfiguration, output: Path | None = None
+) -> dict[str, Any]:
+    """Train a new language model over fragments and test it.
+
+    Parameters
+    ----------
+    configuration
+        All options.
+    output
+        The folder of the run; by default a new one under ``runs``.
+
+    Returns
+    -------
+    The results, as written to ``results.json``.
+
+    """
+    options = configuration.training
+    device = prepare_machine(options)
+    path = new_path(FRAGMENT, options.seed) if output is None else output
+    with claimed(path):
+        check_unused(path, COMMAND)  # before the trees are read
+        corpus = _load(configuration)
+        run = RunDirectory(path, COMMAND)
+        run.begin(lambda: write_fragment_files(path, configuration, corpus.vocabulary))
+        run.write_fingerprints(corpus.sets)
+        torch.manual_seed(options.seed)
+        model = configuration.build_model(corpus.vocabulary).to(device)
+        logger.info(f"{FORM}: {count_parameters(model):,} weights, on {device}; writing to {path}")
+        task = FragmentTask(configuration, corpus, model)
+        return _finish(make_trainer(task, configuration, run), task)
+
+
+def resume_fragment_model(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Continue an interrupted run exactly as it would have continued without the interruption.
+
+    Parameters
+    ----------
+    path
+        The folder of the run.
+    place
+        Options of where the run is computed and where its trees are.
+
+    """
+    configuration = read_fragment_configuration(path).moved(place or {})
+    options = configuration.training
+    with claimed(path):
+        run = RunDirectory(path, COMMAND)
+        run.remove_scratch()
+        saved = load_fragment_model(path, "last")
+        device = prepare_machine(options)
+        corpus = _load(configuration, saved.vocabulary)
+        run.check_data(corpus.sets, "--train, --dev and --test")
+        task = FragmentTask(configuration, corpus, saved.model.to(device))
+        trainer = make_trainer(task, configuration, run)
+        trainer.resume()
+        done = trainer.progress
+        logger.info(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
+        return _finish(trainer, task)
+
+
+def _load(
+    configuration: FragmentConfiguration, vocabulary: FragmentVocabulary | None = None
+) -> FragmentCorpus:
+    """Read the trees, with the vocabulary of a model if there is one."""
+    corpus = load_fragments(configuration.data, vocabulary)
+    for note in corpus.notes:
+        logger.info(note)
+    return corpus
+
+
+def _finish(trainer: Trainer, task: FragmentTask) -> dict[str, Any]:
+    """Train to the end, then evaluate the best weights, and write results and a plot."""
+    trainer.train()
+    model = load_fragment_model(trainer.run.path).model.to(task.device)
+    results: dict[str, Any] = {}
+    for split, dataset in task.corpus.sets.items():
+        if split != "train":
+            figures = task.scores(model, split)
+            results[split] = figures | {"fragments": len(dataset.fragments)}
+            logger.info(f"{split}: {task.summary(figures)}")
+    return write_results(trainer, FORM, results)

@@ -1,0 +1,96 @@
+"""``spinn lm`` as a person calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spinn.commands.main import main
+
+SMALL = [
+    *("--embedding-size", "5", "--hidden-size", "6", "--layers", "1", "--batch-size", "3"),
+    *("--steps", "8", "--epochs", "1", "--dev-streams", "2", "--threads", "1"),
+    *("--device", "cpu", "--no-tensorboard"),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lm")
+    (folder / "text.txt").write_text("To be or not to be.\n" * 20)
+    arguments = ["lm", "train", "--text", str(folder / "text.txt"), "--unit", "char"]
+    assert main([*arguments, *SMALL, "--output", str(folder / "run")]) == 0
+    return folder / "run"
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> tuple[str, str]:
+    assert main(["lm", *arguments]) == status
+    captured = capsys.readouterr()
+    return captured.out, captured.err
+
+
+def test_training_writes_a_run_with_a_curve(run):
+    names = {path.name for path in run.iterdir()}
+    assert {"config.json", "vocabulary.json", "results.json", "learning_curve.png"} <= names
+
+
+def test_evaluation_prints_perplexity_with_and_without_a_cache(run, capsys):
+    plain, _ = call(capsys, "evaluate", str(run), "--split", "test")
+    assert plain.startswith("perplexity ")
+    assert "a char, 40 characters" in plain
+    cache = ["--cache-window", "20", "--theta", "0.5", "--lambda", "0.2"]
+    cached, _ = call(capsys, "evaluate", str(run), "--split", "test", *cache)
+    assert cached != plain
+    blocks, _ = call(capsys, "evaluate", str(run), "--split", "test", *cache, "--block", "3")
+    assert blocks == cached
+    files = ["--files", str(run.parent / "text.txt")]
+    assert "400 characters" in call(capsys, "evaluate", str(run), *files)[0]
+
+
+def test_generation_prints_text(run, capsys):
+    arguments = ["generate", str(run), "--prefix", "To", "--length", "9", "--seed", "3"]
+    text, _ = call(capsys, *arguments)
+    assert text.startswith("To")
+    assert len(text) == len("To") + 9 + 1
+    assert call(capsys, *arguments)[0] == text
+
+
+def test_fine_tuning_writes_another_run(run, capsys):
+    output = ["--output", str(run.parent / "fine")]
+    call(capsys, "finetune", str(run), "--learning-rate", "0.1", *output)
+    assert (run.parent / "fine" / "results.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train"], "Name the text in one way"),
+        (["train", "--resume", "RUN", "--epochs", "3"], "drop --epochs"),
+        (["evaluate", "RUN", "--theta", "1"], "--theta and --lambda belong to --cache-window"),
+        (["evaluate", "RUN", "--cache-window", "5", "--lambda", "1"], "--lambda is 1.0"),
+        (["generate", "RUN", "--temperature", "-1"], "--temperature is -1.0"),
+        (["evaluate", "."], "this is no run"),
+        (["train", "--text", "absent.txt"], "absent.txt: there is no such file"),
+        (["train", "--preset", "spinn"], "choose from awd, fragments, snli-text, time-machine"),
+    ],
+)
+def test_errors_are_one_sentence(run, arguments, message, capsys):
+    given = [str(run) if argument == "RUN" else argument for argument in arguments]
+    _, error = call(capsys, *given, status=2)
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_another_command_refuses_a_language_model(run, capsys):
+    assert main(["predict", str(run), "a", "b"]) == 2
+    assert "this is a language model; use it with `spinn lm`" in capsys.readouterr().err
+
+
+def test_its_options_are_not_those_of_train(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    assert "--weight-dropout" not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["lm", "train", "--help"])
+    assert "--weight-dropout" in capsys.readouterr().out
