@@ -23,15 +23,4 @@ else
     spinn train --preset snli-79k --data "$folder/corpus" --no-cache --threads 1 --seed 1 \
         --checkpoint-steps 300 --output "$folder/run"
 fi
-python3 - "$folder" <<'END'
-import sys
-from pathlib import Path
-
-import torch
-
-import spinn
-
-folder = Path(sys.argv[1])
-model = spinn.load(folder / "run")
-model.save_pretrained(folder / "model", dtype=torch.bfloat16, license="cc-by-sa-4.0")
-END
+python3 -m benchmarks.finish_model "$folder"

@@ -1,9 +1,8 @@
-"""Take the pictures of the page: ``python docs/screenshots.py RUN``, with Chromium's driver."""
+"""Take the pictures of the page: ``python docs/screenshots.py``, with Chromium's driver."""
 
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -17,6 +16,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 
 from spinn.predictor import Predictor
+from spinn.pretrained import SHIPPED
 from spinn.serve.app import create_app
 from spinn.serve.served import load_models
 from spinn.serve.server import bind
@@ -33,11 +33,11 @@ FLAGS = [
     "--hide-scrollbars",
 ]
 PAIR = {
-    "premise": "every kitten is sad.",
-    "hypothesis": "every kitten that is not walking is sad.",
+    "premise": "A dog is running in the snow.",
+    "hypothesis": "An animal is outside.",
 }
 SHOTS: dict[str, dict[str, Any]] = {
-    "page-light.png": {"width": 1240, "height": 1180, "scale": 1, "scheme": "light", "step": 12},
+    "page-light.png": {"width": 1240, "height": 1180, "scale": 1, "scheme": "light", "step": 10},
     "page-dark-phone.png": {"width": 390, "height": 900, "scale": 1.5, "scheme": "dark", "step": 8},
 }
 
@@ -59,10 +59,10 @@ def take(browser: Chrome, address: str, name: str, shot: dict[str, Any]) -> None
     browser.save_screenshot(str(IMAGES / name))
 
 
-def main(run: str) -> None:
-    """Serve a run, and take all pictures."""
+def main() -> None:
+    """Serve the model that comes with the package, and take all pictures."""
     listener = bind("127.0.0.1", 0)
-    app = create_app(load_models([Path(run)], Predictor.load))
+    app = create_app(load_models([Path(SHIPPED)], Predictor.load))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -83,4 +83,4 @@ def main(run: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

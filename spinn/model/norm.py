@@ -5,10 +5,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
 from spinn.ops.allreduce import all_sum, world_size
+
+
+class Statistics:
+    """The mean over batches of the mean and the variance of their rows."""
+
+    def __init__(self, width: int) -> None:
+        self.batches = 0
+        self.mean, self.variance = torch.zeros(width), torch.zeros(width)
+
+    @torch.no_grad()
+    def add(self, rows: Tensor) -> None:
+        """Add a batch of rows ``[n, width]``, at least two."""
+        self.batches += 1
+        exact = rows.float()
+        self.mean = self.mean.to(exact).lerp(exact.mean(0), 1 / self.batches)
+        self.variance = self.variance.to(exact).lerp(exact.var(0), 1 / self.batches)
 
 
 class GlobalBatchNorm(nn.BatchNorm1d):
@@ -23,6 +42,8 @@ class GlobalBatchNorm(nn.BatchNorm1d):
     ----------
     counts
         Whether the rows of this process contribute to the statistics; set by :func:`count_rows`.
+    gathered
+        Statistics that are being recomputed, by :func:`recomputed_statistics`.
 
     """
 
@@ -33,9 +54,15 @@ class GlobalBatchNorm(nn.BatchNorm1d):
     def __init__(self, width: int) -> None:
         super().__init__(width)
         self.counts = True
+        self.gathered: Statistics | None = None
 
     def forward(self, rows: Tensor) -> Tensor:
         """Normalise rows; in training every process must call this with at least one row."""
+        if self.gathered is not None and len(rows) > 1:
+            self.gathered.add(rows)
+            return nn.functional.batch_norm(
+                rows, None, None, self.weight, self.bias, training=True, eps=self.eps
+            )
         if not self.training or (world_size() == 1 and len(rows) > 1):
             return super().forward(rows)
         if world_size() == 1:
@@ -78,3 +105,25 @@ def count_rows(model: nn.Module, counts: bool) -> None:
     for module in model.modules():
         if isinstance(module, GlobalBatchNorm):
             module.counts = counts
+
+
+@contextmanager
+def recomputed_statistics(model: nn.Module) -> Iterator[None]:
+    """Replace the running statistics of a model by those of the batches run in the block.
+
+    Running statistics lag behind the weights, and have the dropout of training in them. Run the
+    final model in evaluation mode over a part of the training set ("precise BN" of Wu and Johnson
+    2021, arXiv 2105.07576, section 3).
+    """
+    norms = [module for module in model.modules() if isinstance(module, GlobalBatchNorm)]
+    for norm in norms:
+        norm.gathered = Statistics(norm.num_features)
+    try:
+        yield
+        for norm in norms:
+            if norm.gathered is not None and norm.gathered.batches:
+                norm.running_mean.copy_(norm.gathered.mean)
+                norm.running_var.copy_(norm.gathered.variance)
+    finally:
+        for norm in norms:
+            norm.gathered = None

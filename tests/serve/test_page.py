@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("selenium", reason="opening the page requires selenium")
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
@@ -92,7 +93,10 @@ class Page:
         return self.browser.execute_script(script, *arguments)
 
     def wait(self, condition: Callable[[], Any]) -> None:
-        WebDriverWait(self.browser, 10, poll_frequency=0.05).until(lambda driver: condition())
+        """Wait; the page may replace an element while a condition reads it."""
+        stale = [StaleElementReferenceException]
+        waiting = WebDriverWait(self.browser, 30, poll_frequency=0.05, ignored_exceptions=stale)
+        waiting.until(lambda driver: condition())
 
     def find(self, selector: str) -> Any:
         return self.browser.find_element(By.CSS_SELECTOR, selector)

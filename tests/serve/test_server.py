@@ -71,9 +71,7 @@ def test_an_address_that_does_not_exist_is_an_error():
         bind("127.0.0.1", 65_536)
 
 
-def test_without_a_run_or_the_libraries_one_sentence_tells_what_to_do(capsys, monkeypatch):
-    assert main(["serve"]) == 2
-    assert capsys.readouterr().err == "spinn: Give the folder of a run.\n"
+def test_without_the_libraries_one_sentence_tells_what_to_install(capsys, monkeypatch):
     for name in ("spinn.serve.server", "uvicorn"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)

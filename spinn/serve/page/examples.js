@@ -1,6 +1,51 @@
 // Examples, as trees; a model that needs no trees gets their words as text.
 
-const SENTENCES = [
+const CAPTIONS = [
+  {
+    name: "Snow",
+    texts: [
+      "( ( A dog ) ( ( is ( running ( in ( the snow ) ) ) ) . ) )",
+      "( ( An animal ) ( ( is outside ) . ) )",
+    ],
+  },
+  {
+    name: "Contradiction",
+    texts: [
+      "( ( Two children ) ( ( are ( ( playing soccer ) ( in ( a park ) ) ) ) . ) )",
+      "( ( The children ) ( ( are sleeping ) . ) )",
+    ],
+  },
+  {
+    name: "Not said",
+    texts: [
+      "( ( A boy ) ( ( is ( jumping ( into ( a ( swimming pool ) ) ) ) ) . ) )",
+      "( ( The boy ) ( ( is ( ( on vacation ) ( with ( his family ) ) ) ) . ) )",
+    ],
+  },
+  {
+    name: "Attachment",
+    texts: [
+      "( ( A man ) ( ( is ( ( watching ( a girl ) ) ( with ( a telescope ) ) ) ) . ) )",
+      "( ( A girl ) ( ( has ( a telescope ) ) . ) )",
+    ],
+  },
+  {
+    name: "Long sentence",
+    texts: [
+      "( ( ( A man ) ( in ( ( ( a ( blue shirt ) ) and ) ( a ( white hat ) ) ) ) ) ( ( is ( ( standing ( on ( a ladder ) ) ) ( cleaning ( a window ) ) ) ) . ) )",
+      "( ( A man ) ( ( is ( cleaning ( a window ) ) ) . ) )",
+    ],
+  },
+  {
+    name: "Rare words",
+    texts: [
+      "( ( ( An ( old zeppelin ) ) ( over Bremen ) ) ( ( is burning ) . ) )",
+      "( Something ( ( is moving ) . ) )",
+    ],
+  },
+];
+
+const BUNDLED_CORPUS = [
   {
     name: "Relative clause",
     texts: [
@@ -57,14 +102,17 @@ const EXPRESSIONS = [
   { name: "Sum modulo 10", texts: ["( ( ( ( [SM 8 ) ( ( ( ( [MED 1 ) 6 ) 3 ) ] ) ) 5 ) ] )"] },
 ];
 
+const BUNDLED_WORDS = 1000; // more than the bundled corpus has
+
 const LABELS = new Set(["entailment", "neutral", "contradiction"]);
 
 /** Return the examples for models that are shown together. */
 export function examplesFor(models) {
-  const [{ roles, labels }] = models;
+  const [{ roles, labels, words }] = models;
   if (roles.length === 1) return EXPRESSIONS;
   if (!labels.some((label) => LABELS.has(label.toLowerCase()))) return FORMULAS;
-  return models.some((model) => model.parsed_text) ? SENTENCES : SENTENCES.map(asText);
+  const sentences = words > BUNDLED_WORDS ? CAPTIONS : BUNDLED_CORPUS;
+  return models.some((model) => model.parsed_text) ? sentences : sentences.map(asText);
 }
 
 function asText({ name, texts }) {
