@@ -141,7 +141,7 @@ def _require_whole(content: Any) -> None:
     try:
         as_json(content, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise ValueError("a text contains half a character (a lone surrogate)") from None
+        raise ValueError("a text is not valid Unicode: it contains half a character") from None
 
 
 def _refuse(name: str) -> float:
