@@ -63,6 +63,10 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "pretrained": ({}, {"vectors": "some.txt"}),
     "unknown": ({"vectors": "some.txt"}, {"vectors": "some.txt", "embeddings": "fixed"}),
     "transfer": ({}, {"pretrained": "RUN", "leaf_context": "lstm"}),
+    "pretrained_backward": (
+        {"pretrained": "RUN", "leaf_context": "lstm"},
+        {"pretrained": "RUN", "leaf_context": "bilstm"},
+    ),
     "pretrained_rate": (
         {"pretrained": "RUN", "leaf_context": "lstm", "pretrained_freeze": True},
         {"pretrained": "RUN", "leaf_context": "lstm"},

@@ -1,8 +1,8 @@
 """Transfer from a language model (``--pretrained``): what is taken, and how it is trained.
 
-A run begins with the word vectors and the first LSTM layer of a language model. They can be frozen,
-have a learning rate of their own, or be unfrozen one after the other, the upper one first, as
-in ULMFiT (Howard and Ruder 2018, arXiv 1801.06146).
+A run begins with the word vectors and the first LSTM layer of a language model, or of two for both
+directions. They can be frozen, have their own learning rate, or be unfrozen one after the other,
+the LSTM first, as in ULMFiT (Howard and Ruder 2018, arXiv 1801.06146).
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from spinn.support.options import Condition, Group, option
 _NOT_FROZEN = Condition(
     lambda values: not values["pretrained_freeze"], "--pretrained-freeze keeps these weights"
 )
+_BOTH = Condition(
+    lambda values: values["leaf_context"] == "bilstm" and values["pretrained_parts"] == "all",
+    "it belongs to --leaf-context bilstm with --pretrained-parts all",
+)
 LEAVES, ENCODER = "LSTM below the leaves", "LSTM encoder"
 
 
@@ -29,6 +33,12 @@ class TransferOptions:
 
     pretrained: str | None = option(
         None, "folder of a language model of words, written by spinn lm train"
+    )
+    pretrained_backward: str | None = option(
+        None,
+        "folder of a second one, trained with --direction backward and --embeddings-of the first, "
+        "for --leaf-context bilstm",
+        when=_BOTH,
     )
     pretrained_parts: str = option(
         "all",
@@ -70,9 +80,14 @@ class TransferOptions:
         """
         if self.pretrained_parts == "embeddings":
             return None
-        remedy = "or take its embeddings alone with --pretrained-parts embeddings."
+        remedy = "or --pretrained-parts embeddings."
         context, encoder = model.leaf_context, model.encoder
-        if context == "lstm":
+        if context == "bilstm" and self.pretrained_backward is None:
+            raise ConfigurationError(
+                "--leaf-context bilstm takes layers of two language models; give the other with "
+                f"--pretrained-backward, {remedy}"
+            )
+        if context in ("lstm", "bilstm"):
             return LEAVES
         if context == "none" and encoder == "lstm":
             if model.leaf_norm != "none":
@@ -81,14 +96,9 @@ class TransferOptions:
                     f"vectors as they are; give --leaf-norm none, {remedy}"
                 )
             return ENCODER
-        if context == "bilstm" or (context == "none" and encoder == "bilstm"):
-            raise ConfigurationError(
-                "The language model of --pretrained reads in one direction, and a bilstm in two; "
-                f"give lstm in its place, {remedy}"
-            )
         raise ConfigurationError(
             "There is no LSTM here that can take the layer of --pretrained; give --leaf-context "
-            f"lstm, or --encoder lstm without a leaf context, {remedy}"
+            f"lstm, --encoder lstm without a leaf context, {remedy}"
         )
 
     def check(self, model: ModelOptions, epochs: int) -> None:

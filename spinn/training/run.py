@@ -26,7 +26,6 @@ from spinn.data.prepare import load_corpus
 from spinn.evaluation.evaluate import evaluate_trained
 from spinn.evaluation.scores import all_scores
 from spinn.evaluation.tree_scores import Conventions
-from spinn.language.pretrained import TrainedLanguageModel
 from spinn.model.build import PretrainedOptions, build_embedding, count_parameters
 from spinn.model.leaves import LEAF_CONTEXTS, WordEmbedding
 from spinn.model.pair import PairModel
@@ -42,7 +41,7 @@ from spinn.training.loggers import loggers_of
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
 from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed
-from spinn.training.transfer import read_source, take_layer, vectors_of
+from spinn.training.transfer import Source, read_source, take_layers, vectors_of
 
 logger = logging.getLogger(__name__)
 
@@ -240,10 +239,8 @@ def _place(device: torch.device) -> str:
     return str(device) if count == 1 else f"{count} processes ({device.type})"
 
 
-def _build(
-    configuration: Configuration, corpus: Corpus, source: TrainedLanguageModel | None
-) -> PairModel:
-    """Build the model, with the weights of a language model if there is one."""
+def _build(configuration: Configuration, corpus: Corpus, source: Source | None) -> PairModel:
+    """Build the model, with the weights of language models if there are any."""
     vectors, pretrained = corpus.vectors, configuration.pretrained
     if configuration.transfer is not None and configuration.transfer.pretrained_freeze:
         pretrained = PretrainedOptions(embeddings="fixed")
@@ -257,7 +254,7 @@ def _build(
     )
     model = configuration.build_model(embedding, len(corpus.labels), corpus.kind.count)
     if source is not None:
-        take_layer(model, configuration, source)
+        take_layers(model, configuration, source)
     return model
 
 

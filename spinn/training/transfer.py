@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -21,34 +22,73 @@ from spinn.support.errors import ConfigurationError
 logger = logging.getLogger(__name__)
 
 
-def read_source(configuration: Configuration) -> TrainedLanguageModel | None:
-    """Read the language model that a configuration names; ``None`` if it names none.
+@dataclass(frozen=True)
+class Source:
+    """The language models that a run begins with.
+
+    Attributes
+    ----------
+    forward
+        The one that has the embeddings.
+    backward
+        The one for the second direction of a bilstm, with the same embeddings, if there is one.
+
+    """
+
+    forward: TrainedLanguageModel
+    backward: TrainedLanguageModel | None
+
+
+def read_source(configuration: Configuration) -> Source | None:
+    """Read the language models that a configuration names; ``None`` if it names none.
 
     Raises
     ------
     SpinnError
-        If there is none, it is not a model of words, or its layer does not have the shape that is
-        required.
+        If one is missing, is not a model of words in the direction that is required, or has a layer
+        of another shape; or the two do not have the same embeddings.
 
     """
     transfer = configuration.transfer
     if transfer is None or transfer.pretrained is None:
         return None
-    path = Path(transfer.pretrained)
+    forward = _read(transfer.pretrained, "forward", configuration)
+    if transfer.pretrained_backward is None:
+        return Source(forward, None)
+    backward = _read(transfer.pretrained_backward, "backward", configuration)
+    same = forward.vocabulary.words == backward.vocabulary.words
+    if not same or not forward.model.embedding.weight.equal(backward.model.embedding.weight):
+        raise ConfigurationError(
+            f"{transfer.pretrained_backward} has other embeddings than {transfer.pretrained}; "
+            f"train it with --embeddings-of {transfer.pretrained}."
+        )
+    return Source(forward, backward)
+
+
+def _read(name: str, direction: str, configuration: Configuration) -> TrainedLanguageModel:
+    """Read a language model of words; check its layer if that is to be taken."""
+    path = Path(name)
     if is_fragment_model(path):
         raise _not_of_words(path, "fragments of trees")
     source = load_language_model(path)
     if source.unit.name != "word":
         raise _not_of_words(path, source.unit.plural)
-    receiver = transfer.receiver(configuration.model)
-    if receiver is not None:
-        _check_layer(source.model.layers[0], configuration.model.hidden_size, receiver, path)
+    assert configuration.transfer is not None
+    receiver = configuration.transfer.receiver(configuration.model)
+    if receiver is None:
+        return source
+    if source.configuration.data.direction != direction:
+        raise ConfigurationError(
+            f"{path} reads {source.configuration.data.direction}; give one that was trained with "
+            f"--direction {direction}."
+        )
+    _check_layer(source.model.layers[0], configuration.model.hidden_size, receiver, path)
     return source
 
 
 def _not_of_words(path: Path, units: str) -> ConfigurationError:
     return ConfigurationError(
-        f"--pretrained {path} is a language model of {units}; give one of words (--unit word)."
+        f"{path} is a language model of {units}; give one of words (--unit word)."
     )
 
 
@@ -56,7 +96,7 @@ def _check_layer(layer: nn.Module, hidden_size: int, receiver: str, path: Path) 
     """Raise :class:`ConfigurationError` unless the receiver can take the layer."""
     if not isinstance(layer, nn.LSTM):
         raise ConfigurationError(
-            f"--pretrained {path} has GRU layers, and the {receiver} can take an LSTM only; train "
+            f"{path} has GRU layers, and the {receiver} can take an LSTM only; train "
             "it with --cell lstm, or give --pretrained-parts embeddings."
         )
     size, width = layer.input_size, layer.hidden_size
@@ -73,7 +113,7 @@ def _check_layer(layer: nn.Module, hidden_size: int, receiver: str, path: Path) 
         )
 
 
-def vectors_of(source: TrainedLanguageModel, corpus: Corpus) -> WordVectors:
+def vectors_of(source: Source, corpus: Corpus) -> WordVectors:
     """Return the embeddings of the words of a corpus ``[V, E]``; zeros for unknown ones.
 
     The unknown word has an embedding if the text of the language model had unknown words.
@@ -84,7 +124,7 @@ def vectors_of(source: TrainedLanguageModel, corpus: Corpus) -> WordVectors:
         If the language model knows none of the words.
 
     """
-    numbers = torch.from_numpy(source.vocabulary.numbers(corpus.vocabulary.words)).long()
+    numbers = torch.from_numpy(source.forward.vocabulary.numbers(corpus.vocabulary.words)).long()
     known = numbers != UNKNOWN
     known[PADDING] = False
     if not known.any():
@@ -92,30 +132,31 @@ def vectors_of(source: TrainedLanguageModel, corpus: Corpus) -> WordVectors:
             "The language model of --pretrained knows no word of the training files; give one that "
             "was trained on text of the same language and case (--normalize lower, or --no-lower)."
         )
-    known[UNKNOWN] = source.configuration.data.minimum_count > 1
+    known[UNKNOWN] = source.forward.configuration.data.minimum_count > 1
     share = 100 * known.numpy()[corpus.sets["train"].words].mean()
     logger.info(
         f"Embeddings of --pretrained: {int(known.sum()):,} of {len(known):,} words, "
         f"{share:.1f}% of train"
     )
-    embeddings = source.model.embedding.weight.detach()[numbers]
+    embeddings = source.forward.model.embedding.weight.detach()[numbers]
     return WordVectors(torch.where(known[:, None], embeddings, 0.0), known)
 
 
 @torch.no_grad()
-def take_layer(
-    model: PairModel, configuration: Configuration, source: TrainedLanguageModel
-) -> None:
-    """Copy the first layer of a language model, if it is to be taken.
+def take_layers(model: PairModel, configuration: Configuration, source: Source) -> None:
+    """Copy the first layers of the language models, if they are to be taken.
 
     The LSTM encoder reads leaves, so their projection begins as the identity.
     """
-    transfer = configuration.transfer
-    assert transfer is not None
-    receiver = transfer.receiver(configuration.model)
+    assert configuration.transfer is not None
+    receiver = configuration.transfer.receiver(configuration.model)
     if receiver is None:
         return
-    receiving_lstm(model).load_state_dict(source.model.layers[0].state_dict())
+    weights = dict(source.forward.model.layers[0].state_dict())
+    if source.backward is not None:
+        backward = source.backward.model.layers[0].state_dict()
+        weights |= {f"{name}_reverse": weight for name, weight in backward.items()}
+    receiving_lstm(model).load_state_dict(weights)
     if receiver == ENCODER:
         nn.init.eye_(model.leaves.projection.weight)
         nn.init.zeros_(model.leaves.projection.bias)

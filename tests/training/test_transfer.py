@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import crew
 import numpy as np
 import pytest
 import torch
@@ -58,8 +59,11 @@ MODELS: dict[str, dict[str, Any]] = {
     "gru": {"cell": "gru"},
     "characters": {"unit": "char"},
     "upper case": {},
+    "backward": {"direction": "backward", "embeddings_of": "equal"},
+    "apart": {"direction": "backward"},
 }
 LEAVES = {"leaf_context": "lstm", "hidden_size": WIDTH}
+BOTH = {"leaf_context": "bilstm", "hidden_size": WIDTH}
 ENCODER = {"encoder": "lstm", "hidden_size": WIDTH, "leaf_norm": "none"}
 
 
@@ -81,6 +85,8 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             text = "".join(lines)
             file, found[name] = folder / f"{name}.txt", folder / name.replace(" ", "-")
             file.write_text(text.upper() if name == "upper case" else text)
+            if "embeddings_of" in options:
+                options = options | {"embeddings_of": str(found[options["embeddings_of"]])}
             configuration = resolve_language(SHAPE, {"text": [str(file)]}, options)
             language_run.train_language_model(configuration, found[name])
     return found
@@ -91,10 +97,10 @@ def built(folder: Path, source: Path, **options: Any) -> tuple[PairModel, Corpus
     configuration = small_configuration(
         folder, **{"embedding_size": 100, "pretrained": str(source), **options}
     )
-    corpus, source = load_corpus(configuration.data), read_source(configuration)
-    assert source is not None
-    corpus = replace(corpus, vectors=vectors_of(source, corpus))
-    return run._build(configuration, corpus, source), corpus
+    corpus, models = load_corpus(configuration.data), read_source(configuration)
+    assert models is not None
+    corpus = replace(corpus, vectors=vectors_of(models, corpus))
+    return run._build(configuration, corpus, models), corpus
 
 
 def stored(path: Path, which: str = "last") -> dict[str, Tensor]:
@@ -142,6 +148,23 @@ def test_the_lstm_below_the_leaves_begins_as_the_first_layer(toy_folder, sources
     assert model.leaves.context is not None
     for name, weight in model.leaves.context.state_dict().items():
         assert torch.equal(weight, layer[name])
+
+
+def test_both_directions_begin_with_the_states_of_two_language_models(toy_folder, sources):
+    options = {**BOTH, "pretrained_backward": str(sources["backward"])}
+    model, corpus = built(toy_folder, sources["equal"], **options)
+    sentence = [word for word in WORDS if word != MISSING][:4]
+    words = torch.from_numpy(corpus.vocabulary.numbers(sentence)).long()[:, None]
+    sentences = Sentences(torch.tensor([4]), words=words)
+    assert model.leaves.context is not None
+    states = model.leaves.context(model.leaves.embedding(words[:, 0]), sentences)
+    for name, found, read in [
+        ("equal", states[:, :WIDTH], sentence),
+        ("backward", states[:, WIDTH:].flip(0), sentence[::-1]),
+    ]:
+        source = load_language_model(sources[name])
+        numbers = torch.from_numpy(source.vocabulary.numbers(read)).long()[:, None]
+        assert_close(found, source.model(numbers).raw[:, 0])
 
 
 def test_the_lstm_encoder_begins_with_the_states_of_the_language_model(toy_folder, sources):
@@ -232,6 +255,7 @@ RESUMED: dict[str, dict[str, Any]] = {
     "frozen": {**LEAVES, "pretrained_freeze": True},
     "unfrozen": {**LEAVES, "pretrained_unfreeze": 1, "epochs": 3},
     "encoder": {**ENCODER, "pretrained_rate": 0.1},
+    "both": BOTH,
 }
 
 
@@ -242,6 +266,8 @@ def test_a_run_is_resumed_and_evaluated_without_the_language_model(
 ):
     source = Path(shutil.copytree(sources["equal"], tmp_path / "source"))
     options = {**RESUMED[name], "pretrained": str(source), "embedding_size": 100}
+    if name == "both":
+        options["pretrained_backward"] = str(sources["backward"])
     configuration = small_configuration(toy_folder, **options)
     run.train(configuration, tmp_path / "whole")
     forward, steps = PairTask.forward, iter(range(1, 10**6))
@@ -269,6 +295,25 @@ def test_a_run_is_resumed_and_evaluated_without_the_language_model(
     assert trained.configuration.transfer.pretrained == str(source)
 
 
+def test_a_backward_model_has_the_embeddings_of_the_other(sources):
+    one, other = (load_language_model(sources[name]) for name in ("equal", "backward"))
+    assert one.vocabulary == other.vocabulary
+    for which in ("best", "last"):
+        model = load_language_model(sources["backward"], which).model
+        assert torch.equal(model.embedding.weight, one.model.embedding.weight)
+    assert not torch.equal(one.model.bias, other.model.bias)
+
+
+def test_two_processes_train_the_model_that_one_would(toy_folder, sources, tmp_path):
+    options = {**RESUMED["unfrozen"], "pretrained": str(sources["equal"]), "embedding_size": 100}
+    options |= {"embedding_dropout": 0.0, "leaf_dropout": 0.0, "classifier_dropout": 0.0}
+    crew.all_well(2, crew.train, toy_folder, tmp_path / "two", options)
+    run.train(crew.on_cpu(toy_folder, **options), tmp_path / "one")
+    one, two = stored(tmp_path / "one"), stored(tmp_path / "two")
+    for name, weight in one.items():
+        assert_close(two[name], weight, rtol=0, atol=1e-6, msg=name)
+
+
 # What is refused.
 
 
@@ -286,6 +331,9 @@ def test_a_run_is_resumed_and_evaluated_without_the_language_model(
         ("characters", LEAVES, "is a language model of characters; give one of words"),
         ("upper case", LEAVES, "knows no word of the training files"),
         ("none", LEAVES, "this is no run"),
+        ("backward", LEAVES, "backward reads backward; give .* --direction forward"),
+        ("equal", {**BOTH, "pretrained_backward": "equal"}, "give .* --direction backward"),
+        ("equal", {**BOTH, "pretrained_backward": "apart"}, "apart has other embeddings than"),
     ],
 )
 def test_a_language_model_that_does_not_fit_is_refused(
@@ -293,6 +341,8 @@ def test_a_language_model_that_does_not_fit_is_refused(
 ):
     path = sources.get(source, tmp_path / "none")
     options = {"pretrained": str(path), "embedding_size": 100, **options}
+    if "pretrained_backward" in options:
+        options["pretrained_backward"] = str(sources[options["pretrained_backward"]])
     with pytest.raises(SpinnError, match=message):
         run.train(small_configuration(toy_folder, **options), tmp_path / "run")
     assert not (tmp_path / "run" / "config.json").exists()
@@ -304,8 +354,13 @@ def test_a_language_model_that_does_not_fit_is_refused(
         ({"encoder": "bow"}, "no LSTM here that can take the layer of --pretrained"),
         ({}, "no LSTM here that can take the layer of --pretrained"),
         ({"leaf_context": "aligned", "encoder": "lstm"}, "no LSTM here"),
-        ({"leaf_context": "bilstm"}, "reads in one direction, and a bilstm in two"),
-        ({"encoder": "bilstm"}, "reads in one direction, and a bilstm in two"),
+        ({"encoder": "bilstm"}, "no LSTM here"),
+        (BOTH, "give the other with --pretrained-backward"),
+        ({**LEAVES, "pretrained_backward": "RUN"}, "it belongs to --leaf-context bilstm"),
+        (
+            {**BOTH, "pretrained_backward": "RUN", "pretrained_parts": "embeddings"},
+            "--pretrained-backward does nothing here; it belongs to --leaf-context bilstm with",
+        ),
         ({"encoder": "lstm"}, "give --leaf-norm none"),
         ({**LEAVES, "vectors": "some.txt"}, "--vectors and --pretrained both give word vectors"),
         ({**LEAVES, "pretrained_unfreeze": 1}, "frozen for 2 epochs of 2"),
