@@ -29,6 +29,7 @@ from spinn.learning.objectives.teacher import TeacherOptions
 from spinn.learning.optimizers import AdamW, OptimizerOptions
 from spinn.learning.options import TrainingOptions
 from spinn.learning.schedules import Cosine, Schedule
+from spinn.learning.transfer import TransferOptions
 from spinn.model.build import (
     EmbeddingOptions,
     ModelOptions,
@@ -75,6 +76,7 @@ class Configuration:
     model: ModelOptions = field(default_factory=ModelOptions)
     embedding: EmbeddingOptions | None = field(default_factory=EmbeddingOptions)
     pretrained: PretrainedOptions | None = None
+    transfer: TransferOptions | None = None
     spinn: SPINNOptions | None = field(default_factory=SPINNOptions)
     tracker: TrackerOptions | None = None
     parser: ParserOptions | None = None
@@ -253,6 +255,12 @@ def check_compatible(configuration: Configuration) -> None:
         raise ConfigurationError(
             f"{flag} needs a tracker to choose transitions; add --tracker, or --parser own."
         )
+    if configuration.transfer is not None:
+        if configuration.vectors is not None:
+            raise ConfigurationError(
+                "--vectors and --pretrained both give word vectors; leave one of the two out."
+            )
+        configuration.transfer.check(model, training.epochs)
     if model.encoder == "bilstm" and model.hidden_size < 2:
         raise ConfigurationError("--encoder bilstm halves --hidden-size; give 2 or more.")
     if model.encoder in ("lstm", "bilstm") and model.pooling == "max-all":

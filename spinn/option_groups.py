@@ -19,6 +19,7 @@ from spinn.learning.objectives.teacher import TEACHER_GROUP
 from spinn.learning.optimizers import OPTIMIZER_GROUP
 from spinn.learning.options import TRAINING_GROUP
 from spinn.learning.schedules import SCHEDULE_GROUP
+from spinn.learning.transfer import TRANSFER_GROUP
 from spinn.model.build import (
     EMBEDDING_GROUP,
     MODEL_GROUP,
@@ -38,6 +39,7 @@ GROUPS = Groups(
         MODEL_GROUP,
         EMBEDDING_GROUP,
         PRETRAINED_GROUP,
+        TRANSFER_GROUP,
         SPINN_GROUP,
         TRACKER_GROUP,
         PARSER_GROUP,

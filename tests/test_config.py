@@ -21,11 +21,12 @@ from spinn.config_files import (
     read_file,
     read_preset,
 )
+from spinn.learning.transfer import TRANSFER_GROUP
 from spinn.option_groups import all_groups, all_options, flatten
 from spinn.studies.expansion import expand
 from spinn.studies.study import override, read_study, study_file, study_names
 from spinn.support.errors import ConfigurationError, DataError
-from spinn.support.options import default_of, flag_of, type_of
+from spinn.support.options import Groups, default_of, flag_of, type_of
 from spinn.trees import TREE_SOURCES
 
 if sys.version_info >= (3, 11):
@@ -61,6 +62,15 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "embedding": ({"vectors": "some.txt"}, {}),
     "pretrained": ({}, {"vectors": "some.txt"}),
     "unknown": ({"vectors": "some.txt"}, {"vectors": "some.txt", "embeddings": "fixed"}),
+    "transfer": ({}, {"pretrained": "RUN", "leaf_context": "lstm"}),
+    "pretrained_backward": (
+        {"pretrained": "RUN", "leaf_context": "lstm"},
+        {"pretrained": "RUN", "leaf_context": "bilstm"},
+    ),
+    "pretrained_rate": (
+        {"pretrained": "RUN", "leaf_context": "lstm", "pretrained_freeze": True},
+        {"pretrained": "RUN", "leaf_context": "lstm"},
+    ),
     "spinn": ({"encoder": "lstm"}, {}),
     "parser": ({}, PREDICT),
     "tracker_size": ({}, {"tracker": True}),
@@ -96,7 +106,7 @@ def conditional() -> list[str]:
             always |= set.intersection(*common)
     narrower = {name for name, part in FIELDS.items() if part.metadata["when"] is not None}
     # These options bring their groups.
-    return sorted((set(FIELDS) - always | narrower) - {"curriculum", "symmetries"})
+    return sorted((set(FIELDS) - always | narrower) - {"curriculum", "pretrained", "symmetries"})
 
 
 CONDITIONAL = conditional()
@@ -633,10 +643,11 @@ def test_the_five_groups_of_earlier_versions_are_read():
         "gumbel",
         "induced_vectors",
         "symmetries",
+        "transfer",
     }
     values = configuration.values()
     assert set(given) - set(values) == {"average_forms", "balance_labels", "dropout_unit"}
-    later = {"columns": None, "label_names": None}
+    later = {"columns": None, "label_names": None} | Groups([TRANSFER_GROUP]).defaults()
     assert given.keys().isdisjoint(later)
     assert {name: (given | later)[name] for name in values} == values
     assert configuration.teacher_source is TREE_SOURCES["left"]

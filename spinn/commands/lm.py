@@ -293,14 +293,14 @@ def _cache(namespace: argparse.Namespace) -> Any:
 
 def _text(namespace: argparse.Namespace, trained: TrainedLanguageModel) -> Tokens:
     """Return the tokens of the files, or of a set of the run."""
-    from spinn.data.language import load_text, read_tokens
+    from spinn.data.language import directed, load_text, read_tokens
 
     if namespace.files is not None:
         data = trained.configuration.data
         tokens = [token for path in namespace.files for token in read_tokens(path, data)]
         if len(tokens) < 2:
             raise ConfigurationError("There is no text in the files; name others.")
-        return trained.vocabulary.numbers(tokens)
+        return directed(trained.vocabulary.numbers(tokens), data.direction)
     corpus = load_text(trained.configuration.data, trained.vocabulary)
     if namespace.split not in corpus.sets:
         known = ", ".join(corpus.sets)
@@ -319,6 +319,11 @@ def _generate(namespace: argparse.Namespace) -> int:
     if is_fragment_model(namespace.run_directory):
         return lm_fragments.generate(namespace)
     trained = _load(namespace)
+    if trained.configuration.data.direction == "backward":
+        raise ConfigurationError(
+            f"{namespace.run_directory} reads sentences from their end (--direction backward); "
+            "generate with a model that reads forward."
+        )
     text = generate(
         trained,
         namespace.prefix,

@@ -68,6 +68,11 @@ class TextOptions:
         "lower: lower-case the text; letters: also replace everything but a to z by single blanks",
         choices=("none", "lower", "letters"),
     )
+    direction: str = option(
+        "forward",
+        "backward: read each line or sentence from its end",
+        choices=("forward", "backward"),
+    )
     minimum_count: int = option(
         1, "minimum number of occurrences in training of a token; others are unknown", minimum=1
     )
@@ -176,12 +181,29 @@ def load_text(options: TextOptions, vocabulary: Vocabulary | None = None) -> Tex
             raise ConfigurationError(f"The {split} set has no text; give more.")
     if vocabulary is None:
         vocabulary = choose_tokens(sets["train"], unit, options.minimum_count)
-    numbers = {split: Text(vocabulary.numbers(tokens)) for split, tokens in sets.items()}
+    numbers = {
+        split: Text(directed(vocabulary.numbers(tokens), options.direction))
+        for split, tokens in sets.items()
+    }
     for split, text in numbers.items():
         unknown = 100 * (text.tokens == UNKNOWN).mean()
         notes.append(f"{split}: {len(text):,} {unit.plural}, {unknown:.2f}% unknown")
     notes.append(f"vocabulary: {len(vocabulary):,} {unit.plural}")
     return TextCorpus(unit, vocabulary, numbers, notes)
+
+
+def directed(tokens: Tokens, direction: str) -> Tokens:
+    """Return a text in a direction: backward, the words of each line are in reverse order.
+
+    :data:`END` remains at the end of each line.
+    """
+    if direction == "forward":
+        return tokens
+    is_end, places = tokens == END, np.arange(len(tokens))
+    ends = np.append(np.flatnonzero(is_end), len(tokens))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    line = np.searchsorted(ends, places)
+    return tokens[np.where(is_end, places, starts[line] + ends[line] - 1 - places)]
 
 
 def check_sources(options: TextOptions) -> None:

@@ -6,6 +6,7 @@ Another one is registered in :data:`OPTIMIZERS`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,6 +116,8 @@ def make_optimizer(
     model: PairModel,
     extra: nn.Module,
     policy_learning_rate: float | None = None,
+    scaled: Sequence[nn.Parameter] = (),
+    factor: float = 1.0,
 ) -> optim.Optimizer:
     """Return the optimiser of the weights of a model and of its objective.
 
@@ -130,16 +133,21 @@ def make_optimizer(
     policy_learning_rate
         Peak rate of the policy (the tracker, or the parser), which is then a second group;
         ``None`` for that of the model.
+    scaled, factor
+        Weights whose peak rate is multiplied by a factor, which are then another group.
 
     """
     separate: list[nn.Parameter] = []
     if policy_learning_rate is not None and model.encoder.policy is not None:
         separate = list(model.encoder.policy.parameters())
-    apart = {id(parameter) for parameter in separate}
+    scaled = [] if factor == 1 else list(scaled)
+    apart = {id(parameter) for parameter in (*separate, *scaled)}
     rest = [p for p in (*model.parameters(), *extra.parameters()) if id(p) not in apart]
     groups: list[dict[str, Any]] = [{"params": rest, "peak": options.learning_rate}]
     if separate:
         groups.append({"params": separate, "peak": policy_learning_rate})
+    if scaled:
+        groups.append({"params": scaled, "peak": factor * options.learning_rate})
     return options.make(groups, fused=_fused(model))
 
 

@@ -142,7 +142,10 @@ SPINN_GROUP = Group("spinn", SPINNOptions, WITH_SPINN)
 EMBEDDING_GROUP = Group(
     "embedding",
     EmbeddingOptions,
-    Condition(lambda values: values["vectors"] is None, "--vectors sets the width"),
+    Condition(
+        lambda values: values["vectors"] is None and values["pretrained"] is None,
+        "--pretrained or --vectors sets the width",
+    ),
 )
 PRETRAINED_GROUP = Group(
     "pretrained", PretrainedOptions, Condition(_may_have_vectors, "it belongs to --vectors")

@@ -33,6 +33,9 @@ class LanguageModelOptions:
     tied: bool = option(
         True, "use the embeddings as the decoder; the last layer is then as wide as an embedding"
     )
+    embeddings_of: str | None = option(
+        None, "folder of a language model, whose tokens and embeddings are used and not trained"
+    )
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class LanguageTask(Task[TextBatch]):
     ) -> None:
         self.configuration, self.corpus, self.model = configuration, corpus, model
         self.device = model.bias.device
+        model.embedding.requires_grad_(configuration.language.embeddings_of is None)
         batches, tokens = configuration.batches, corpus.sets["train"].tokens
         self._carried = batches.layout == "streams"
         size = batches.batch_size

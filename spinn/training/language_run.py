@@ -67,7 +67,8 @@ def train_language_model(
     path = new_path(name, configuration.training.seed) if output is None else output
     with claimed(path):
         check_unused(path, COMMAND)  # before the text is read
-        corpus = _load(configuration, base)
+        shared = _read_shared(configuration) if base is None else base
+        corpus = _load(configuration, shared)
         run = RunDirectory(path, COMMAND)
         run.begin(lambda: write_model_files(path, configuration, corpus.vocabulary))
         run.write_fingerprints(corpus.sets)
@@ -75,6 +76,8 @@ def train_language_model(
         model = configuration.build_model(len(corpus.vocabulary))
         if base is not None:
             model.load_state_dict(base.model.state_dict())
+        elif shared is not None:
+            model.embedding.load_state_dict(shared.model.embedding.state_dict())
         logger.info(
             f"{configuration.form}: {count_parameters(model):,} weights, on {device}; "
             f"writing to {path}"
@@ -107,7 +110,7 @@ def finetune_language_model(
         If an option would change the shape of the model.
 
     """
-    for name in ("unit", *LANGUAGE_GROUP.fields()):
+    for name in ("unit", "direction", *LANGUAGE_GROUP.fields()):
         if name in given:
             raise ConfigurationError(f"{flag_of(name)} is that of the run; drop it.")
     base = load_language_model(path)
@@ -144,6 +147,33 @@ def resume_language_model(path: Path, place: Mapping[str, Any] | None = None) ->
         done = trainer.progress
         logger.info(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
         return _finish(trainer, task)
+
+
+def _read_shared(configuration: LanguageConfiguration) -> TrainedLanguageModel | None:
+    """Read the model whose embeddings are used; ``None`` if there is none.
+
+    Raises
+    ------
+    SpinnError
+        If it has other units, or embeddings of another width.
+
+    """
+    name = configuration.language.embeddings_of
+    if name is None:
+        return None
+    shared = load_language_model(Path(name))
+    if shared.unit.name != configuration.data.unit:
+        raise ConfigurationError(
+            f"--embeddings-of {name} is a model of {shared.unit.plural}; "
+            f"give --unit {shared.unit.name}."
+        )
+    width = shared.configuration.language.embedding_size
+    if width != configuration.language.embedding_size:
+        raise ConfigurationError(
+            f"The embeddings have width {configuration.language.embedding_size}, those of {name} "
+            f"{width}: give --embedding-size {width}."
+        )
+    return shared
 
 
 def _load(configuration: LanguageConfiguration, base: TrainedLanguageModel | None) -> TextCorpus:

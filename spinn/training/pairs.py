@@ -67,6 +67,8 @@ class PairTask(Task[Batch]):
         self._taught = self._batcher(corpus.sets["train"], configuration.teacher_source)
         self._evaluated: Evaluated | None = None
         self._frozen = False  # whether the parser is, and the model follows its trees
+        self._transfer = configuration.transfer
+        self._held: list[nn.Parameter] = []  # pretrained weights that are frozen in this epoch
 
     def _batcher(self, data: PairDataset, source: TreeSource | None) -> Batcher:
         options = self.configuration.training
@@ -89,7 +91,11 @@ class PairTask(Task[Batch]):
         """Return the configured optimiser of model and objective."""
         options, reinforce = self.configuration.optimizer, self.configuration.reinforce
         rate = None if reinforce is None else reinforce.policy_learning_rate
-        return make_optimizer(options, self.model, self.objective, rate)
+        if self._transfer is None:
+            return make_optimizer(options, self.model, self.objective, rate)
+        taken = [weight for part in self._transfer.parts(self.model).values() for weight in part]
+        factor = self._transfer.pretrained_rate
+        return make_optimizer(options, self.model, self.objective, rate, taken, factor)
 
     def batches_in(self, epoch: int) -> int:
         """Return the number of batches of an epoch; with a token budget it varies."""
@@ -113,6 +119,10 @@ class PairTask(Task[Batch]):
             )
         if reinforce is not None and reinforce.ends_before(epoch) and not self._frozen:
             self._freeze_parser()
+        if self._transfer is not None:
+            self._held = self._transfer.frozen(self.model, epoch)
+            for name in self._transfer.unfrozen_at(self.model, epoch):
+                logger.info(f"Unfreezing the pretrained {name}.")
         self.model.train()
         if self._frozen and self.model.encoder.parser is not None:
             self.model.encoder.parser.eval()  # also its batch statistics are frozen
@@ -168,7 +178,9 @@ class PairTask(Task[Batch]):
         return [[weight for weight in every if id(weight) not in apart], own]
 
     def before_step(self) -> None:
-        """Drop the gradients of a frozen parser, so that not even decay moves it."""
+        """Drop the gradients of frozen weights, so that not even decay moves them."""
+        for weight in self._held:
+            weight.grad = None
         if self._frozen and self.model.encoder.parser is not None:
             self.model.encoder.parser.zero_grad()
 

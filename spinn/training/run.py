@@ -26,8 +26,8 @@ from spinn.data.prepare import load_corpus
 from spinn.evaluation.evaluate import evaluate_trained
 from spinn.evaluation.scores import all_scores
 from spinn.evaluation.tree_scores import Conventions
-from spinn.model.build import build_embedding, count_parameters
-from spinn.model.leaves import LEAF_CONTEXTS
+from spinn.model.build import PretrainedOptions, build_embedding, count_parameters
+from spinn.model.leaves import LEAF_CONTEXTS, WordEmbedding
 from spinn.model.pair import PairModel
 from spinn.pretrained import RESULTS, Interface, TrainedModel, load_trained
 from spinn.support.errors import ConfigurationError, SpinnError
@@ -41,6 +41,7 @@ from spinn.training.loggers import loggers_of
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
 from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed
+from spinn.training.transfer import Source, read_source, take_layers, vectors_of
 
 logger = logging.getLogger(__name__)
 
@@ -67,13 +68,16 @@ def train(configuration: Configuration, output: Path | None) -> dict[str, Any]:
     path = distributed.on_first(lambda: output or new_run_path(configuration))
     with _claimed_by_first(path):
         distributed.on_first(lambda: check_unused(path))  # before the corpus is read
+        source = distributed.together(lambda: read_source(configuration))
         corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
         _check_vectors(configuration, corpus)
+        if source is not None:
+            corpus = replace(corpus, vectors=vectors_of(source, corpus))
         interface = Interface(corpus.vocabulary, corpus.labels, corpus.kind, corpus.format)
         run = distributed.on_first(lambda: RunDirectory.create(path, configuration, interface))
         distributed.on_first(lambda: run.write_fingerprints(corpus.sets))
         torch.manual_seed(configuration.training.seed)
-        model = _build(configuration, corpus).to(device)
+        model = _build(configuration, corpus, source).to(device)
         logger.info(
             f"{configuration.form}: {count_parameters(model):,} weights "
             f"({count_parameters(model.encoder):,} in the encoder), on {_place(device)}; "
@@ -102,9 +106,10 @@ def resume(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]
         configuration = distributed.on_first(run.configuration).moved(place or {})
         device = distributed.together(lambda: _prepare_machine(configuration))
         corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
-        distributed.on_first(lambda: _check_run(run, configuration, corpus))
+        embedding = distributed.on_first(lambda: _check_run(run, configuration, corpus))
         distributed.on_first(lambda: run.check_data(corpus.sets))
-        model = _build(configuration, corpus).to(device)
+        sides = corpus.kind.count
+        model = configuration.build_model(embedding, len(corpus.labels), sides).to(device)
         task = PairTask(configuration, corpus, model)
         trainer = _trainer(task, run)
         trainer.resume()
@@ -121,8 +126,15 @@ def _claimed_by_first(path: Path) -> Iterator[None]:
         yield
 
 
-def _check_run(run: RunDirectory, configuration: Configuration, corpus: Corpus) -> None:
-    """Raise :class:`SpinnError` if the training files of a run have changed, or it is damaged."""
+def _check_run(run: RunDirectory, configuration: Configuration, corpus: Corpus) -> WordEmbedding:
+    """Return an embedding of the shape that was saved.
+
+    Raises
+    ------
+    SpinnError
+        If the training files of the run have changed, or it is damaged.
+
+    """
     saved = run.interface()
     found = (saved.vocabulary.words, saved.labels, saved.kind)
     if found != (corpus.vocabulary.words, corpus.labels, corpus.kind):
@@ -130,7 +142,7 @@ def _check_run(run: RunDirectory, configuration: Configuration, corpus: Corpus) 
             f"{run.path}: the run's vocabulary is not that of the training files in their present "
             "state. Restore the files, or train a new model."
         )
-    run.check_weights(configuration, "last")
+    return run.check_weights(configuration, "last")
 
 
 def load_training_corpus(configuration: Configuration) -> Corpus:
@@ -170,6 +182,10 @@ def _check_vectors(configuration: Configuration, corpus: Corpus) -> None:
     if configuration.data.prepared is None:
         return
     vectors = corpus.vectors is not None
+    if vectors and configuration.transfer is not None:
+        raise ConfigurationError(
+            "--pretrained does nothing here; the prepared corpus has vectors of its own."
+        )
     idle: Any = configuration.embedding if vectors else configuration.pretrained
     for part in fields(idle):
         if getattr(idle, part.name) != default_of(part):
@@ -223,17 +239,23 @@ def _place(device: torch.device) -> str:
     return str(device) if count == 1 else f"{count} processes ({device.type})"
 
 
-def _build(configuration: Configuration, corpus: Corpus) -> PairModel:
-    vectors = corpus.vectors
+def _build(configuration: Configuration, corpus: Corpus, source: Source | None) -> PairModel:
+    """Build the model, with the weights of language models if there are any."""
+    vectors, pretrained = corpus.vectors, configuration.pretrained
+    if configuration.transfer is not None and configuration.transfer.pretrained_freeze:
+        pretrained = PretrainedOptions(embeddings="fixed")
     embedding = build_embedding(
         len(corpus.vocabulary),
         configuration.embedding,
-        configuration.pretrained,
+        pretrained,
         vectors=None if vectors is None else vectors.vectors,
         known=None if vectors is None else vectors.known,
         met=int(corpus.sets["train"].words.max()) + 1,
     )
-    return configuration.build_model(embedding, len(corpus.labels), corpus.kind.count)
+    model = configuration.build_model(embedding, len(corpus.labels), corpus.kind.count)
+    if source is not None:
+        take_layers(model, configuration, source)
+    return model
 
 
 def _trainer(task: PairTask, run: RunDirectory) -> Trainer:

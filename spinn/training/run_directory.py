@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from spinn import pretrained
 from spinn.config import Configuration
 from spinn.data.dataset import Fingerprinted
+from spinn.model.leaves import WordEmbedding
 from spinn.pretrained import Interface
 from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import as_json, remove_abandoned, write_whole, written_folder
@@ -222,8 +223,12 @@ class RunDirectory:
         """
         return read_weights(self._weights_file(which))
 
-    def check_weights(self, configuration: Configuration, which: str) -> None:
+    def check_weights(self, configuration: Configuration, which: str) -> WordEmbedding:
         """Check the weights of a checkpoint before a model is built for them.
+
+        Returns
+        -------
+        An embedding of the shape of the one that was saved.
 
         Raises
         ------
@@ -232,7 +237,7 @@ class RunDirectory:
 
         """
         interface = self.interface()
-        check_weights(
+        return check_weights(
             configuration,
             self.weights(which),
             self._weights_file(which),

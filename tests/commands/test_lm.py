@@ -82,6 +82,16 @@ def test_errors_are_one_sentence(run, arguments, message, capsys):
     assert "Traceback" not in error
 
 
+def test_a_backward_model_reads_files_backward_and_generates_nothing(run, capsys):
+    text, path = str(run.parent / "text.txt"), str(run.parent / "backward")
+    options = [*SMALL, "--unit", "char", "--direction", "backward", "--split", "100"]
+    call(capsys, "train", "--text", text, *options, "--output", path)
+    own, _ = call(capsys, "evaluate", path, "--split", "train")
+    assert call(capsys, "evaluate", path, "--files", text)[0] == own
+    _, error = call(capsys, "generate", path, status=2)
+    assert "generate with a model that reads forward" in error
+
+
 def test_another_command_refuses_a_language_model(run, capsys):
     assert main(["predict", str(run), "a", "b"]) == 2
     assert "this is a language model; use it with `spinn lm`" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spinn.data.language import END, TextOptions, load_text, normalized
+from spinn.data.language import END, TextOptions, directed, load_text, normalized
 from spinn.data.units import UNITS
 from spinn.data.vocabulary import UNKNOWN
 from spinn.support.errors import ConfigurationError, DataError
@@ -137,3 +137,21 @@ def test_an_empty_file_is_refused(tmp_path):
 
 def test_words_are_joined_with_line_breaks_at_ends():
     assert UNITS.find("word").join(["a", "b", "<eos>", "<eos>", "c"]) == "a b\n\nc"
+
+
+def test_a_backward_text_has_the_words_of_each_line_in_reverse_order(file):
+    options = TextOptions(text=[file], split="100", direction="backward")
+    assert read_back(options) == "sat. cat The\n\ntoo! dog, A\n"
+
+
+def test_a_text_that_is_cut_in_a_line_is_reversed_up_to_there():
+    for tokens, expected in [
+        ([3, 4, END, 5, 6, 7], [4, 3, END, 7, 6, 5]),
+        ([END, END, 3, END], [END, END, 3, END]),
+        ([3, 4], [4, 3]),
+    ]:
+        text = np.array(tokens, dtype=np.int32)
+        found = directed(text, "backward")
+        assert found.tolist() == expected
+        assert directed(found, "backward").tolist() == tokens
+        assert directed(text, "forward") is text

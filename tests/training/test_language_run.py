@@ -60,6 +60,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "a plateau": {**STREAMS, "schedule": "plateau", "optimizer": "sgd", "cell": "gru"},
     "sentences": {**SMALL, **DROPS, "unit": "word", "layout": "sentences"},
     "averages": {**STREAMS, **DROPS, **TRIGGERED, "vary_steps": True},
+    "backward": {**SMALL, "unit": "word", "direction": "backward"},
 }
 
 
@@ -188,6 +189,28 @@ def test_fine_tuning_begins_with_the_averages_and_stops_by_the_rule(whole, tmp_p
         language_run.finetune_language_model(base, wild, tmp_path / "wild")
     assert sum("train perplexity" in line for line in lines) < 50
     assert "The averaged weights have stopped improving on dev; stopping." in lines
+
+
+def test_embeddings_of_another_model_are_not_trained(text, whole, tmp_path, monkeypatch):
+    base = str(whole("sentences"))
+    averages = {"optimizer": "nt-asgd", "average_from": "start"}
+    options = {**RUNS["backward"], **averages, "embeddings_of": base}
+    language_run.train_language_model(configured(text, options), tmp_path / "a")
+    embeddings = stored(Path(base), "best")["embedding.weight"]
+    assert torch.equal(stored(tmp_path / "a")["embedding.weight"], embeddings)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises(Interruption):
+            language_run.train_language_model(configured(text, options), tmp_path / "resumed")
+    language_run.resume_language_model(tmp_path / "resumed")
+    for name, weight in stored(tmp_path / "a").items():
+        assert_close(stored(tmp_path / "resumed")[name], weight, rtol=1e-6, atol=1e-7)
+    for wrong, message in [
+        ({"embedding_size": 7}, "have width 7, those of .* 6: give --embedding-size 6"),
+        ({"unit": "char"}, "is a model of words; give --unit word"),
+    ]:
+        with pytest.raises(ConfigurationError, match=message):
+            language_run.train_language_model(configured(text, options, **wrong), tmp_path / "b")
 
 
 def test_windows_scale_the_rate_of_their_step_only(text, tmp_path, monkeypatch):
