@@ -34,7 +34,7 @@ def test_it_is_small_and_names_no_place_of_ours():
         assert not re.search(r"/(home|root|tmp|work)/", (FOLDER / name).read_text("utf-8"))
 
 
-def test_it_answers_the_examples_that_were_written_before_it_was_trained(model):
+def test_it_answers_the_examples_that_were_written_before_it_was_tried(model):
     examples = page_examples()
     assert len(examples) == 10
     predictions = model.predict([(premise, hypothesis) for premise, hypothesis, _ in examples])
