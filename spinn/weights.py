@@ -5,8 +5,9 @@ Weights may have the names that they have today, or those of earlier versions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import save_file
@@ -17,6 +18,7 @@ from spinn.model.leaves import WordEmbedding
 from spinn.support.errors import ConfigurationError, DataError
 from spinn.support.tensor_files import read_tensors
 
+Built = TypeVar("Built", bound=nn.Module)
 WEIGHTS = "weights.safetensors"
 
 
@@ -174,6 +176,39 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], place: Path) -> N
         model.load_state_dict(present_names(weights))
     except RuntimeError as error:
         raise _misfit(place) from error
+
+
+def build_with_weights(build: Callable[[], Built], place: Path, cause: str) -> Built:
+    """Build a module, and load its weights from a file.
+
+    Parameters
+    ----------
+    build
+        Builds the module. Its weights are compared with the file before any memory is taken: a
+        damaged configuration may describe a module of any size.
+    place
+        The file.
+    cause
+        What is wrong if they differ, for the error.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged, or has other weights.
+
+    """
+    weights = read_weights(place)
+    misfit = DataError(place, cause, remedy="Copy the whole folder of the run")
+    try:
+        with torch.device("meta"):
+            expected = build().state_dict()
+    except (OverflowError, RuntimeError) as error:
+        raise misfit from error
+    if _shapes(weights) != _shapes(expected):
+        raise misfit
+    module = build()
+    load_weights(module, weights, place)
+    return module
 
 
 def has_former_names(names: Iterable[str]) -> bool:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from spinn import pretrained
 from spinn.config_files import read_values
 from spinn.data.fragments.corpus import FRAGMENT_DATA_GROUP, FragmentDataOptions
@@ -32,11 +30,11 @@ from spinn.model.fragment_language import (
     FragmentLanguageModel,
     FragmentModelOptions,
 )
-from spinn.support.errors import ConfigurationError, DataError
+from spinn.support.errors import ConfigurationError
 from spinn.support.files import as_json, write_whole
 from spinn.support.options import Group, Groups, check_ranges, option
 from spinn.support.runtime import arithmetic, evaluation_mode
-from spinn.weights import WEIGHTS, load_weights, read_weights
+from spinn.weights import WEIGHTS, build_with_weights
 
 
 @dataclass(frozen=True)
@@ -195,22 +193,9 @@ def load_fragment_model(path: Path, checkpoint: str = "best") -> TrainedFragment
     configuration = read_fragment_configuration(path)
     vocabulary = FragmentVocabulary.load(path / pretrained.VOCABULARY)
     place = pretrained.checkpoint_folder(path, checkpoint) / WEIGHTS
-    weights = read_weights(place)
-    try:
-        with torch.device("meta"):  # a damaged configuration may describe a model of any size
-            expected = configuration.build_model(vocabulary).state_dict()
-    except (OverflowError, RuntimeError) as error:
-        raise _misfit(place) from error
-    if {n: w.shape for n, w in weights.items()} != {n: w.shape for n, w in expected.items()}:
-        raise _misfit(place)
-    model = configuration.build_model(vocabulary)
-    load_weights(model, weights, place)
-    return TrainedFragmentModel(model.eval(), configuration, vocabulary)
-
-
-def _misfit(place: Path) -> DataError:
     cause = "the weights belong to another configuration or vocabulary than those of the folder"
-    return DataError(place, cause, remedy="Copy the whole folder of the run")
+    model = build_with_weights(lambda: configuration.build_model(vocabulary), place, cause)
+    return TrainedFragmentModel(model.eval(), configuration, vocabulary)
 
 
 def write_fragment_files(

@@ -17,10 +17,9 @@ from spinn.data.units import UNITS, Unit
 from spinn.data.vocabulary import Vocabulary, read_vocabulary
 from spinn.language.config import LanguageConfiguration, load_language_configuration
 from spinn.model.language import LanguageModel
-from spinn.support.errors import DataError
 from spinn.support.files import as_json, write_whole
 from spinn.support.json_files import read_object
-from spinn.weights import WEIGHTS, load_weights, read_weights
+from spinn.weights import WEIGHTS, build_with_weights
 
 _REMEDY = "Copy the whole folder of the run"
 
@@ -78,22 +77,9 @@ def load_language_model(path: Path, checkpoint: str = "best") -> TrainedLanguage
     """
     configuration, vocabulary = read_language_configuration(path), read_tokens_of(path)
     place = pretrained.checkpoint_folder(path, checkpoint) / WEIGHTS
-    weights = read_weights(place)
-    try:
-        with torch.device("meta"):  # a damaged configuration may describe a model of any size
-            expected = configuration.build_model(len(vocabulary)).state_dict()
-    except (OverflowError, RuntimeError) as error:
-        raise _misfit(place) from error
-    if {n: w.shape for n, w in weights.items()} != {n: w.shape for n, w in expected.items()}:
-        raise _misfit(place)
-    model = configuration.build_model(len(vocabulary))
-    load_weights(model, weights, place)
-    return TrainedLanguageModel(model.eval(), configuration, vocabulary)
-
-
-def _misfit(place: Path) -> DataError:
     cause = "the weights belong to another configuration than that in config.json"
-    return DataError(place, cause, remedy=_REMEDY)
+    model = build_with_weights(lambda: configuration.build_model(len(vocabulary)), place, cause)
+    return TrainedLanguageModel(model.eval(), configuration, vocabulary)
 
 
 def read_language_configuration(path: Path) -> LanguageConfiguration:

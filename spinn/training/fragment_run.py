@@ -23,12 +23,11 @@ from spinn.training.fragments import FragmentTask
 from spinn.training.language_run import (
     COMMAND,
     make_trainer,
-    new_path,
     prepare_machine,
     write_results,
 )
 from spinn.training.loop import Trainer
-from spinn.training.run_directory import RunDirectory, check_unused, claimed
+from spinn.training.run_directory import RunDirectory, check_unused, claimed, new_folder
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ def train_fragment_model(
     """
     options = configuration.training
     device = prepare_machine(options)
-    path = new_path(FRAGMENT, options.seed) if output is None else output
+    path = new_folder(f"lm-{FRAGMENT}", options.seed) if output is None else output
     with claimed(path):
         check_unused(path, COMMAND)  # before the trees are read
         corpus = _load(configuration)
@@ -89,8 +88,6 @@ def resume_fragment_model(path: Path, place: Mapping[str, Any] | None = None) ->
         task = FragmentTask(configuration, corpus, saved.model.to(device))
         trainer = make_trainer(task, configuration, run)
         trainer.resume()
-        done = trainer.progress
-        logger.info(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
         return _finish(trainer, task)
 
 

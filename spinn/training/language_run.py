@@ -34,7 +34,7 @@ from spinn.training.language import LanguageTask
 from spinn.training.log import Log, read_metrics
 from spinn.training.loggers import loggers_of
 from spinn.training.loop import Trainer
-from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed
+from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed, new_folder
 from spinn.training.task import Task
 
 logger = logging.getLogger(__name__)
@@ -63,8 +63,8 @@ def train_language_model(
 
     """
     device = prepare_machine(configuration.training)
-    name = f"{configuration.data.unit}-{configuration.language.cell}"
-    path = new_path(name, configuration.training.seed) if output is None else output
+    name = f"lm-{configuration.data.unit}-{configuration.language.cell}"
+    path = new_folder(name, configuration.training.seed) if output is None else output
     with claimed(path):
         check_unused(path, COMMAND)  # before the text is read
         shared = _read_shared(configuration) if base is None else base
@@ -144,8 +144,6 @@ def resume_language_model(path: Path, place: Mapping[str, Any] | None = None) ->
         task = LanguageTask(configuration, corpus, saved.model.to(device))
         trainer = make_trainer(task, configuration, run)
         trainer.resume()
-        done = trainer.progress
-        logger.info(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
         return _finish(trainer, task)
 
 
@@ -190,15 +188,6 @@ def prepare_machine(options: LoopOptions) -> torch.device:
     """Set the number of threads; return the device."""
     set_threads(options.threads)
     return choose_device(options.device)
-
-
-def new_path(name: str, seed: int) -> Path:
-    """Return a folder under ``runs`` that does not exist, named after the model and the seed."""
-    base = Path("runs") / f"lm-{name}-seed{seed}"
-    path, number = base, 2
-    while path.exists():
-        path, number = base.with_name(f"{base.name}-{number}"), number + 1
-    return path
 
 
 def make_trainer(

@@ -77,6 +77,8 @@ class Trainer:
     def resume(self) -> None:
         """Continue from the last checkpoint of the run."""
         self.state.load(self.run, self.task.model)
+        done = self.progress
+        logger.info(f"Resuming {self.run.path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
 
     def train(self) -> None:
         """Train to the end of the last epoch, or until the score stops rising.

@@ -40,7 +40,7 @@ from spinn.training.log import Log, read_metrics
 from spinn.training.loggers import loggers_of
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
-from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed
+from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed, new_folder
 from spinn.training.transfer import Source, read_source, take_layers, vectors_of
 
 logger = logging.getLogger(__name__)
@@ -113,8 +113,6 @@ def resume(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]
         task = PairTask(configuration, corpus, model)
         trainer = _trainer(task, run)
         trainer.resume()
-        done = trainer.progress
-        logger.info(f"Resuming {path} at epoch {done.epoch + 1}, batch {done.batch + 1}.")
         return _finish(trainer, task)
 
 
@@ -221,11 +219,7 @@ def _shortened(corpus: Corpus, limit: int) -> Corpus:
 def new_run_path(configuration: Configuration) -> Path:
     """Return a folder under ``runs`` that does not exist, named after the form and the seed."""
     name = configuration.form.lower().replace(" ", "-")
-    base = Path("runs") / f"{name}-seed{configuration.training.seed}"
-    path, number = base, 2
-    while path.exists():
-        path, number = base.with_name(f"{base.name}-{number}"), number + 1
-    return path
+    return new_folder(name, configuration.training.seed)
 
 
 def _prepare_machine(configuration: Configuration) -> torch.device:

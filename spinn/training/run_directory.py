@@ -318,6 +318,15 @@ def is_claimed(path: Path) -> bool:
     return False
 
 
+def new_folder(name: str, seed: int) -> Path:
+    """Return a folder under ``runs`` that does not exist, named after a model and a seed."""
+    base = Path("runs") / f"{name}-seed{seed}"
+    path, number = base, 2
+    while path.exists():
+        path, number = base.with_name(f"{base.name}-{number}"), number + 1
+    return path
+
+
 def check_unused(path: Path, trained_by: Sequence[str] = ("train",)) -> None:
     """Check that a new run can be written to a folder, which exists.
 
