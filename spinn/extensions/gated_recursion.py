@@ -39,9 +39,8 @@ class GatedRecursion:
     scale: Tensor
     shift: Tensor
 
-    @property
-    def table(self) -> type[NodeTable]:
-        """The node table whose backward autograd records."""
+    def table(self, leaves: Tensor) -> type[NodeTable]:
+        """Return the node table whose backward autograd records."""
         return RecordedNodes
 
     @property

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from spinn.ops.fused import FusedNodes, fits
 from spinn.ops.nodes import Composition, Nodes, NodeTable
 from spinn.support.options import Condition, Group, option
 from spinn.support.registry import Choices, Registry
@@ -57,10 +58,9 @@ class TreeLSTMGates:
     weight: Tensor
     bias: Tensor
 
-    @property
-    def table(self) -> type[NodeTable]:
-        """The node table with a hand-written backward."""
-        return Nodes
+    def table(self, leaves: Tensor) -> type[NodeTable]:
+        """Return the node table with a hand-written backward, in compiled loops if possible."""
+        return FusedNodes if fits(leaves) else Nodes
 
     @property
     def hidden_size(self) -> int:

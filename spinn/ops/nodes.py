@@ -33,9 +33,8 @@ from spinn.ops.precision import ROWS, product_type, rounded_rows
 class Composition(Protocol):
     """A cell with its weights; see :mod:`spinn.model.cells`."""
 
-    @property
-    def table(self) -> type[NodeTable]:
-        """The fast node table for this cell."""
+    def table(self, leaves: Tensor) -> type[NodeTable]:
+        """Return the fast node table for this cell and leaves of this kind."""
 
     @property
     def hidden_size(self) -> int:
@@ -97,7 +96,7 @@ def node_table(
         Whether to leave all gradients to autograd, instead of using the cell's fast table.
 
     """
-    kind = PlainNodes if plain else cell.table
+    kind = PlainNodes if plain else cell.table(leaves)
     return kind(leaves, cell, compositions)
 
 

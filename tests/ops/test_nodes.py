@@ -14,6 +14,8 @@ from torch import Tensor
 
 from spinn.extensions.gated_recursion import GatedRecursiveCell
 from spinn.model.cells import TreeLSTM
+from spinn.ops.fused import FusedNodes
+from spinn.ops.native import loops
 from spinn.ops.nodes import Nodes, NodeTable, PlainNodes
 from spinn.ops.recorded import RecordedNodes
 
@@ -102,10 +104,19 @@ class Setting:
         )
 
 
+compiled = pytest.mark.skipif(
+    DEVICE.type != "cpu" or loops() is None, reason="there are no compiled loops here"
+)
 over_all_forms = pytest.mark.parametrize(
     ("cell", "nodes"),
-    [(TreeLSTM, Nodes), (TreeLSTM, RecordedNodes), (GatedRecursiveCell, RecordedNodes)],
+    [
+        (TreeLSTM, Nodes),
+        (TreeLSTM, RecordedNodes),
+        (GatedRecursiveCell, RecordedNodes),
+        pytest.param(TreeLSTM, FusedNodes, marks=compiled),
+    ],
 )
+by_hand = pytest.mark.parametrize("nodes", [Nodes, pytest.param(FusedNodes, marks=compiled)])
 with_and_without_tracker = pytest.mark.parametrize("watched", [0, 2])
 
 
@@ -134,11 +145,12 @@ def test_in_single_precision_they_agree_to_five_digits(cell, nodes, watched, pro
         assert (one - other).norm() <= 1e-5 * (1 + other.norm())
 
 
+@by_hand
 @with_and_without_tracker
 @given(program=programs, seed=seeds)
 @settings(max_examples=examples(25))
 def test_in_bf16_those_by_hand_agree_with_full_precision_within_its_rounding(
-    watched, program, seed
+    nodes, watched, program, seed
 ):
     """Products of bf16 carry 8 bits: states within 0.05, gradients within 5% of their norm."""
     setting = Setting.drawn(TreeLSTM, watched, seed, 16, torch.float32)
@@ -147,7 +159,7 @@ def test_in_bf16_those_by_hand_agree_with_full_precision_within_its_rounding(
             weight.mul_(0.5)
     expected = setting.run(PlainNodes, program)
     with torch.autocast(DEVICE.type, dtype=torch.bfloat16):
-        actual = setting.run(Nodes, program)
+        actual = setting.run(nodes, program)
     torch.testing.assert_close(actual, expected, rtol=0, atol=0.05)
     assert_gradients_are_close(setting, actual, expected)
 

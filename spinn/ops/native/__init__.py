@@ -1,0 +1,189 @@
+"""The loops of ``kernels.c``, compiled when the package is installed (:mod:`.build`).
+
+Where there was no compiler, :func:`loops` returns ``None``, and the plain versions in torch are
+used. Results are the same up to rounding, for any number of threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from spinn.ops.native.sources import library_name
+
+_TYPES = {
+    (torch.float32, torch.bfloat16): 0,
+    (torch.float32, torch.float32): 1,
+    (torch.float64, torch.float64): 2,
+}
+"""The types of states and of products that the loops are compiled for, in the order of LOOPS."""
+_NUMBERS = ("count", "parts", "width", "stride", "first", "threads")
+_POINTERS = (
+    "rows",
+    "table",
+    "out",
+    "memory",
+    "gradient",
+    "memory_gradient",
+    "bias_gradient",
+    "bias",
+)
+
+
+class _Job(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_long) for name in _NUMBERS),
+        *((name, ctypes.c_void_p) for name in _POINTERS),
+    ]
+
+
+class Loops:
+    """The compiled loops; arguments are contiguous tensors on the CPU.
+
+    In all of them ``table`` and ``memory`` are hidden states and memory cells ``[*, H]``, and
+    ``products`` the outputs of a matrix product before bias and activation.
+    """
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._run_loop = library.spinn_run
+
+    def _run(self, loop: int, states: Tensor, products: Tensor, **job: Tensor | int) -> None:
+        fields = {
+            name: value.data_ptr() if isinstance(value, Tensor) else value
+            for name, value in job.items()
+        }
+        made = _Job(threads=torch.get_num_threads(), **fields)
+        self._run_loop(_TYPES[states.dtype, products.dtype], loop, ctypes.byref(made))
+
+    def gather(self, table: Tensor, rows: Tensor, out: Tensor) -> None:
+        """Copy rows ``[n, parts]`` of a table ``[*, H]`` side by side to the start of ``out``.
+
+        ``out`` is ``[n, parts * H + ...]``; what is behind these columns remains.
+        """
+        self._run(0, table, out, **_layout(table, rows, out))
+
+    def scatter(self, table: Tensor, rows: Tensor, out: Tensor) -> None:
+        """Add to the rows of the table what :meth:`gather` would copy to ``out``."""
+        self._run(1, table, out, **_layout(table, rows, out))
+
+    def compose(
+        self, products: Tensor, bias: Tensor, table: Tensor, memory: Tensor, rows: Tensor, at: int
+    ) -> None:
+        """Compose children ``[n, 2]`` with products ``[n, 5H]``, to the rows from ``at`` on."""
+        self._run(
+            2,
+            table,
+            products,
+            out=products,
+            bias=bias,
+            table=table,
+            memory=memory,
+            rows=rows,
+            first=at,
+            count=len(rows),
+            width=table.shape[1],
+        )
+
+    def compose_backward(
+        self,
+        products: Tensor,
+        bias: Tensor,
+        memory: Tensor,
+        rows: Tensor,
+        at: int,
+        *,
+        table_gradient: Tensor,
+        memory_gradient: Tensor,
+        gradient: Tensor,
+        bias_gradient: Tensor,
+    ) -> None:
+        """Compute the gradient ``[n, 5H]`` of the products; add those of memory cells and bias."""
+        self._run(
+            3,
+            memory,
+            products,
+            out=products,
+            bias=bias,
+            memory=memory,
+            rows=rows,
+            first=at,
+            table=table_gradient,
+            memory_gradient=memory_gradient,
+            gradient=gradient,
+            bias_gradient=bias_gradient,
+            count=len(rows),
+            width=memory.shape[1],
+        )
+
+    def step(self, products: Tensor, bias: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Take a step of an LSTM with products ``[n, 4K]``; return the new states ``[n, K]``."""
+        hidden, after = torch.empty_like(memory), torch.empty_like(memory)
+        self._run(
+            4,
+            memory,
+            products,
+            out=products,
+            bias=bias,
+            memory=memory,
+            table=hidden,
+            gradient=after,
+            count=len(memory),
+            width=memory.shape[1],
+        )
+        return hidden, after
+
+    def step_backward(
+        self,
+        products: Tensor,
+        bias: Tensor,
+        memory: Tensor,
+        *,
+        hidden_gradient: Tensor,
+        memory_gradient: Tensor,
+        gradient: Tensor,
+        bias_gradient: Tensor,
+    ) -> None:
+        """Compute the gradient ``[n, 4K]`` of the products; add that of the bias.
+
+        ``memory_gradient`` is first that of the new memory cells, then that of the former ones.
+        """
+        self._run(
+            5,
+            memory,
+            products,
+            out=products,
+            bias=bias,
+            memory=memory,
+            table=hidden_gradient,
+            memory_gradient=memory_gradient,
+            gradient=gradient,
+            bias_gradient=bias_gradient,
+            count=len(memory),
+            width=memory.shape[1],
+        )
+
+
+def _layout(table: Tensor, rows: Tensor, out: Tensor) -> dict[str, Tensor | int]:
+    count, parts = rows.shape
+    sizes = {"count": count, "parts": parts, "width": table.shape[1], "stride": out.stride(0)}
+    return {"table": table, "rows": rows, "out": out, **sizes}
+
+
+@cache
+def loops() -> Loops | None:
+    """Return the compiled loops; ``None`` where there are none for these sources."""
+    path = Path(__file__).with_name(library_name())
+    try:
+        return Loops(ctypes.CDLL(str(path)))
+    except OSError:  # not compiled, or for another system
+        return None
+
+
+def serves(states: Tensor, products: torch.dtype) -> bool:
+    """Return whether the loops take states and products of these types."""
+    known = states.device.type == "cpu" and (states.dtype, products) in _TYPES
+    return known and loops() is not None
