@@ -169,11 +169,11 @@ def _train(namespace: argparse.Namespace) -> int:
 
 def _resume(namespace: argparse.Namespace, path: Path) -> None:
     from spinn.language.fragments import is_fragment_model
-    from spinn.training import fragment_run, language_run
+    from spinn.training import distributed, fragment_run, language_run
 
     given = _given(namespace)
     _refuse_other_options(namespace, given)
-    if is_fragment_model(path):
+    if distributed.on_first(lambda: is_fragment_model(path)):
         lm_fragments.refuse_flags(given, FRAGMENT_GROUPS)
         fragment_run.resume_fragment_model(path, given)
     else:
@@ -182,9 +182,9 @@ def _resume(namespace: argparse.Namespace, path: Path) -> None:
 
 def _finetune(namespace: argparse.Namespace) -> None:
     from spinn.language.fragments import is_fragment_model
-    from spinn.training import language_run
+    from spinn.training import distributed, language_run
 
-    if is_fragment_model(namespace.run_directory):
+    if distributed.on_first(lambda: is_fragment_model(namespace.run_directory)):
         lm_fragments.refuse_finetuning()
     layers: dict[str, Any] = {}
     if namespace.config is not None:

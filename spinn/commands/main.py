@@ -31,6 +31,7 @@ COMMANDS = {
     "download": "download SNLI, MultiNLI or GloVe",
     "generate": "generate the bundled corpus, ListOps, or propositional logic",
 }
+_DISTRIBUTED = ("train", "lm train", "lm finetune")  # what several processes can run together
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,8 +93,9 @@ def _run(given: list[str]) -> int:
     options = parse(commands[selected], given[1:])
     options.arguments = given  # for messages that repeat the command
     try:
-        if selected != "train" and _is_distributed():
-            raise SpinnError(f"{selected} runs in one process; start it without torchrun.")
+        name = f"{selected} {getattr(options, 'action', '')}".strip()
+        if name not in _DISTRIBUTED and _is_distributed():
+            raise SpinnError(f"{name} runs in one process; start it without torchrun.")
         return int(module.run(options))
     except SpinnError as error:
         return _report(error)  # before the processes leave the group

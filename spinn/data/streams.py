@@ -24,6 +24,9 @@ IGNORED = -100  # a target that is padding, as in torch's cross-entropy
 class TextBatch:
     """A window of streams, or a batch of sentences.
 
+    A process without a share in a small batch gets a sentence without targets, so that it can run
+    the model in step with other processes.
+
     Attributes
     ----------
     inputs, targets
@@ -102,17 +105,19 @@ class Streams:
         The text ``[N]``.
     streams
         Number of streams (B).
+    rank, world_size
+        Take every ``world_size``-th stream, from ``rank`` on.
 
     """
 
-    def __init__(self, tokens: Tokens, streams: int) -> None:
+    def __init__(self, tokens: Tokens, streams: int, rank: int = 0, world_size: int = 1) -> None:
         length = -(-len(tokens) // streams)
         inputs = np.full(length * streams, END, dtype=np.int64)
         targets = np.full(length * streams, IGNORED, dtype=np.int64)
         inputs[1 : len(tokens)], targets[: len(tokens)] = tokens[:-1], tokens
-        shape = (streams, length)
-        self._inputs = torch.from_numpy(inputs.reshape(shape).T.copy())
-        self._targets = torch.from_numpy(targets.reshape(shape).T.copy())
+        shape, own = (streams, length), slice(rank, None, world_size)
+        self._inputs = torch.from_numpy(inputs.reshape(shape)[own].T.copy())
+        self._targets = torch.from_numpy(targets.reshape(shape)[own].T.copy())
 
     def __len__(self) -> int:
         """Return the length of a stream (L)."""
@@ -166,18 +171,20 @@ class Sentences:
         The text ``[N]``; a sentence ends with :data:`spinn.data.language.END`.
     batch_size
         Sentences in a batch.
+    rank, world_size
+        Take every ``world_size``-th sentence of each batch, from ``rank`` on.
 
     """
 
     POOL = 50  # batches whose sentences are sorted by length together
 
-    def __init__(self, tokens: Tokens, batch_size: int) -> None:
+    def __init__(self, tokens: Tokens, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
         ends = np.flatnonzero(tokens == END) + 1
         if not len(ends) or ends[-1] != len(tokens):
             ends = np.append(ends, len(tokens))
         self._tokens, self._ends = tokens, ends
         self._starts = np.concatenate([[0], ends[:-1]])
-        self._batch_size = batch_size
+        self._batch_size, self._own = batch_size, slice(rank, None, world_size)
 
     def __len__(self) -> int:
         """Return the number of batches."""
@@ -201,17 +208,20 @@ class Sentences:
             yield self._batch(rows)
 
     def _batch(self, rows: NDArray[np.int64]) -> TextBatch:
-        lengths = self._ends[rows] - self._starts[rows]
-        shape = (int(lengths.max()), len(rows))
+        own = rows[self._own]
+        read = own if len(own) else rows[:1]
+        lengths = self._ends[read] - self._starts[read]
+        shape = (int(lengths.max()), len(read))
         inputs = np.full(shape, END, dtype=np.int64)
         targets = np.full(shape, IGNORED, dtype=np.int64)
-        for column, row in enumerate(rows):
+        for column, row in enumerate(read):
             sentence = self._tokens[self._starts[row] : self._ends[row]]
-            targets[: len(sentence), column] = sentence
+            if len(own):
+                targets[: len(sentence), column] = sentence
             inputs[1 : len(sentence), column] = sentence[:-1]
         return TextBatch(
             torch.from_numpy(inputs),
             torch.from_numpy(targets),
             torch.from_numpy(lengths),
-            int(lengths.sum()),
+            int(lengths.sum()) if len(own) else 0,
         )

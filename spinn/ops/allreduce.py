@@ -32,12 +32,23 @@ def all_sum(value: Tensor) -> Tensor:
 def part_of_mean(values: Tensor) -> Tensor:
     """Divide the sum of this process's values by the number of values of all processes.
 
-    The sum of the results over processes is the mean. A process may have no values.
+    The sum of the results over processes is the mean. A process may have no values; the mean of no
+    values at all is 0.
+    """
+    if world_size() == 1 and values.numel():
+        return values.mean()
+    return part_of_ratio(values.sum(), values.numel())
+
+
+def part_of_ratio(total: Tensor, count: int) -> Tensor:
+    """Divide a sum of this process by a count that is summed over all processes.
+
+    The sum of the results over processes is the ratio of both sums; it is 0 if the count is.
     """
     if world_size() == 1:
-        return values.mean()
-    count = all_sum(values.new_tensor(values.numel(), dtype=torch.float32))
-    return values.sum() / count.clamp(min=1)
+        return total / max(1, count)
+    whole = all_sum(total.new_tensor(count, dtype=torch.float32))
+    return total / whole.clamp(min=1)
 
 
 def mean(values: Tensor) -> Tensor:

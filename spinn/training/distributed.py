@@ -1,9 +1,10 @@
 """Training one model in several processes started by ``torchrun``.
 
 Each process (rank) holds the whole model and reads its part of every batch. A step of all processes
-together equals the step of a single process, by four means: :class:`spinn.data.batching.Batcher`
-splits the batches, :func:`spinn.ops.allreduce.part_of_mean` divides sums by the size of the whole
-batch, batch normalisation uses the rows of all processes (:mod:`spinn.model.norm`), and torch's
+together equals the step of a single process, by four means: the data (:mod:`spinn.data.batching`,
+:mod:`spinn.data.streams`, :mod:`spinn.data.fragments.dataset`) split the batches,
+:func:`spinn.ops.allreduce.part_of_mean` divides sums by the size of the whole batch, batch
+normalisation uses the rows of all processes (:mod:`spinn.model.norm`), and torch's
 DistributedDataParallel averages gradients.
 
 Rank 0 logs, saves and evaluates; the others receive its results (:func:`on_first`). Work that may

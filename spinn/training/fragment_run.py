@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,24 @@ from spinn.language.fragments import (
     write_fragment_files,
 )
 from spinn.model.build import count_parameters
+from spinn.training import distributed
 from spinn.training.fragments import FragmentTask
-from spinn.training.language_run import (
-    COMMAND,
+from spinn.training.language_run import COMMAND
+from spinn.training.launch import (
+    claimed_by_first,
     make_trainer,
+    new_run,
+    place_of,
     prepare_machine,
     write_results,
 )
 from spinn.training.loop import Trainer
-from spinn.training.run_directory import RunDirectory, check_unused, claimed, new_folder
+from spinn.training.run_directory import RunDirectory, new_folder
 
 logger = logging.getLogger(__name__)
 
 
+@distributed.logging_in_first()
 def train_fragment_model(
     configuration: FragmentConfiguration, output: Path | None = None
 ) -> dict[str, Any]:
@@ -50,21 +56,24 @@ def train_fragment_model(
 
     """
     options = configuration.training
-    device = prepare_machine(options)
-    path = new_folder(f"lm-{FRAGMENT}", options.seed) if output is None else output
-    with claimed(path):
-        check_unused(path, COMMAND)  # before the trees are read
-        corpus = _load(configuration)
+    name = f"lm-{FRAGMENT}"
+    with new_run(options, lambda: output or new_folder(name, options.seed), COMMAND) as begun:
+        path, device = begun
+        corpus = distributed.together(lambda: _load(configuration))
         run = RunDirectory(path, COMMAND)
-        run.begin(lambda: write_fragment_files(path, configuration, corpus.vocabulary))
-        run.write_fingerprints(corpus.sets)
+        write = partial(write_fragment_files, path, configuration, corpus.vocabulary)
+        distributed.on_first(lambda: run.begin(write))
+        distributed.on_first(lambda: run.write_fingerprints(corpus.sets))
         torch.manual_seed(options.seed)
         model = configuration.build_model(corpus.vocabulary).to(device)
-        logger.info(f"{FORM}: {count_parameters(model):,} weights, on {device}; writing to {path}")
+        logger.info(
+            f"{FORM}: {count_parameters(model):,} weights, on {place_of(device)}; writing to {path}"
+        )
         task = FragmentTask(configuration, corpus, model)
         return _finish(make_trainer(task, configuration, run), task)
 
 
+@distributed.logging_in_first()
 def resume_fragment_model(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Continue an interrupted run exactly as it would have continued without the interruption.
 
@@ -76,15 +85,15 @@ def resume_fragment_model(path: Path, place: Mapping[str, Any] | None = None) ->
         Options of where the run is computed and where its trees are.
 
     """
-    configuration = read_fragment_configuration(path).moved(place or {})
-    options = configuration.training
-    with claimed(path):
-        run = RunDirectory(path, COMMAND)
-        run.remove_scratch()
-        saved = load_fragment_model(path, "last")
-        device = prepare_machine(options)
-        corpus = _load(configuration, saved.vocabulary)
-        run.check_data(corpus.sets, "--train, --dev and --test")
+    configuration = distributed.on_first(lambda: read_fragment_configuration(path))
+    configuration = configuration.moved(place or {})
+    run, sources = RunDirectory(path, COMMAND), "--train, --dev and --test"
+    with claimed_by_first(path):
+        distributed.on_first(run.remove_scratch)
+        saved = distributed.on_first(lambda: load_fragment_model(path, "last"))
+        device = prepare_machine(configuration.training)
+        corpus = distributed.together(lambda: _load(configuration, saved.vocabulary))
+        distributed.on_first(lambda: run.check_data(corpus.sets, sources))
         task = FragmentTask(configuration, corpus, saved.model.to(device))
         trainer = make_trainer(task, configuration, run)
         trainer.resume()
@@ -104,6 +113,10 @@ def _load(
 def _finish(trainer: Trainer, task: FragmentTask) -> dict[str, Any]:
     """Train to the end, then evaluate the best weights, and write results and a plot."""
     trainer.train()
+    return distributed.on_first(lambda: _results(trainer, task))
+
+
+def _results(trainer: Trainer, task: FragmentTask) -> dict[str, Any]:
     model = load_fragment_model(trainer.run.path).model.to(task.device)
     results: dict[str, Any] = {}
     for split, dataset in task.corpus.sets.items():
@@ -111,4 +124,4 @@ def _finish(trainer: Trainer, task: FragmentTask) -> dict[str, Any]:
             figures = task.scores(model, split)
             results[split] = figures | {"fragments": len(dataset.fragments)}
             logger.info(f"{split}: {task.summary(figures)}")
-    return write_results(trainer, FORM, results)
+    return write_results(trainer, task.model, FORM, results, "perplexity")

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-import numpy as np
-from torch import nn
 from torch.optim import Optimizer
 
 from spinn.data.language import TextCorpus
 from spinn.data.streams import Sentences, Streams, TextBatch, fixed_lengths, varied_lengths
 from spinn.language.config import LanguageConfiguration
-from spinn.language.perplexity import figures_of, text_scores
+from spinn.language.perplexity import text_scores
 from spinn.learning.objectives.label import StepResult
 from spinn.learning.objectives.language import LanguageObjective
 from spinn.model.language import LanguageModel
-from spinn.support.runtime import arithmetic
-from spinn.training.task import Task, Update
+from spinn.training import distributed
+from spinn.training.token_task import TokenTask
 
 
-class LanguageTask(Task[TextBatch]):
+class LanguageTask(TokenTask[TextBatch]):
     """A language model, its text and its loss.
 
     Parameters
@@ -41,28 +38,23 @@ class LanguageTask(Task[TextBatch]):
     def __init__(
         self, configuration: LanguageConfiguration, corpus: TextCorpus, model: LanguageModel
     ) -> None:
-        self.configuration, self.corpus, self.model = configuration, corpus, model
-        self.device = model.bias.device
+        self.configuration, self.corpus = configuration, corpus
         model.embedding.requires_grad_(configuration.language.embeddings_of is None)
         batches, tokens = configuration.batches, corpus.sets["train"].tokens
         self._carried = batches.layout == "streams"
-        size = batches.batch_size
-        self._data = Streams(tokens, size) if self._carried else Sentences(tokens, size)
+        size, rank, count = batches.batch_size, distributed.rank(), distributed.world_size()
+        read = Streams if self._carried else Sentences
+        self._data: Streams | Sentences = read(tokens, size, rank, count)
         state = model.zero_state(size) if self._carried else None
-        self.objective = LanguageObjective(configuration.penalties, state).to(self.device)
+        objective = LanguageObjective(configuration.penalties, state, slice(rank, None, count))
+        super().__init__(configuration, model, objective, corpus.unit.name)
         self._optimizer: Optimizer | None = None
         self._rate = 1.0  # factor of the learning rate of the current step
 
     def make_optimizer(self) -> Optimizer:
         """Return the configured optimiser; it has one group of weights."""
-        options = self.configuration.optimizer
-        group = {"params": list(self.model.parameters()), "peak": options.learning_rate}
-        self._optimizer = options.make([group], fused=True)
+        self._optimizer = super().make_optimizer()
         return self._optimizer
-
-    def _random(self, epoch: int) -> np.random.Generator:
-        """Return the generator of an epoch, the same also if the run is resumed in it."""
-        return np.random.default_rng([self.configuration.training.seed, epoch])
 
     def _lengths(self, epoch: int) -> list[int]:
         """Return the lengths of the windows of an epoch."""
@@ -82,10 +74,6 @@ class LanguageTask(Task[TextBatch]):
             return epochs * self.batches_in(0)
         return sum(self.batches_in(epoch) for epoch in range(epochs))
 
-    def begin_epoch(self, epoch: int) -> None:
-        """Put the model in training."""
-        self.model.train()
-
     def batches(self, epoch: int, start: int) -> Iterator[TextBatch]:
         """Yield the rest of an epoch; at its start, streams begin anew."""
         if start == 0:
@@ -100,19 +88,13 @@ class LanguageTask(Task[TextBatch]):
             yield batch.to(self.device)
 
     def size(self, batch: TextBatch) -> int:
-        """Return the number of tokens that are predicted."""
+        """Return the number of tokens that this process predicts."""
         return batch.tokens
 
     def forward(self, batch: TextBatch, epoch: float) -> StepResult:
         """Compute the loss of a batch in the configured precision."""
         self._rate = batch.rate
-        with arithmetic(self.device, self.configuration.training.precision):
-            result: StepResult = self.objective(self.model, batch)
-        return result
-
-    def weights(self) -> list[list[nn.Parameter]]:
-        """Return all weights."""
-        return [list(self.model.parameters())]
+        return super().forward(batch, epoch)
 
     def before_step(self) -> None:
         """Scale the learning rate of the step by the length of its window."""
@@ -120,13 +102,9 @@ class LanguageTask(Task[TextBatch]):
             for group in self._optimizer.param_groups:
                 group["lr"] *= self._rate
 
-    def further_updates(self, result: StepResult) -> Iterator[Update]:
-        """Yield nothing."""
-        return iter(())
-
-    def with_derived(self, figures: dict[str, float]) -> dict[str, float]:
-        """Add perplexity and bits a token to a mean loss."""
-        return figures | figures_of(figures["loss"])
+    def gather_state(self) -> None:
+        """Gather the states of the streams of all processes."""
+        self.objective.gather()
 
     def evaluate(self) -> dict[str, float]:
         """Return loss, perplexity and bits a token on the development set."""
@@ -141,19 +119,7 @@ class LanguageTask(Task[TextBatch]):
         )
         return scores.as_dict()
 
-    def score(self, figures: dict[str, float]) -> float:
-        """Return the reciprocal of the perplexity."""
-        return math.exp(-figures["loss"])
-
     def describe(self, epoch: int, batch: int) -> str:
         """Name a window or a batch."""
         kind = "window" if self._carried else "batch of sentences"
         return f"{kind} {batch + 1} of epoch {epoch + 1}"
-
-    def summary(self, figures: dict[str, float], *, short: bool = False) -> str:
-        """Format perplexity, and loss and bits unless the line is to be short."""
-        line = f"perplexity {figures['perplexity']:.2f}"
-        if short:
-            return line
-        unit = self.corpus.unit.name
-        return f"{line} loss {figures['loss']:.4f} ({figures['bits']:.3f} bits a {unit})"

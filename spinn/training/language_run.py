@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from spinn import pretrained
 from spinn.data.language import TextCorpus, load_text
 from spinn.language.config import LANGUAGE_GROUPS, LanguageConfiguration, resolve_language
-from spinn.language.fragments import FragmentConfiguration
 from spinn.language.perplexity import text_scores
 from spinn.language.pretrained import (
     TrainedLanguageModel,
@@ -23,24 +21,28 @@ from spinn.language.pretrained import (
     write_model_files,
 )
 from spinn.learning.averaging import NTASGDOptions
-from spinn.learning.options import LoopOptions
 from spinn.model.build import count_parameters
 from spinn.model.language import LANGUAGE_GROUP
 from spinn.support.errors import ConfigurationError
-from spinn.support.files import as_json, write_whole
 from spinn.support.options import flag_of
-from spinn.support.runtime import choose_device, set_threads
+from spinn.training import distributed
 from spinn.training.language import LanguageTask
-from spinn.training.log import Log, read_metrics
-from spinn.training.loggers import loggers_of
+from spinn.training.launch import (
+    claimed_by_first,
+    make_trainer,
+    new_run,
+    place_of,
+    prepare_machine,
+    write_results,
+)
 from spinn.training.loop import Trainer
-from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed, new_folder
-from spinn.training.task import Task
+from spinn.training.run_directory import RunDirectory, new_folder
 
 logger = logging.getLogger(__name__)
 COMMAND = ("lm", "train")
 
 
+@distributed.logging_in_first()
 def train_language_model(
     configuration: LanguageConfiguration,
     output: Path | None = None,
@@ -62,24 +64,25 @@ def train_language_model(
     The results, as written to ``results.json``.
 
     """
-    device = prepare_machine(configuration.training)
-    name = f"lm-{configuration.data.unit}-{configuration.language.cell}"
-    path = new_folder(name, configuration.training.seed) if output is None else output
-    with claimed(path):
-        check_unused(path, COMMAND)  # before the text is read
-        shared = _read_shared(configuration) if base is None else base
-        corpus = _load(configuration, shared)
+    _check_processes(configuration)
+    options, name = configuration.training, f"lm-{configuration.data.unit}"
+    name += f"-{configuration.language.cell}"
+    with new_run(options, lambda: output or new_folder(name, options.seed), COMMAND) as begun:
+        path, device = begun
+        shared = distributed.on_first(lambda: _read_shared(configuration)) if base is None else base
+        corpus = distributed.together(lambda: _load(configuration, shared))
         run = RunDirectory(path, COMMAND)
-        run.begin(lambda: write_model_files(path, configuration, corpus.vocabulary))
-        run.write_fingerprints(corpus.sets)
-        torch.manual_seed(configuration.training.seed)
+        write = partial(write_model_files, path, configuration, corpus.vocabulary)
+        distributed.on_first(lambda: run.begin(write))
+        distributed.on_first(lambda: run.write_fingerprints(corpus.sets))
+        torch.manual_seed(options.seed)
         model = configuration.build_model(len(corpus.vocabulary))
         if base is not None:
             model.load_state_dict(base.model.state_dict())
         elif shared is not None:
             model.embedding.load_state_dict(shared.model.embedding.state_dict())
         logger.info(
-            f"{configuration.form}: {count_parameters(model):,} weights, on {device}; "
+            f"{configuration.form}: {count_parameters(model):,} weights, on {place_of(device)}; "
             f"writing to {path}"
         )
         task = LanguageTask(configuration, corpus, model.to(device))
@@ -113,7 +116,7 @@ def finetune_language_model(
     for name in ("unit", "direction", *LANGUAGE_GROUP.fields()):
         if name in given:
             raise ConfigurationError(f"{flag_of(name)} is that of the run; drop it.")
-    base = load_language_model(path)
+    base = distributed.on_first(lambda: load_language_model(path))
     own = base.configuration.as_dict()
     kept = {part.name for part in fields(NTASGDOptions)}  # other optimisers have other options
     own["optimizer"] = {name: value for name, value in own["optimizer"].items() if name in kept}
@@ -122,6 +125,7 @@ def finetune_language_model(
     return train_language_model(configuration, output, base)
 
 
+@distributed.logging_in_first()
 def resume_language_model(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Continue an interrupted run exactly as it would have continued without the interruption.
 
@@ -133,18 +137,30 @@ def resume_language_model(path: Path, place: Mapping[str, Any] | None = None) ->
         Options of where the run is computed and where its text is.
 
     """
-    configuration = read_language_configuration(path).moved(place or {})
-    with claimed(path):
-        run = RunDirectory(path, COMMAND)
-        run.remove_scratch()
-        saved = load_language_model(path, "last")
+    configuration = distributed.on_first(lambda: read_language_configuration(path))
+    configuration = configuration.moved(place or {})
+    _check_processes(configuration)
+    run, sources = RunDirectory(path, COMMAND), "--text, --corpus, or --train, --dev and --test"
+    with claimed_by_first(path):
+        distributed.on_first(run.remove_scratch)
+        saved = distributed.on_first(lambda: load_language_model(path, "last"))
         device = prepare_machine(configuration.training)
-        corpus = _load(configuration, saved)
-        run.check_data(corpus.sets, "--text, --corpus, or --train, --dev and --test")
+        corpus = distributed.together(lambda: _load(configuration, saved))
+        distributed.on_first(lambda: run.check_data(corpus.sets, sources))
         task = LanguageTask(configuration, corpus, saved.model.to(device))
         trainer = make_trainer(task, configuration, run)
         trainer.resume()
         return _finish(trainer, task)
+
+
+def _check_processes(configuration: LanguageConfiguration) -> None:
+    """Raise :class:`ConfigurationError` if there are more processes than streams."""
+    batches, count = configuration.batches, distributed.world_size()
+    if batches.layout == "streams" and count > batches.batch_size:
+        raise ConfigurationError(
+            f"--batch-size {batches.batch_size} is the number of streams, which are divided among "
+            f"the processes; start at most {batches.batch_size} of them, not {count}."
+        )
 
 
 def _read_shared(configuration: LanguageConfiguration) -> TrainedLanguageModel | None:
@@ -184,23 +200,13 @@ def _load(configuration: LanguageConfiguration, base: TrainedLanguageModel | Non
     return corpus
 
 
-def prepare_machine(options: LoopOptions) -> torch.device:
-    """Set the number of threads; return the device."""
-    set_threads(options.threads)
-    return choose_device(options.device)
-
-
-def make_trainer(
-    task: Task[Any], configuration: LanguageConfiguration | FragmentConfiguration, run: RunDirectory
-) -> Trainer:
-    """Set up the loop and its loggers."""
-    log = Log(loggers_of(run, configuration))
-    return Trainer(task, configuration.training, configuration.schedule, run, log)
-
-
 def _finish(trainer: Trainer, task: LanguageTask) -> dict[str, Any]:
     """Train to the end, then evaluate the best weights, and write results and a plot."""
     trainer.train()
+    return distributed.on_first(lambda: _results(trainer, task))
+
+
+def _results(trainer: Trainer, task: LanguageTask) -> dict[str, Any]:
     configuration = task.configuration
     model = load_language_model(trainer.run.path).model.to(task.device)
     results: dict[str, Any] = {}
@@ -216,34 +222,4 @@ def _finish(trainer: Trainer, task: LanguageTask) -> dict[str, Any]:
             )
             results[split] = scores.as_dict() | {"tokens": scores.tokens}
             logger.info(f"{split}: {task.summary(scores.as_dict())}")
-    return write_results(trainer, configuration.form, results)
-
-
-def write_results(trainer: Trainer, form: str, scores: dict[str, Any]) -> dict[str, Any]:
-    """Write the results of a run that has ended, and a plot; return the results.
-
-    Parameters
-    ----------
-    trainer
-        The loop.
-    form
-        The name of the model.
-    scores
-        Figures by set.
-
-    """
-    from spinn.evaluation.plots import plot_learning_curve  # the plotting library loads slowly
-
-    run, progress = trainer.run, trainer.progress
-    results: dict[str, Any] = {
-        "form": form,
-        "best_epoch": progress.best_epoch,
-        "seconds": round(progress.seconds, 1),
-        "weights": count_parameters(trainer.task.model),
-    } | scores
-    write_whole(run.path / pretrained.RESULTS, as_json(results, indent=2))
-    title = f"{form}, seed {trainer.options.seed}"
-    plot_learning_curve(read_metrics(run.metrics), run.path / CURVE, title, "perplexity")
-    minutes, seconds = divmod(math.ceil(progress.seconds), 60)
-    logger.info(f"Trained for {minutes} min {seconds} s. Results, plot and checkpoints: {run.path}")
-    return results
+    return write_results(trainer, task.model, configuration.form, results, "perplexity")

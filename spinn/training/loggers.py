@@ -52,6 +52,10 @@ class RunOptions(Protocol):
     def training(self) -> Any:
         """The options of the loop."""
 
+    @property
+    def schedule(self) -> Any:
+        """The schedule of the learning rate."""
+
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Return the options that take effect, by group."""
 

@@ -209,6 +209,7 @@ class Trainer:
 
     def _save(self, *, best: bool) -> None:
         """Write a checkpoint, unless the last step spoiled the weights."""
+        self.task.gather_state()
         if not self.state.is_finite(self.task.model):
             raise self._diverged(f"Weights are not finite after step {self.progress.step}")
         self.state.save(self.run, self.task.model, best=best)

@@ -7,9 +7,7 @@ initialised, all its processes call it and train one model together.
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -29,18 +27,21 @@ from spinn.evaluation.tree_scores import Conventions
 from spinn.model.build import PretrainedOptions, build_embedding, count_parameters
 from spinn.model.leaves import LEAF_CONTEXTS, WordEmbedding
 from spinn.model.pair import PairModel
-from spinn.pretrained import RESULTS, Interface, TrainedModel, load_trained
+from spinn.pretrained import Interface, TrainedModel, load_trained
 from spinn.support.errors import ConfigurationError, SpinnError
-from spinn.support.files import as_json, write_whole
-from spinn.support.hints import command
 from spinn.support.options import default_of, flag_of
-from spinn.support.runtime import choose_device, set_threads
 from spinn.training import distributed
-from spinn.training.log import Log, read_metrics
-from spinn.training.loggers import loggers_of
+from spinn.training.launch import (
+    claimed_by_first,
+    make_trainer,
+    new_run,
+    place_of,
+    prepare_machine,
+    write_results,
+)
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
-from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed, new_folder
+from spinn.training.run_directory import RunDirectory, new_folder
 from spinn.training.transfer import Source, read_source, take_layers, vectors_of
 
 logger = logging.getLogger(__name__)
@@ -64,10 +65,8 @@ def train(configuration: Configuration, output: Path | None) -> dict[str, Any]:
 
     """
     configuration = replace(configuration, data=named(configuration.data, logging.INFO))
-    device = distributed.together(lambda: _prepare_machine(configuration))
-    path = distributed.on_first(lambda: output or new_run_path(configuration))
-    with _claimed_by_first(path):
-        distributed.on_first(lambda: check_unused(path))  # before the corpus is read
+    with new_run(configuration.training, lambda: output or new_run_path(configuration)) as begun:
+        path, device = begun
         source = distributed.together(lambda: read_source(configuration))
         corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
         _check_vectors(configuration, corpus)
@@ -80,11 +79,11 @@ def train(configuration: Configuration, output: Path | None) -> dict[str, Any]:
         model = _build(configuration, corpus, source).to(device)
         logger.info(
             f"{configuration.form}: {count_parameters(model):,} weights "
-            f"({count_parameters(model.encoder):,} in the encoder), on {_place(device)}; "
+            f"({count_parameters(model.encoder):,} in the encoder), on {place_of(device)}; "
             f"writing to {path}"
         )
         task = PairTask(configuration, corpus, model)
-        return _finish(_trainer(task, run), task)
+        return _finish(make_trainer(task, configuration, run), task)
 
 
 @distributed.logging_in_first()
@@ -101,27 +100,19 @@ def resume(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]
 
     """
     run = distributed.on_first(lambda: RunDirectory.open(path))
-    with _claimed_by_first(path):
+    with claimed_by_first(path):
         distributed.on_first(run.remove_scratch)
         configuration = distributed.on_first(run.configuration).moved(place or {})
-        device = distributed.together(lambda: _prepare_machine(configuration))
+        device = prepare_machine(configuration.training)
         corpus = distributed.in_turn(lambda: load_training_corpus(configuration))
         embedding = distributed.on_first(lambda: _check_run(run, configuration, corpus))
         distributed.on_first(lambda: run.check_data(corpus.sets))
         sides = corpus.kind.count
         model = configuration.build_model(embedding, len(corpus.labels), sides).to(device)
         task = PairTask(configuration, corpus, model)
-        trainer = _trainer(task, run)
+        trainer = make_trainer(task, configuration, run)
         trainer.resume()
         return _finish(trainer, task)
-
-
-@contextmanager
-def _claimed_by_first(path: Path) -> Iterator[None]:
-    """Lock the folder of a run for all processes that train it together."""
-    with ExitStack() as held:
-        distributed.on_first(lambda: held.enter_context(claimed(path)))
-        yield
 
 
 def _check_run(run: RunDirectory, configuration: Configuration, corpus: Corpus) -> WordEmbedding:
@@ -222,17 +213,6 @@ def new_run_path(configuration: Configuration) -> Path:
     return new_folder(name, configuration.training.seed)
 
 
-def _prepare_machine(configuration: Configuration) -> torch.device:
-    set_threads(configuration.training.threads, processes=distributed.local_world_size())
-    return distributed.own_device(choose_device(configuration.training.device))
-
-
-def _place(device: torch.device) -> str:
-    """Return where a model is trained, as text."""
-    count = distributed.world_size()
-    return str(device) if count == 1 else f"{count} processes ({device.type})"
-
-
 def _build(configuration: Configuration, corpus: Corpus, source: Source | None) -> PairModel:
     """Build the model, with the weights of language models if there are any."""
     vectors, pretrained = corpus.vectors, configuration.pretrained
@@ -252,13 +232,6 @@ def _build(configuration: Configuration, corpus: Corpus, source: Source | None) 
     return model
 
 
-def _trainer(task: PairTask, run: RunDirectory) -> Trainer:
-    """Set up the loop, with the loggers of rank 0."""
-    options, schedule = task.configuration.training, task.configuration.schedule
-    loggers = loggers_of(run, task.configuration) if distributed.is_first() else []
-    return Trainer(task, options, schedule, run, Log(loggers))
-
-
 def _finish(trainer: Trainer, task: PairTask) -> dict[str, Any]:
     """Train to the end, then test the best weights, and write results and a plot."""
     trainer.train()
@@ -266,16 +239,8 @@ def _finish(trainer: Trainer, task: PairTask) -> dict[str, Any]:
 
 
 def _results(trainer: Trainer, task: PairTask) -> dict[str, Any]:
-    from spinn.evaluation.plots import plot_learning_curve  # the plotting library loads slowly
-
-    run, configuration = trainer.run, task.configuration
-    best = load_trained(run.path).to(task.device)
-    results: dict[str, Any] = {
-        "form": configuration.form,
-        "best_epoch": trainer.progress.best_epoch,
-        "seconds": round(trainer.progress.seconds, 1),
-        "weights": count_parameters(best.model),
-    }
+    best = load_trained(trainer.run.path).to(task.device)
+    results: dict[str, Any] = {}
     also: dict[str, Any] = {}
     for split, dataset in task.corpus.sets.items():
         if split != "train":
@@ -284,18 +249,7 @@ def _results(trainer: Trainer, task: PairTask) -> dict[str, Any]:
             logger.info(_summary(split, place[split]))
     if also:
         results["also"] = also
-    try:
-        write_whole(run.path / RESULTS, as_json(results, indent=2))
-    except OSError as error:
-        raise SpinnError(
-            f"{run.path}: the results cannot be written ({error.strerror}). The model is trained "
-            f"and kept; mend this and continue with: {command('train', '--resume', run.path)}"
-        ) from error
-    title = f"{configuration.form}, seed {configuration.training.seed}"
-    plot_learning_curve(read_metrics(run.metrics), run.path / CURVE, title)
-    minutes, seconds = divmod(math.ceil(trainer.progress.seconds), 60)
-    logger.info(f"Trained for {minutes} min {seconds} s. Results, plot and checkpoints: {run.path}")
-    return results
+    return write_results(trainer, best.model, task.configuration.form, results)
 
 
 def _score(best: TrainedModel, dataset: PairDataset) -> dict[str, Any]:

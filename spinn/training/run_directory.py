@@ -67,6 +67,11 @@ class RunDirectory:
         """The metrics file."""
         return self.path / METRICS
 
+    @property
+    def resume_command(self) -> str:
+        """The command that resumes the run."""
+        return command(*self._trained_by, "--resume", self.path)
+
     @classmethod
     def create(cls, path: Path, configuration: Configuration, interface: Interface) -> RunDirectory:
         """Create the folder of a new run.
@@ -172,9 +177,7 @@ class RunDirectory:
         kept = self.kept("last")
         if kept is None:
             return "There is no checkpoint yet; free some space and repeat the command."
-        return (
-            f"{kept}; free some space and continue with: {_resuming(self.path, self._trained_by)}"
-        )
+        return f"{kept}; free some space and continue with: {self.resume_command}"
 
     def write_fingerprints(self, sets: Mapping[str, Fingerprinted]) -> None:
         """Write the fingerprint of each set, for :meth:`check_data`."""
@@ -340,7 +343,7 @@ def check_unused(path: Path, trained_by: Sequence[str] = ("train",)) -> None:
     if any((path / name).exists() for name in complete):
         raise SpinnError(
             f"{path}: there is a run here already. Choose another --output, or continue it: "
-            f"{_resuming(path, trained_by)}"
+            f"{RunDirectory(path, trained_by).resume_command}"
         )
     try:
         if path.is_dir():
@@ -355,11 +358,6 @@ def _not_writable(path: Path, error: OSError) -> SpinnError:
         f"{path}: the run cannot be written there ({error.strerror}). Choose another --output, or "
         "check the permissions and the free space."
     )
-
-
-def _resuming(path: Path, trained_by: Sequence[str]) -> str:
-    """Return the command that resumes a run."""
-    return command(*trained_by, "--resume", path)
 
 
 def _clear(path: Path) -> None:

@@ -103,6 +103,9 @@ class Task(ABC, Generic[Batch]):
         """Return mean figures with those computed from them, such as perplexity."""
         return figures
 
+    def gather_state(self) -> None:
+        """Gather from all processes what a checkpoint keeps; each of them calls this before one."""
+
     @abstractmethod
     def evaluate(self) -> dict[str, float]:
         """Return the figures on the development set."""

@@ -94,3 +94,23 @@ def test_the_order_of_sentences_is_that_of_the_generator():
     )
     assert first == again
     assert first[1:] == rest
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 5])
+def test_processes_share_streams_and_the_sentences_of_a_batch(world_size):
+    for data, parts in [
+        (
+            Streams(text(50), 5).windows([5, 5]),
+            [Streams(text(50), 5, rank, world_size).windows([5, 5]) for rank in range(world_size)],
+        ),
+        (
+            Sentences(SENTENCES, 2).batches(),
+            [Sentences(SENTENCES, 2, rank, world_size).batches() for rank in range(world_size)],
+        ),
+    ]:
+        for whole, *shares in zip(data, *parts, strict=True):
+            assert sorted(targets(shares)) == sorted(targets([whole]))
+            assert sum(share.tokens for share in shares) == whole.tokens
+            for share in shares:
+                assert share.tokens == len(targets([share]))
+                assert share.inputs.shape[1] > 0  # what the model needs to run

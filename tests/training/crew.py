@@ -23,18 +23,27 @@ from toys import small_configuration
 from spinn.commands.main import main
 from spinn.config import Configuration
 from spinn.evaluation import plots
+from spinn.language.fragments import FragmentConfiguration
+from spinn.learning.objectives.fragments import FragmentObjective
 from spinn.learning.objectives.label import StepResult
+from spinn.learning.objectives.language import LanguageObjective
 from spinn.model.norm import GlobalBatchNorm, count_rows
 from spinn.model.policy import TransitionPolicy
 from spinn.support.errors import SpinnError
 from spinn.support.runtime import set_threads
-from spinn.training import distributed, run
+from spinn.training import distributed, fragment_run, language_run, run
 from spinn.training.pairs import PairTask, TrainingStep
 from spinn.training.run_directory import RunDirectory
 
 PATIENCE = 60.0  # seconds; the machine may be busy
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["torch._dynamo", "spinn.training.run"])
+_forks.set_forkserver_preload(
+    [
+        "torch._dynamo",
+        "spinn.training.run",
+        "spinn.training.fragment_run",
+    ]
+)
 
 
 class Crew:
@@ -101,6 +110,18 @@ def on_cpu(folder: Path, **options: Any) -> Configuration:
 def train(folder: Path, path: Path, options: dict[str, Any]) -> None:
     with distributed.joined():
         run.train(on_cpu(folder, **options), path)
+
+
+def train_languages(runs: list[tuple[Path, Any]]) -> None:
+    """Train language models, of configurations or, fine-tuning, of a run and its options."""
+    with distributed.joined():
+        for path, options in runs:
+            if isinstance(options, tuple):
+                language_run.finetune_language_model(*options, path)
+            elif isinstance(options, FragmentConfiguration):
+                fragment_run.train_fragment_model(options, path)
+            else:
+                language_run.train_language_model(options, path)
 
 
 def _threads() -> list[str]:
@@ -228,29 +249,35 @@ def kill_second(rank: int, folder: Path) -> None:
 
 def stop_last(rank: int, folder: Path) -> None:
     """Let a person stop the last process in the eighth step."""
+    for step in (TrainingStep, LanguageObjective, FragmentObjective):
+        _in_eighth_step_of(-1, rank, _interrupt, step)
 
-    def stop(result: StepResult) -> StepResult:
-        signal.raise_signal(signal.SIGINT)
-        return result
 
-    _in_eighth_step_of_last(rank, stop)
+def _interrupt(result: StepResult) -> StepResult:
+    signal.raise_signal(signal.SIGINT)
+    return result
 
 
 def _in_eighth_step_of_last(rank: int, change: Callable[[StepResult], StepResult]) -> None:
     _in_eighth_step_of(-1, rank, change)
 
 
-def _in_eighth_step_of(which: int, rank: int, change: Callable[[StepResult], Any]) -> None:
-    made, forward = 0, TrainingStep.forward
+def _in_eighth_step_of(
+    which: int,
+    rank: int,
+    change: Callable[[StepResult], Any],
+    step: type[torch.nn.Module] = TrainingStep,
+) -> None:
+    made, forward = 0, step.forward
 
-    def changed(self: TrainingStep, *arguments: Any) -> StepResult:
+    def changed(self: torch.nn.Module, *arguments: Any) -> StepResult:
         nonlocal made
         made += 1
         result = forward(self, *arguments)
         return change(result) if made == 8 else result
 
     if rank == range(int(os.environ["WORLD_SIZE"]))[which]:
-        TrainingStep.forward = changed  # type: ignore[method-assign]
+        step.forward = changed  # type: ignore[method-assign]
 
 
 def check_norm(sizes: list[int], idle: bool) -> None:

@@ -316,6 +316,10 @@ def test_an_error_in_one_process_is_an_error_in_all(tmp_path):
         (["train", "--no-such-option"], "unrecognized arguments"),
         (["train", "--resume", "nowhere"], "nowhere: this is no run"),
         (["evaluate", "nowhere"], "evaluate runs in one process"),
+        (["lm", "evaluate", "nowhere"], "lm evaluate runs in one process"),
+        (["lm", "train", "--text", "nowhere"], "nowhere: there is no such file"),
+        (["lm", "train", "--resume", "nowhere"], "nowhere: this is no run"),
+        (["lm", "train", "--text", "a", "--batch-size", "1"], "start at most 1 of them, not 2."),
     ],
 )
 def test_a_persons_error_is_told_once_and_ends_all(tmp_path, arguments, message):

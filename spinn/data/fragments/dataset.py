@@ -21,6 +21,9 @@ _POOL = 100  # batches whose trees are sorted by length together
 class FragmentBatch:
     """B trees of up to T fragments, in pre-order.
 
+    A process without a share in a small batch gets a tree that does not count, so that it can run
+    the model in step with other processes. The length of the batch is the number that counts.
+
     Attributes
     ----------
     fragments
@@ -32,6 +35,8 @@ class FragmentBatch:
         ``[T, B]``, the number of the type of each fragment.
     lengths
         ``[B]``, the number of fragments of each tree, always on the CPU.
+    counts
+        Whether the trees count.
 
     """
 
@@ -39,11 +44,15 @@ class FragmentBatch:
     parents: Tensor
     types: Tensor
     lengths: Tensor
+    counts: bool = True
+
+    def __len__(self) -> int:
+        return len(self.lengths) if self.counts else 0
 
     @property
     def size(self) -> int:
-        """The number of fragments of all trees."""
-        return int(self.lengths.sum())
+        """The number of fragments of all trees that count."""
+        return int(self.lengths.sum()) if self.counts else 0
 
     def to(self, device: torch.device) -> FragmentBatch:
         """Return the batch with the inputs of the model on a device."""
@@ -102,7 +111,12 @@ class FragmentDataset:
         return digest.hexdigest()
 
     def batches(
-        self, size: int, random: np.random.Generator | None = None, start: int = 0
+        self,
+        size: int,
+        random: np.random.Generator | None = None,
+        start: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> Iterator[FragmentBatch]:
         """Yield batches of trees of similar length.
 
@@ -114,6 +128,8 @@ class FragmentDataset:
             Shuffles trees and batches. Without it, trees are sorted by length.
         start
             The first batch that is yielded.
+        rank, world_size
+            Take every ``world_size``-th tree of each batch, from ``rank`` on.
 
         """
         if random is None:
@@ -127,7 +143,9 @@ class FragmentDataset:
         places = np.arange(0, len(self), size)
         shuffled = places if random is None else random.permutation(places)
         for place in shuffled[start:].tolist():
-            yield self.batch(order[place : place + size])
+            rows = order[place : place + size]
+            own = rows[rank::world_size]
+            yield self.batch(own) if len(own) else replace(self.batch(rows[:1]), counts=False)
 
 
 def number_sequences(

@@ -9,6 +9,7 @@ from torch import nn
 from spinn.data.fragments.dataset import FragmentBatch
 from spinn.learning.objectives.label import StepResult
 from spinn.model.fragment_language import FragmentLanguageModel
+from spinn.ops.allreduce import part_of_ratio
 from spinn.support.options import Group, option
 
 
@@ -47,11 +48,11 @@ class FragmentObjective(nn.Module):
         scores = model(
             batch.fragments, batch.parents, batch.types, batch.lengths, with_excess=weight > 0
         )
-        nats = -scores.log_prob.sum()
+        nats = -scores.log_prob[:, : len(batch)].sum()
         sums = {"loss": nats.detach()}
         total = nats
         if scores.excess is not None:
-            excess = scores.excess.sum()
+            excess = scores.excess[:, : len(batch)].sum()
             sums["type_loss"] = excess.detach()
             total = total + weight * excess
-        return StepResult(total / batch.size, sums)
+        return StepResult(part_of_ratio(total, batch.size), sums)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from spinn.data.streams import IGNORED, TextBatch
 from spinn.learning.objectives.label import StepResult
 from spinn.model.language import LanguageModel, LanguageOutput, State, detached
+from spinn.ops.allreduce import all_sum, part_of_mean
 from spinn.support.options import Group, option
 
 
@@ -31,20 +33,25 @@ PENALTY_GROUP = Group("penalties", PenaltyOptions)
 class LanguageObjective(nn.Module):
     """The mean cross-entropy of the tokens of a batch, with penalties.
 
-    The carried state is in buffers, so that checkpoints keep it.
+    The carried state is in buffers, so that checkpoints keep it. In several processes, each carries
+    the state of its own streams; the buffers have room for all, see :meth:`gather`.
 
     Parameters
     ----------
     penalties
         Weights of the penalties.
     state
-        The state before the first token of the streams; ``None`` if sentences are read.
+        The state before the first token of all streams; ``None`` if sentences are read.
+    own
+        The streams of this process.
 
     """
 
-    def __init__(self, penalties: PenaltyOptions, state: State | None) -> None:
+    def __init__(
+        self, penalties: PenaltyOptions, state: State | None, own: slice = slice(None)
+    ) -> None:
         super().__init__()
-        self.penalties = penalties
+        self.penalties, self._own = penalties, own
         self._shape = None if state is None else [len(parts) for parts in state]
         for number, parts in enumerate(state or []):
             for place, part in enumerate(parts):
@@ -52,11 +59,13 @@ class LanguageObjective(nn.Module):
 
     @property
     def state(self) -> State | None:
-        """The carried state."""
+        """The carried state of the streams of this process, as views of the buffers."""
         if self._shape is None:
             return None
         return [
-            tuple(self.get_buffer(f"state_{number}_{place}") for place in range(parts))
+            tuple(
+                self.get_buffer(f"state_{number}_{place}")[:, self._own] for place in range(parts)
+            )
             for number, parts in enumerate(self._shape)
         ]
 
@@ -64,6 +73,16 @@ class LanguageObjective(nn.Module):
         """Begin the streams anew."""
         for buffer in self.buffers():
             buffer.zero_()
+
+    def gather(self) -> None:
+        """Copy the states of all processes into the buffers of each; every process must call this.
+
+        A checkpoint of them can then be resumed by any number of processes.
+        """
+        for buffer in self.buffers():
+            own = torch.zeros_like(buffer)
+            own[:, self._own] = buffer[:, self._own]
+            buffer.copy_(all_sum(own))
 
     def _carry(self, state: State) -> None:
         for kept, parts in zip(self.state or [], detached(state), strict=False):
@@ -79,19 +98,18 @@ class LanguageObjective(nn.Module):
         if before is not None:
             self._carry(output.state)
         losses = token_losses(model, output.dropped, batch.targets)
-        loss = losses.mean() + self._penalty(output, batch.targets != IGNORED)
+        loss = part_of_mean(losses) + self._penalty(output, batch.targets != IGNORED)
         return StepResult(loss, {"loss": losses.detach().sum()})
 
     def _penalty(self, output: LanguageOutput, real: Tensor) -> Tensor | float:
         penalty: Tensor | float = 0.0
         if self.penalties.activation_penalty > 0:
-            square = output.dropped[real].float().square().mean()
+            square = part_of_mean(output.dropped[real].float().square())
             penalty = penalty + self.penalties.activation_penalty * square
-        if self.penalties.temporal_penalty > 0 and len(real) > 1:
+        if self.penalties.temporal_penalty > 0:
             change = (output.raw[1:] - output.raw[:-1])[real[1:]]
-            if len(change):
-                square = change.float().square().mean()
-                penalty = penalty + self.penalties.temporal_penalty * square
+            square = part_of_mean(change.float().square())
+            penalty = penalty + self.penalties.temporal_penalty * square
         return penalty
 
 

@@ -61,3 +61,15 @@ def test_every_tree_is_in_one_batch():
         for seed in (1, 1)
     )
     assert first == second
+
+
+def test_processes_share_the_trees_of_a_batch():
+    whole = list(DATA.batches(2, np.random.default_rng(1)))
+    shares = [list(DATA.batches(2, np.random.default_rng(1), 0, rank, 3)) for rank in range(3)]
+    for batch, *parts in zip(whole, *shares, strict=True):
+        assert sum(part.size for part in parts) == batch.size
+        assert [len(part) for part in parts] == [int(rank < len(batch)) for rank in range(3)]
+        assert all(len(part.lengths) == 1 for part in parts)  # what the model needs to run
+        columns = [part.fragments[:, 0].tolist() for part in parts if len(part)]
+        for column, values in enumerate(columns):
+            assert batch.fragments[: len(values), column].tolist() == values
