@@ -22,6 +22,7 @@ from spinn.language.pretrained import (
     read_language_configuration,
     write_model_files,
 )
+from spinn.language.vectors import read_vectors, take_vectors
 from spinn.learning.averaging import NTASGDOptions
 from spinn.learning.options import LoopOptions
 from spinn.model.build import count_parameters
@@ -69,6 +70,7 @@ def train_language_model(
         check_unused(path, COMMAND)  # before the text is read
         shared = _read_shared(configuration) if base is None else base
         corpus = _load(configuration, shared)
+        vectors = read_vectors(configuration, corpus) if base is None else None
         run = RunDirectory(path, COMMAND)
         run.begin(lambda: write_model_files(path, configuration, corpus.vocabulary))
         run.write_fingerprints(corpus.sets)
@@ -78,6 +80,8 @@ def train_language_model(
             model.load_state_dict(base.model.state_dict())
         elif shared is not None:
             model.embedding.load_state_dict(shared.model.embedding.state_dict())
+        elif vectors is not None:
+            take_vectors(model, vectors)
         logger.info(
             f"{configuration.form}: {count_parameters(model):,} weights, on {device}; "
             f"writing to {path}"

@@ -112,6 +112,7 @@ def test_words_that_only_test_sets_have_change_nothing(toy_folder, tmp_path):
             text = (folder / "test.jsonl").read_text()
             (folder / "test.jsonl").write_text(text.replace("word3", "elsewhere"))
         options = {"vectors": str(vectors), "data": str(folder), **LEAVES}
+        options["data_directory"] = str(tmp_path)  # which gets a binary copy of the vectors
         own = {key: value for key, value in SMALL.items() if key != "embedding_size"}
         run.train(resolve(own, options), tmp_path / f"run-{name}")
         weights = stored(tmp_path / f"run-{name}")
