@@ -23,6 +23,7 @@ from spinn.data.spacy_parser import SpacyParser, pipeline_of
 from spinn.data.transforms import BatchTransformOptions, VectorSourceOptions
 from spinn.learning.objectives.build import build_objective
 from spinn.learning.objectives.label import GumbelOptions, Objective
+from spinn.learning.objectives.next_word import NextWordLoss, NextWordOptions
 from spinn.learning.objectives.ppo import PPOOptions
 from spinn.learning.objectives.reinforce import ReinforceOptions
 from spinn.learning.objectives.teacher import TeacherOptions
@@ -86,6 +87,7 @@ class Configuration:
     teacher: TeacherOptions | None = None
     reinforce: ReinforceOptions | None = None
     ppo: PPOOptions | None = None
+    next_word: NextWordOptions | None = None
     curriculum: CurriculumOptions | None = None
     optimizer: OptimizerOptions = field(default_factory=AdamW)
     schedule: Schedule = field(default_factory=Cosine)
@@ -224,8 +226,23 @@ class Configuration:
             sides=sides,
         )
 
-    def build_objective(self, sides: int = 2) -> Objective:
-        """Build the objective; see :func:`spinn.learning.objectives.build.build_objective`."""
+    def build_objective(
+        self, sides: int = 2, *, embedding_size: int = 0, words: int = 0
+    ) -> Objective:
+        """Build the objective; see :func:`spinn.learning.objectives.build.build_objective`.
+
+        Parameters
+        ----------
+        sides
+            Sentences that are classified together: 2, or 1.
+        embedding_size, words
+            Width of a word vector, and number of words of the training set, for ``next_word``.
+
+        """
+        next_word = None
+        if self.next_word is not None:
+            weight, width = self.next_word.language_weight, self.model.hidden_size
+            next_word = NextWordLoss(weight, width, embedding_size, words)
         return build_objective(
             self.training.epochs,
             self.training.label_smoothing,
@@ -233,6 +250,7 @@ class Configuration:
             reinforce=self.reinforce,
             ppo=self.ppo,
             gumbel=self.gumbel,
+            next_word=next_word,
             tracker_size=0 if self.tracker is None else self.tracker.tracker_size,
             sides=sides,
         )

@@ -13,6 +13,7 @@ from spinn import extensions
 from spinn.data.batching import CURRICULUM_GROUP
 from spinn.data.options import DATA_GROUP, VECTORS_GROUP
 from spinn.learning.objectives.label import GUMBEL_GROUP
+from spinn.learning.objectives.next_word import NEXT_WORD_GROUP
 from spinn.learning.objectives.ppo import PPO_GROUP
 from spinn.learning.objectives.reinforce import REINFORCE_GROUP
 from spinn.learning.objectives.teacher import TEACHER_GROUP
@@ -49,6 +50,7 @@ GROUPS = Groups(
         TEACHER_GROUP,
         REINFORCE_GROUP,
         PPO_GROUP,
+        NEXT_WORD_GROUP,
         CURRICULUM_GROUP,
         OPTIMIZER_GROUP,
         SCHEDULE_GROUP,

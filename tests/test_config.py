@@ -21,6 +21,7 @@ from spinn.config_files import (
     read_file,
     read_preset,
 )
+from spinn.learning.objectives.next_word import NEXT_WORD_GROUP
 from spinn.learning.transfer import TRANSFER_GROUP
 from spinn.option_groups import all_groups, all_options, flatten
 from spinn.studies.expansion import expand
@@ -87,6 +88,7 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "entropy_epochs": (RL | {"entropy_weight_end": 0.02}, RL),
     "policy_updates": (PREDICT, RL),
     "policy_clip": (RL, RL | {"policy_updates": 2}),
+    "next_word": ({}, {"leaf_context": "lstm"}),
     "curriculum_epochs": ({}, {"curriculum": 0.5}),
     "momentum": ({}, {"optimizer": "sgd"}),
     "warmup": ({"schedule": "step"}, {"schedule": "cosine"}),
@@ -232,6 +234,9 @@ SPINN = {"spinn", "trees", "composition", "embedding"}
         (RL | {"policy_updates": 2}, SPINN | {"tracker", "reinforce", "ppo"}),
         ({"trees": "sampled", "parser": "own"}, SPINN | {"tracker", "parser", "reinforce"}),
         ({"curriculum": 0.5}, SPINN | {"curriculum"}),
+        ({"leaf_context": "lstm"}, SPINN),
+        ({"leaf_context": "lstm", "language_weight": 0.1}, SPINN | {"next_word"}),
+        ({"encoder": "lstm", "language_weight": 0.1}, {"embedding", "next_word"}),
         ({"encoder": "gumbel"}, {"composition", "gumbel", "embedding"}),
         ({"encoder": "lstm"}, {"embedding"}),
         ({"encoder": "bow", "curriculum": 1.0}, {"embedding"}),
@@ -392,6 +397,32 @@ REMEDIES = [
     (RL | {"policy_epochs": 1}, "--policy-epochs", "it belongs to --rl with --parser own"),
     (RL | {"policy_clip": 0.1}, "--policy-clip", "--rl with --policy-updates 2 or more"),
     ({"curriculum_epochs": 1}, "--curriculum-epochs", "it belongs to --curriculum"),
+    *[
+        (
+            {"language_weight": 0.1, **options},
+            "--language-weight",
+            "it requires an LSTM that reads words in order: --leaf-context lstm, or --encoder lstm "
+            "without a leaf context",
+        )
+        for options in (
+            {},
+            {"encoder": "bow"},
+            {"encoder": "bilstm"},
+            {"leaf_context": "bilstm"},
+            {"encoder": "lstm", "leaf_context": "bilstm"},
+            {"encoder": "gumbel", "leaf_context": "aligned"},
+        )
+    ],
+    (
+        {
+            "language_weight": 0.1,
+            "leaf_context": "lstm",
+            "pretrained": "RUN",
+            "pretrained_freeze": True,
+        },
+        "--language-weight",
+        "--pretrained-freeze does not train the LSTM",
+    ),
     ({"momentum": 0.1}, "--momentum", "it belongs to --optimizer sgd"),
     ({"schedule": "step", "warmup": 0.2}, "--warmup", "it belongs to --schedule cosine"),
     ({"decay": 0.1}, "--decay", "it belongs to --schedule step, exponential or plateau"),
@@ -642,12 +673,14 @@ def test_the_five_groups_of_earlier_versions_are_read():
         "embedding",
         "gumbel",
         "induced_vectors",
+        "next_word",
         "symmetries",
         "transfer",
     }
     values = configuration.values()
     assert set(given) - set(values) == {"average_forms", "balance_labels", "dropout_unit"}
-    later = {"columns": None, "label_names": None} | Groups([TRANSFER_GROUP]).defaults()
+    later = {"columns": None, "label_names": None}
+    later |= Groups([TRANSFER_GROUP, NEXT_WORD_GROUP]).defaults()
     assert given.keys().isdisjoint(later)
     assert {name: (given | later)[name] for name in values} == values
     assert configuration.teacher_source is TREE_SOURCES["left"]

@@ -73,6 +73,14 @@ class Corpus:
         """Kind of the examples, the same in all sets."""
         return next(iter(self.sets.values())).kind
 
+    @property
+    def training_words(self) -> int:
+        """Number of words, the first of the vocabulary, beyond which none is in the training set.
+
+        Words that occur in other sets only come after them.
+        """
+        return int(self.sets["train"].words.max()) + 1
+
     def require_parses(self, split: str) -> None:
         """Raise :class:`DataError` at the first example of a set without a tree."""
         place = self.unparsed[split]

@@ -16,7 +16,7 @@ from torch.func import functional_call
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from spinn.support.options import Group, option
+from spinn.support.options import Condition, Group, option
 
 State: TypeAlias = list[tuple[Tensor, ...]]
 """For each layer ``(h, c)`` of an LSTM or ``(h,)`` of a GRU, each ``[1, B, width]``."""
@@ -35,6 +35,15 @@ class LanguageModelOptions:
     )
     embeddings_of: str | None = option(
         None, "folder of a language model, whose tokens and embeddings are used and not trained"
+    )
+    vectors: str | None = option(
+        None,
+        "word vectors that the embeddings begin with, as wide as --embedding-size: GloVe by name "
+        "(glove.840B.300d, glove.6B.100d, ...) or a file, plain or compressed",
+        when=Condition(
+            lambda values: values["unit"] == "word" and values["embeddings_of"] is None,
+            "it belongs to --unit word without --embeddings-of",
+        ),
     )
 
 

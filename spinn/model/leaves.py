@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from spinn.model.norm import GlobalBatchNorm
-from spinn.model.types import Leaves, Sentences
+from spinn.model.types import Leaves, Sentences, WordStates
 from spinn.support.registry import Registry
 
 
@@ -126,6 +126,14 @@ class WordEmbedding(nn.Module):
             raise ValueError("the rows of the word vectors are not in order")
         return embedding
 
+    def table(self) -> Tensor:
+        """Return the vectors ``[V, E]`` of all words; those that are trained have a gradient."""
+        if len(self.fixed_vectors) == 0:
+            return self.trained
+        vectors = self.fixed_vectors.clone()
+        vectors[self.trained_rows >= 0] = self.trained
+        return vectors
+
     def forward(self, words: Tensor) -> Tensor:
         """Return the vectors ``[N, E]`` of words ``[N]``."""
         rows = self.trained_rows[words]
@@ -218,9 +226,12 @@ class LeafLayer(nn.Module):
         assert words is not None
         present = sentences.lengths > torch.arange(len(words))[:, None]
         states = self.embedding_dropout(self.embedding(words[present.to(words.device)]))
+        read = None
         if self.context is not None:
             states = self.context(states, sentences)
-        return Leaves(self._finish(states), sentences, alike=alike)
+            if isinstance(self.context, LSTMContext) and not self.context.bidirectional:
+                read = WordStates(states, sentences)
+        return Leaves(self._finish(states), sentences, alike=alike, word_states=read)
 
     def _finish(self, states: Tensor) -> Tensor:
         leaves: Tensor = self.dropout(self.norm(self.projection(states)))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from spinn.model.classifier import PairClassifier
 from spinn.model.leaves import LeafLayer
-from spinn.model.types import Encoder, Encoding, Leaves, Plan, Sentences
+from spinn.model.types import Encoder, Encoding, Leaves, Plan, Sentences, WordStates
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,21 @@ class PairOutput:
         ``[P * K, labels]``, unnormalised.
     encoding
         Of the SP * K sentences, premises first, in the order of the batch.
+    word_states
+        Of the SP sentences, once each: states of the LSTM below the leaves, or of an LSTM encoder,
+        if it reads words forwards only.
 
     """
 
     scores: Tensor
     encoding: Encoding
+    word_states: WordStates | None = None
 
     def nothing(self) -> PairOutput:
         """Return the output of no example, through which gradients still reach the model."""
         none = torch.empty(0, dtype=torch.long, device=self.scores.device)
-        return PairOutput(self.scores[:0], self.encoding.reorder(none))
+        read = None if self.word_states is None else self.word_states.nothing()
+        return PairOutput(self.scores[:0], self.encoding.reorder(none), read)
 
 
 class PairModel(nn.Module):
@@ -93,7 +98,8 @@ class PairModel(nn.Module):
     def classify(self, leaves: Leaves, plan: Plan) -> PairOutput:
         """Encode and classify examples whose leaves are made; several runs may share them."""
         encoding = self.encode(leaves, plan)
-        return PairOutput(self.classifier(*encoding.sentences.chunk(self.sides)), encoding)
+        scores = self.classifier(*encoding.sentences.chunk(self.sides))
+        return PairOutput(scores, encoding, leaves.word_states or encoding.word_states)
 
     def encode(self, leaves: Leaves, plan: Plan) -> Encoding:
         """Encode sentences whose leaves are made, in the order of the batch."""

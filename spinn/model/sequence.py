@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from spinn.model.types import Encoder, Encoding, Leaves, Plan
+from spinn.model.types import Encoder, Encoding, Leaves, Plan, WordStates
 
 
 class BagOfWords(Encoder):
@@ -56,6 +56,9 @@ class SequenceLSTM(Encoder):
     def encode(self, leaves: Leaves, plan: Plan) -> Encoding:
         """Encode S sentences; the plan is ignored."""
         states, (last, _) = self.lstm(leaves.packed)
+        forwards = not self.lstm.bidirectional
+        read = WordStates(states.data, leaves.sentences) if forwards else None
         if self.pooling == "root":
-            return Encoding(torch.cat(list(last), dim=1))
-        return Encoding(Leaves(states.data, leaves.sentences).maximum(self.output_size))
+            return Encoding(torch.cat(list(last), dim=1), word_states=read)
+        vectors = Leaves(states.data, leaves.sentences).maximum(self.output_size)
+        return Encoding(vectors, word_states=read)

@@ -65,6 +65,39 @@ class Sentences:
 
 
 @dataclass(frozen=True)
+class WordStates:
+    """States of an LSTM that has read sentences word by word, in order.
+
+    Attributes
+    ----------
+    states
+        ``[N, D]``, the state after each word, as a packed sequence.
+    sentences
+        The S sentences, with their words.
+
+    """
+
+    states: Tensor
+    sentences: Sentences
+
+    def nothing(self) -> WordStates:
+        """Return the states of no sentence, through which gradients still reach the LSTM."""
+        words = self.sentences.words
+        assert words is not None
+        return WordStates(self.states[:0], Sentences(self.sentences.lengths[:0], words[:, :0]))
+
+    def followed(self) -> tuple[Tensor, Tensor]:
+        """Return the states ``[M, D]`` after the words that have a successor, and these ``[M]``."""
+        words = self.sentences.words
+        assert words is not None
+        present = self.sentences.lengths > torch.arange(len(words))[:, None]
+        # In packed order; rows are found on the CPU, so that a GPU is not waited for.
+        rows = present[1:][present[:-1]].nonzero().squeeze(1).to(words.device)
+        places = present[1:].flatten().nonzero().squeeze(1).to(words.device)
+        return self.states[rows], words[1:].flatten()[places]
+
+
+@dataclass(frozen=True)
 class Leaves:
     """The words of sentences as rows that an encoder reads.
 
@@ -83,6 +116,8 @@ class Leaves:
         Copies of each sentence.
     alike
         Whether equal words have equal rows.
+    word_states
+        States of the LSTM below the leaves, if it reads forwards only.
 
     """
 
@@ -90,6 +125,7 @@ class Leaves:
     sentences: Sentences
     copies: int = 1
     alike: bool = False
+    word_states: WordStates | None = None
 
     @classmethod
     def of_lengths(cls, states: Tensor, lengths: Tensor) -> Leaves:
@@ -189,6 +225,8 @@ class Encoding:
         The distributions ``[T, B]`` they were chosen from, where a tracker predicts.
     tracker
         The tracker's hidden states ``[T, B, K]`` before each transition, where there is one.
+    word_states
+        States of an LSTM encoder that reads forwards only; they have an order of their own.
 
     """
 
@@ -196,6 +234,7 @@ class Encoding:
     transitions: Tensor | None = None
     policy: TransitionPolicy | None = None
     tracker: Tensor | None = None
+    word_states: WordStates | None = None
 
     def reorder(self, order: Tensor) -> Encoding:
         """Return the sentences in another order ``[B]``."""
@@ -207,6 +246,7 @@ class Encoding:
             None if self.transitions is None else self.transitions[:, order],
             policy,
             None if self.tracker is None else self.tracker[:, order],
+            self.word_states,
         )
 
 

@@ -20,6 +20,7 @@ from spinn.language.pretrained import (
     read_language_configuration,
     write_model_files,
 )
+from spinn.language.vectors import read_vectors, take_vectors
 from spinn.learning.averaging import NTASGDOptions
 from spinn.model.build import count_parameters
 from spinn.model.language import LANGUAGE_GROUP
@@ -71,6 +72,9 @@ def train_language_model(
         path, device = begun
         shared = distributed.on_first(lambda: _read_shared(configuration)) if base is None else base
         corpus = distributed.together(lambda: _load(configuration, shared))
+        vectors = None
+        if base is None:
+            vectors = distributed.in_turn(lambda: read_vectors(configuration, corpus))
         run = RunDirectory(path, COMMAND)
         write = partial(write_model_files, path, configuration, corpus.vocabulary)
         distributed.on_first(lambda: run.begin(write))
@@ -81,6 +85,8 @@ def train_language_model(
             model.load_state_dict(base.model.state_dict())
         elif shared is not None:
             model.embedding.load_state_dict(shared.model.embedding.state_dict())
+        elif vectors is not None:
+            take_vectors(model, vectors)
         logger.info(
             f"{configuration.form}: {count_parameters(model):,} weights, on {place_of(device)}; "
             f"writing to {path}"

@@ -57,12 +57,16 @@ class PairTask(Task[Batch]):
         self.configuration, self.corpus, self.model = configuration, corpus, model
         self.unit = kind_with(model.sides).unit
         self.device = next(model.parameters()).device
-        self.objective = configuration.build_objective(model.sides).to(self.device)
-        self._step = distributed.data_parallel(TrainingStep(model, self.objective))
         self._transform: BatchTransform | None = None
         transform = configuration.batch_transform
         if transform is not None:
             self._transform = transform.make_transform(corpus.vocabulary, corpus.labels)
+        # A transform may write any word.
+        words = corpus.training_words if transform is None else len(corpus.vocabulary)
+        self.objective = configuration.build_objective(
+            model.sides, embedding_size=model.leaves.embedding.size, words=words
+        ).to(self.device)
+        self._step = distributed.data_parallel(TrainingStep(model, self.objective))
         self._own = self._batcher(corpus.sets["train"], configuration.source)
         self._taught = self._batcher(corpus.sets["train"], configuration.teacher_source)
         self._evaluated: Evaluated | None = None

@@ -42,7 +42,7 @@ from spinn.training.launch import (
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
 from spinn.training.run_directory import RunDirectory, new_folder
-from spinn.training.transfer import Source, read_source, take_layers, vectors_of
+from spinn.training.transfer import Source, read_source, take_bias, take_layers, vectors_of
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +83,8 @@ def train(configuration: Configuration, output: Path | None) -> dict[str, Any]:
             f"writing to {path}"
         )
         task = PairTask(configuration, corpus, model)
+        if source is not None and task.objective.next_word is not None:
+            take_bias(task.objective.next_word, corpus, source)
         return _finish(make_trainer(task, configuration, run), task)
 
 
@@ -224,7 +226,7 @@ def _build(configuration: Configuration, corpus: Corpus, source: Source | None) 
         pretrained,
         vectors=None if vectors is None else vectors.vectors,
         known=None if vectors is None else vectors.known,
-        met=int(corpus.sets["train"].words.max()) + 1,
+        met=corpus.training_words,
     )
     model = configuration.build_model(embedding, len(corpus.labels), corpus.kind.count)
     if source is not None:

@@ -15,6 +15,7 @@ from spinn.data.vectors import WordVectors
 from spinn.data.vocabulary import PADDING, UNKNOWN
 from spinn.language.fragments import is_fragment_model
 from spinn.language.pretrained import TrainedLanguageModel, load_language_model
+from spinn.learning.objectives.next_word import NextWordLoss
 from spinn.learning.transfer import ENCODER, receiving_lstm
 from spinn.model.pair import PairModel
 from spinn.support.errors import ConfigurationError
@@ -161,3 +162,30 @@ def take_layers(model: PairModel, configuration: Configuration, source: Source) 
         nn.init.eye_(model.leaves.projection.weight)
         nn.init.zeros_(model.leaves.projection.bias)
     logger.info(f"First layer of --pretrained: the {receiver}")
+
+
+@torch.no_grad()
+def take_bias(loss: NextWordLoss, corpus: Corpus, source: Source) -> None:
+    """Begin an auxiliary loss with the bias of the decoder of ``source.forward``, by word.
+
+    The bias of words whose embeddings are not taken remains 0. So does that of all words if the
+    decoder is not tied: it belongs to another matrix than the embeddings.
+
+    Parameters
+    ----------
+    loss
+        The auxiliary loss.
+    corpus
+        With the vectors of :func:`vectors_of`.
+    source
+        The language models.
+
+    """
+    assert corpus.vectors is not None
+    language_model = source.forward.model
+    if language_model.decoder is not None:
+        return
+    words = corpus.vocabulary.words[: len(loss.bias)]
+    numbers = torch.from_numpy(source.forward.vocabulary.numbers(words)).long()
+    known = corpus.vectors.known[: len(words)]
+    loss.bias.copy_(torch.where(known, language_model.bias[numbers], 0.0))

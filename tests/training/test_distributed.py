@@ -68,6 +68,7 @@ SAME: dict[str, dict[str, Any]] = {
     "teacher": {**STILL, **FORMS["SPINN"], **NORMS, "label_smoothing": 0.1},
     "random trees": {**STILL, **FORMS["SPINN-PI"], "trees": "random"},
     "LSTM": {**STILL, **NORMS, "encoder": "lstm", "leaf_context": "bilstm"},
+    "next word": {**STILL, "encoder": "bow", "leaf_context": "lstm", "language_weight": 0.5},
     "token budget": {**STILL, "leaf_norm": "none", "token_budget": 80, "batch_size": 128},
 }
 DRAWN: dict[str, Any] = {
@@ -127,7 +128,7 @@ def flags(folder: Path, path: Path, **options: Any) -> list[str]:
     ("kind", "count", "names"),
     [
         ("even", 2, ["random trees", "LSTM", "token budget"]),
-        ("uneven", 3, ["batch norm", "teacher"]),
+        ("uneven", 3, ["batch norm", "teacher", "next word"]),
         ("single sentences", 3, ["batch norm", "teacher"]),
     ],
 )

@@ -36,7 +36,7 @@ from spinn.training import language_run, run
 from spinn.training.loop import Interruption
 from spinn.training.pairs import PairTask
 from spinn.training.run_directory import RunDirectory
-from spinn.training.transfer import read_source, vectors_of
+from spinn.training.transfer import read_source, take_bias, vectors_of
 
 WIDTH = 6
 MISSING = WORDS[3]  # the word that the language models do not know
@@ -176,6 +176,37 @@ def test_the_lstm_encoder_begins_with_the_states_of_the_language_model(toy_folde
     found, _ = model.encoder.lstm(leaves.packed)
     numbers = torch.from_numpy(source.vocabulary.numbers(sentence)).long()[:, None]
     assert_close(found.data, source.model(numbers).raw[:, 0])
+
+
+@pytest.mark.parametrize("source", ["equal", "wide"])
+def test_the_loss_of_the_next_word_begins_with_the_bias_of_a_tied_decoder(
+    toy_folder, sources, source
+):
+    options = {**LEAVES, "pretrained_parts": "embeddings"}
+    model, corpus = built(toy_folder, sources[source], **options)
+    options |= {"pretrained": str(sources[source]), "embedding_size": 100, "language_weight": 0.1}
+    configuration = small_configuration(toy_folder, **options)
+    models, loss = read_source(configuration), PairTask(configuration, corpus, model).objective
+    assert models is not None
+    assert loss.next_word is not None
+    take_bias(loss.next_word, corpus, models)
+    own = load_language_model(sources[source])
+    for word, bias in zip(corpus.vocabulary.words, loss.next_word.bias, strict=True):
+        if source == "wide" or word in (MISSING, "<unk>", "<pad>"):
+            assert bias == 0
+        else:
+            assert bias == own.model.bias[own.vocabulary.numbers([word])[0]] != 0
+
+
+def test_a_run_begins_with_the_bias_of_the_language_model(toy_folder, sources, tmp_path):
+    options = {**LEAVES, "language_weight": 0.1, "embedding_size": 100, "learning_rate": 0.0}
+    run.train(
+        small_configuration(toy_folder, pretrained=str(sources["equal"]), **options),
+        tmp_path / "run",
+    )
+    state = RunDirectory.open(tmp_path / "run").training_state()["objective"]
+    assert state.keys() == {"next_word.bias"}  # equal widths need no map
+    assert (state["next_word.bias"] != 0).sum() == len(WORDS) - 1 + len(TELLTALES)
 
 
 # Training.

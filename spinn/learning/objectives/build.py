@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spinn.learning.objectives.label import GumbelOptions, Objective
+from spinn.learning.objectives.next_word import NextWordLoss
 from spinn.learning.objectives.ppo import PPOOptions
 from spinn.learning.objectives.reinforce import ReinforceObjective, ReinforceOptions
 from spinn.learning.objectives.teacher import TeacherObjective, TeacherOptions
@@ -16,6 +17,7 @@ def build_objective(
     reinforce: ReinforceOptions | None = None,
     ppo: PPOOptions | None = None,
     gumbel: GumbelOptions | None = None,
+    next_word: NextWordLoss | None = None,
     tracker_size: int = 0,
     sides: int = 2,
 ) -> Objective:
@@ -27,6 +29,8 @@ def build_objective(
         As in :class:`Objective`.
     teacher, reinforce, ppo, gumbel
         Options of these parts; ``None`` for those that are absent.
+    next_word
+        An auxiliary loss to be added, if any.
     tracker_size
         Width of the tracker, for the value baseline.
     sides
@@ -34,10 +38,11 @@ def build_objective(
 
     """
     taught = None
+    objective = Objective(epochs, label_smoothing, gumbel)
     if teacher is not None:
-        taught = TeacherObjective(teacher, epochs, label_smoothing)
+        objective = taught = TeacherObjective(teacher, epochs, label_smoothing)
     if reinforce is not None:
-        return ReinforceObjective(
+        objective = ReinforceObjective(
             reinforce,
             epochs,
             label_smoothing,
@@ -46,4 +51,5 @@ def build_objective(
             teacher=taught,
             ppo=ppo,
         )
-    return taught or Objective(epochs, label_smoothing, gumbel)
+    objective.next_word = next_word
+    return objective

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spinn.data.batching import Batch
+from spinn.learning.objectives.next_word import NextWordLoss
 from spinn.model.pair import PairModel, PairOutput
-from spinn.model.types import Plan
+from spinn.model.types import Plan, WordStates
 from spinn.ops.allreduce import part_of_mean
 from spinn.support.options import Condition, Group, option
 
@@ -53,6 +54,8 @@ class StepResult:
         Further figures, averaged over the batch.
     trees
         What was sampled, if the policy is to be updated again with it.
+    word_states
+        States of the LSTM that read the sentences, if any, for an auxiliary loss.
 
     In several processes, each result is a part; the figures are the sums over all processes.
 
@@ -62,6 +65,7 @@ class StepResult:
     sums: dict[str, Tensor]
     means: dict[str, Tensor] = field(default_factory=dict)
     trees: Any = None
+    word_states: WordStates | None = None
 
     def with_loss(self, loss: Tensor) -> StepResult:
         """Return the result with another loss."""
@@ -69,7 +73,9 @@ class StepResult:
 
 
 class Objective(nn.Module):
-    """The loss of a form; a module because a baseline may have weights.
+    """The loss of a form; a module because a baseline or an auxiliary loss may have weights.
+
+    Subclasses override :meth:`step`.
 
     Parameters
     ----------
@@ -80,7 +86,14 @@ class Objective(nn.Module):
     temperature
         Of an encoder that draws merges.
 
+    Attributes
+    ----------
+    next_word
+        A language model's loss to be added to that of :meth:`step`, if any.
+
     """
+
+    next_word: NextWordLoss | None
 
     def __init__(
         self, epochs: int, label_smoothing: float = 0.0, temperature: GumbelOptions | None = None
@@ -88,9 +101,21 @@ class Objective(nn.Module):
         super().__init__()
         self.epochs, self.label_smoothing = epochs, label_smoothing
         self._temperature = temperature
+        self.next_word = None
 
     def forward(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
-        """Run the model on a batch, ``epoch`` passes (with a fraction) into training."""
+        """Return the loss of a batch, ``epoch`` passes (with a fraction) into training."""
+        result = self.step(model, batch, epoch)
+        if self.next_word is None:
+            return result
+        assert result.word_states is not None
+        language = self.next_word(result.word_states, model.leaves.embedding)
+        loss = result.loss + self.next_word.weight * language
+        means = {**result.means, "language": language.detach()}
+        return replace(result, loss=loss, means=means, word_states=None)
+
+    def step(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
+        """Run the model on a batch, and compute the loss without an auxiliary one."""
         plan = Plan(temperature=self._temperature_at(epoch))
         if batch.transitions is not None:
             plan = Plan.given(batch.transitions, batch.heights)
@@ -119,7 +144,7 @@ class Objective(nn.Module):
             "loss": functional.cross_entropy(scores, labels, reduction="sum") / samples,
             "correct": (scores.argmax(dim=1) == labels).sum() / samples,
         }
-        return StepResult(loss, sums, means)
+        return StepResult(loss, sums, means, word_states=output.word_states)
 
 
 def ramp(start: float, end: float, done: float) -> float:

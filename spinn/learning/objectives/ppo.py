@@ -102,7 +102,7 @@ class SampledTrees:
         log_probs = sampled.policy.log_prob(taken).detach()
         counted = slice(None if pairs else 0)
         return cls(
-            replace(leaves, states=leaves.states.detach()),
+            replace(leaves, states=leaves.states.detach(), word_states=None),
             taken[:, leaves.places.argsort()],
             taken[:, counted],
             log_probs[:, counted],

@@ -112,14 +112,13 @@ class ReinforceObjective(Objective):
         # Its losses have no weights; kept out of the modules, so that checkpoints stay as they are.
         self._teacher = [teacher]
 
-    def forward(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
+    def step(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
         """Run the model on a batch; warm starts and frozen parsers follow given trees."""
         options, (teacher,) = self.options, self._teacher
         if options.ends_before(epoch):
-            return super().forward(model, batch, epoch)
+            return super().step(model, batch, epoch)
         if epoch < options.warm_start and batch.transitions is not None and teacher is not None:
-            result: StepResult = teacher(model, batch, epoch)
-            return result
+            return teacher.step(model, batch, epoch)
         return self._reinforce(model, batch, epoch)
 
     def _reinforce(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:

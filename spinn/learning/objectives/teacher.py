@@ -73,7 +73,7 @@ class TeacherObjective(Objective):
         super().__init__(epochs, label_smoothing)
         self.options = options
 
-    def forward(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
+    def step(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
         """Run the model on a batch with the teacher's transitions."""
         assert batch.transitions is not None
         options, done = self.options, epoch / self.epochs
