@@ -38,6 +38,7 @@ from benchmarks.common import (
     run_program,
     sample,
     say,
+    slug,
     table,
     times,
     write_record,
@@ -53,6 +54,15 @@ from benchmarks.contest import (
     ModelWork,
     Widths,
     contestants,
+)
+from benchmarks.limits import (
+    Ceilings,
+    Work,
+    encoder_work,
+    measure_ceilings,
+    model_work,
+    of_training,
+    shares,
 )
 from spinn.data.dataset import PairDataset
 from spinn.support.errors import ConfigurationError
@@ -198,11 +208,13 @@ def times_rivals(
 
 
 def rows_of(
-    part: str, mode: str, results: Mapping[Contestant, Result], pairs: int
+    task: Task, part: str, mode: str, results: Mapping[Contestant, Result], ceilings: Ceilings
 ) -> Iterator[dict[str, Any]]:
     """Yield the results of each contestant for JSON."""
+    pairs = len(task.dataset)
     for one, result in results.items():
         lists, lstm = times_rivals(one, results)
+        work = work_of(task, part, mode, one.form)
         yield {
             "part": part,
             "mode": mode,
@@ -213,14 +225,24 @@ def rows_of(
             "pairs_per_second": round(pairs / result.timings.median, 1),
             "times_list": None if lists is None else round(lists, 3),
             "times_lstm": None if lstm is None else round(lstm, 3),
+            **shares(work, result.timings.median, ceilings, one.precision),
             "seconds": [round(seconds, 5) for seconds in result.timings.seconds],
             "trials": {str(size): round(speed, 1) for size, speed in result.trials.items()},
         }
 
 
+def work_of(task: Task, part: str, mode: str, form: str) -> Work:
+    """Return the least work of a turn."""
+    if part == "encoder":
+        work = encoder_work(form, task.widths, task.dataset)
+    else:
+        work = model_work(form, task.widths, task.dataset, task.labels)
+    return of_training(work) if mode == "training" else work
+
+
 def show(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the results of one part and mode."""
-    heads = ("form", "algorithm", "precision", "batch", "pairs/s", "x list", "x LSTM")
+    heads = ("form", "algorithm", "precision", "batch", "pairs/s", "limit", "x list", "x LSTM")
     cells = [
         (
             row["form"],
@@ -228,6 +250,7 @@ def show(rows: Sequence[Mapping[str, Any]]) -> None:
             row["precision"],
             row["batch_size"],
             figure(row["pairs_per_second"]),
+            f"{row['of_products']:.0%}",
             times(row["times_list"]),
             times(row["times_lstm"]),
         )
@@ -321,19 +344,22 @@ def main() -> None:
     widths = Widths(options.hidden_size, options.tracker_size, options.hidden_size)
     task = Task(dataset, len(corpus.vocabulary), len(corpus.labels), widths, device)
     participants = contestants(options.forms, options.algorithms, precisions)
+    ceilings = measure_ceilings(device, quick=options.quick, precisions=tuple(precisions))
     say(f"{machine['processor']}, {options.threads} thread(s), torch {machine['torch']}")
+    say(f"Limits: {ceilings.as_dict()}")
     rows: list[dict[str, Any]] = []
     for part, mode in product(options.parts, options.modes):
-        new = contest(task, part, mode, participants, options)
+        new = contest(task, part, mode, participants, options, ceilings)
         show(new)
         rows += new
     record: dict[str, Any] = {
         "sentences": describe_sentences(dataset, options.files),
         "widths": vars(widths),
         "clock": options.clock,
+        "ceilings": ceilings.as_dict(),
         "rows": rows,
     }
-    write_record(record_of(options, "throughput"), machine, record)
+    write_record(record_of(options, f"throughput-{slug(machine['processor'])}"), machine, record)
 
 
 def contest(
@@ -342,19 +368,19 @@ def contest(
     mode: str,
     participants: Sequence[Contestant],
     options: argparse.Namespace,
+    ceilings: Ceilings,
 ) -> list[dict[str, Any]]:
     """Compare contestants in one part and mode; return the results of each."""
     starter = Starter(task, part, mode)
-    pairs = len(task.dataset)
     results = compete(
         {one: starter.turns(one, options.batch_sizes) for one in participants},
-        pairs,
+        len(task.dataset),
         task.device,
         trials=options.trials,
         rounds=options.rounds,
         clock=CLOCKS[options.clock],
     )
-    return list(rows_of(part, mode, results, pairs))
+    return list(rows_of(task, part, mode, results, ceilings))
 
 
 if __name__ == "__main__":

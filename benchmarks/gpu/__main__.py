@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import time
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import describe_machine, figure, positive, run_program, say, table
+from benchmarks.common import describe_machine, figure, positive, run_program, say, slug, table
 from spinn.support.errors import ConfigurationError
 from spinn.support.files import write_whole
 from spinn.support.runtime import choose_device
@@ -81,7 +80,7 @@ def main() -> None:
             f"{options.corpus}: this is not a prepared corpus; write one with spinn prepare."
         )
     machine = describe_machine(device, options.threads)
-    path = options.output / f"gpu-{_slug(machine['device'])}.json"
+    path = options.output / f"gpu-{slug(machine['device'])}.json"
     parts = options.output if options.parts_folder is None else options.parts_folder
     parts.mkdir(parents=True, exist_ok=True)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -203,10 +202,6 @@ def show(parts: dict[str, dict[str, Any]]) -> None:
 def _cells(row: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
     values = [row.get(column) for column in columns]
     return [figure(value) if isinstance(value, float) else str(value) for value in values]
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def parse() -> argparse.Namespace:

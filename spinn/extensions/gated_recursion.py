@@ -39,8 +39,9 @@ class GatedRecursion:
     scale: Tensor
     shift: Tensor
 
-    def table(self, leaves: Tensor) -> type[NodeTable]:
-        """Return the node table whose backward autograd records."""
+    @property
+    def table(self) -> type[NodeTable]:
+        """The node table whose backward autograd records."""
         return RecordedNodes
 
     @property

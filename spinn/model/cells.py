@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spinn.ops.fused import FusedNodes, fits
-from spinn.ops.nodes import Composition, Nodes, NodeTable
+from spinn.ops.fused import tree_lstm_nodes
+from spinn.ops.nodes import Composition, MakeTable
 from spinn.support.options import Condition, Group, option
 from spinn.support.registry import Choices, Registry
 from spinn.trees import WITH_SPINN
@@ -58,9 +58,10 @@ class TreeLSTMGates:
     weight: Tensor
     bias: Tensor
 
-    def table(self, leaves: Tensor) -> type[NodeTable]:
-        """Return the node table with a hand-written backward, in compiled loops if possible."""
-        return FusedNodes if fits(leaves) else Nodes
+    @property
+    def table(self) -> MakeTable:
+        """Makes the node table with a hand-written backward."""
+        return tree_lstm_nodes
 
     @property
     def hidden_size(self) -> int:

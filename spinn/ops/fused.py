@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from spinn.ops.native import Loops, loops, serves
-from spinn.ops.nodes import NodeTable, TreeLSTMComposition
+from spinn.ops.nodes import Nodes, NodeTable, TreeLSTMComposition
 from spinn.ops.precision import ROWS, product_type, rounded_rows
 
 State = tuple[Tensor, Tensor]
@@ -288,6 +288,7 @@ class _Step(torch.autograd.Function):
         return ctx.token, ctx.token, None, hidden, before, None, None
 
 
-def fits(states: Tensor) -> bool:
-    """Return whether the classes of this module serve states of this type and device."""
-    return serves(states, product_type(states))
+def tree_lstm_nodes(leaves: Tensor, cell: TreeLSTMComposition, compositions: int) -> NodeTable:
+    """Make the fastest table of nodes for leaves of this type and device."""
+    kind = FusedNodes if serves(leaves, product_type(leaves)) else Nodes
+    return kind(leaves, cell, compositions)

@@ -21,6 +21,7 @@ behind for the next pass over the same graph.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -33,8 +34,9 @@ from spinn.ops.precision import ROWS, product_type, rounded_rows
 class Composition(Protocol):
     """A cell with its weights; see :mod:`spinn.model.cells`."""
 
-    def table(self, leaves: Tensor) -> type[NodeTable]:
-        """Return the fast node table for this cell and leaves of this kind."""
+    @property
+    def table(self) -> MakeTable:
+        """Makes the fast node table for this cell, from leaves, cell and number of compositions."""
 
     @property
     def hidden_size(self) -> int:
@@ -81,6 +83,9 @@ class NodeTable(Protocol):
         """Return the hidden states ``[n, H]`` of rows ``[n]``."""
 
 
+MakeTable = Callable[[Tensor, Any, int], NodeTable]
+
+
 def node_table(
     leaves: Tensor, cell: Composition, compositions: int, *, plain: bool = False
 ) -> NodeTable:
@@ -96,7 +101,7 @@ def node_table(
         Whether to leave all gradients to autograd, instead of using the cell's fast table.
 
     """
-    kind = PlainNodes if plain else cell.table(leaves)
+    kind = PlainNodes if plain else cell.table
     return kind(leaves, cell, compositions)
 
 

@@ -92,9 +92,11 @@ def _check_matches(name: str, study: Study, expanded: ExpandedStudy, output: Pat
     others = sorted(set(expanded.seeds) - set(study.seeds))
     if others:
         raise SpinnError(f"{output}: seeds {others} are not seeds of {name}.")
-    for row, configurations in expanded.rows.items():
+    files: dict[str, Any] = {}  # those that a row omits are named by others
+    for configurations in expanded.rows.values():
         options = configurations[0].values()
-        files = {option: options[option] for option in FILE_OPTIONS if options[option]}
+        files |= {option: options[option] for option in FILE_OPTIONS if options[option]}
+    for row, configurations in expanded.rows.items():
         whole = expand(override(study, files, {}, expanded.seeds), name)
         if row not in whole.rows:
             raise SpinnError(f"{output}: row {row!r} is not a row of {name}.")

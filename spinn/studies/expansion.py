@@ -103,6 +103,8 @@ def _crossed(study: Study) -> Iterable[Row]:
 def _resolve(study: Study, row: Row, seed: int) -> Configuration:
     """Return the configuration of a run: preset, then base, then row, with its corpus named."""
     merged = {**study.base, **row.options}
+    for name in row.omitted:
+        del merged[name]
     preset = merged.pop("preset", None)
     try:
         below = {} if preset is None else read_preset(preset)

@@ -98,10 +98,18 @@ class StudyHeader:
 
 @dataclass(frozen=True)
 class Row:
-    """A configuration of a study: its name, and its options on top of the study's base."""
+    """A configuration of a study: its name, and its options on top of the study's base.
+
+    The value ``""`` omits an option of the base.
+    """
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def omitted(self) -> list[str]:
+        """The names of options of the base that the row omits."""
+        return [name for name, value in self.options.items() if value == ""]
 
 
 @dataclass(frozen=True)
@@ -257,7 +265,8 @@ def override(
     check_option_names(options, "The command line", None)
     if study.path is None and seeds is None:
         check_option_names(study.base, "The configuration file", None)
-    taken = {name for row in study.rows for name in row.options} | set(study.vary)
+    taken = {name for row in study.rows for name in set(row.options) - set(row.omitted)}
+    taken |= set(study.vary)
     for name in [*options, *vary]:
         if name in taken:
             cause = f"its rows or [vary] set {name}, which the command line sets too"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from spinn.config import resolve
 from spinn.data.find import named
+from spinn.model.build import ModelOptions
 from spinn.studies.expansion import expand, folder_name
 from spinn.studies.study import Row, Study, override, read_study
 from spinn.support.errors import SpinnError
@@ -177,6 +178,22 @@ def test_flags_override_the_base_and_not_the_rows(tmp_path):
 def test_folder_names_are_portable(name):
     assert all(c.isascii() and (c.isalnum() or c in "._=+-") for c in folder_name(name))
     assert not folder_name(name).startswith((".", "-"))
+
+
+def test_an_empty_string_omits_an_option_of_the_base(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(
+        "[base]\nhidden_size = 8\n"
+        '[[row]]\nname = "own"\n'
+        '[[row]]\nname = "default"\nhidden_size = ""\nvectors = ""\n'
+    )
+    study = override(read_study(path), {"vectors": "glove.txt"}, {}, None)
+    rows = expand(study, "study").rows
+    own, default = (rows[name][0] for name in ("own", "default"))
+    assert own.model.hidden_size == 8
+    assert own.vectors is not None
+    assert default.model.hidden_size == ModelOptions().hidden_size
+    assert default.vectors is None
 
 
 def test_an_option_is_set_in_one_place(tmp_path):

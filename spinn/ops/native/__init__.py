@@ -1,4 +1,4 @@
-"""The loops of ``kernels.c``, compiled when the package is installed (:mod:`.build`).
+"""The loops of ``kernels.c``, compiled when the package is installed (``_hook.py``).
 
 Where there was no compiler, :func:`loops` returns ``None``, and the plain versions in torch are
 used. Results are the same up to rounding, for any number of threads.
