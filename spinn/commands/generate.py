@@ -54,10 +54,11 @@ def _add_number(parser: argparse.ArgumentParser, flag: str, default: int | None,
 def run(namespace: argparse.Namespace) -> int:
     """Generate a corpus; return the exit status."""
     output, seed = namespace.output, namespace.seed
-    logger.info("Generating; the default sizes take up to two minutes.")
+    logger.info("Generating; the default sizes take up to five minutes.")
     require_writable(output)
     if namespace.corpus == "sample":
-        sample.generate(output, seed, {split: getattr(namespace, split) for split in sample.SIZES})
+        sizes = {split: getattr(namespace, split.replace("-", "_")) for split in sample.SIZES}
+        sample.generate(output, seed, sizes)
     elif namespace.corpus == "listops":
         sizes = {split: getattr(namespace, split) for split in listops.SIZES}
         listops.generate(output, seed, sizes, namespace.max_depth, namespace.max_length)

@@ -20,6 +20,7 @@ _WORDS = {
     "dev": {"dev", "devset", "development", "trial", "valid", "validation", "val"},
     "test": {"test", "testset", "testing"},
 }
+_APART = {"mismatched": "_mismatched", "longer": "-longer"}  # words of further held-out sets
 _ENDINGS = ("jsonl", "json", "tsv", "csv", "txt", "parquet", "")  # the first form of a set is read
 _COMPRESSED = ("", "gz", "bz2", "xz")
 
@@ -89,7 +90,7 @@ def _files_in(folder: Path) -> dict[str, list[Path]]:
 
     Hidden files are ignored. Of several forms of one set, the first of ``_ENDINGS`` is chosen. The
     training set may consist of any files, a held-out set of files that differ in numbers only; a
-    mismatched one is a set by itself.
+    mismatched or longer one is a set by itself, such as ``dev_mismatched`` and ``test-longer``.
     """
     stems: dict[str, list[Path]] = {}
     for path in _listed(folder):
@@ -108,8 +109,9 @@ def _files_in(folder: Path) -> dict[str, list[Path]]:
                 f"{path}: its name has the words of two sets, {' and '.join(splits)}. "
                 "Rename it, or name the files with --train, --dev and --test."
             )
-        mismatched = splits[0] != "train" and "mismatched" in words
-        split = f"{splits[0]}_mismatched" if mismatched else splits[0]
+        split = splits[0]
+        if split != "train":
+            split += "".join(suffix for word, suffix in _APART.items() if word in words)
         found.setdefault(split, {}).setdefault(words, []).append(path)
     if not found:
         raise SpinnError(
@@ -171,7 +173,7 @@ def _joined(split: str, groups: dict[tuple[str, ...], list[Path]]) -> list[Path]
     """Return the files of a set in order of their names, if they belong together."""
     paths = sorted(path for group in groups.values() for path in group)
     if split != "train" and len(groups) > 1:
-        option = split.partition("_")[0]
+        option = re.split("[_-]", split)[0]
         raise SpinnError(
             f"{paths[0].parent}: {' and '.join(path.name for path in paths)} may all be the "
             f"{split} set. Name the files with --train, --dev and --test: one of these with "

@@ -116,11 +116,11 @@ def _cells(runs: Runs, *, further: bool = True) -> dict[str, str]:
     tests = []
     if all("test" in one for one in results):
         tests.append(format_with_interval([one["test"] for one in results]))
-    names = list(results[0].get("also", {})) if further else []
-    if names:
-        values = [
-            format_accuracy([one["also"][name]["accuracy"] for one in results]) for name in names
-        ]
+    others = [one.get("also", {}) for one in results]
+    # Seeds kept before a further test set was added lack it.
+    names = [name for name in others[0] if all(name in one for one in others)]
+    if names and further:
+        values = [format_accuracy([one[name]["accuracy"] for one in others]) for name in names]
         tests.append(f"{', '.join(values)} on {', '.join(names)}")
     trees = [one["dev"].get("trees", {}).get("gold") for one in results]
     return {

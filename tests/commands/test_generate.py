@@ -48,6 +48,7 @@ def test_logic_takes_seed_and_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (["listops", "--train", "20", "--max-depth", "1"], "Reduce the sizes"),
         (["logic", "--largest", "16"], "it must be from 0 to 15"),
         (["sample", "--test", "-1"], "test cannot have -1 pairs"),
+        (["sample", "--test-longer", "-1"], "test-longer cannot have -1 pairs"),
     ],
 )
 def test_what_cannot_be_had_is_refused_in_a_line(

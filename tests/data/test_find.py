@@ -71,6 +71,18 @@ def test_a_mismatched_set_is_a_set_by_itself(tmp_path):
     }
 
 
+def test_a_longer_test_set_is_a_set_by_itself(tmp_path):
+    names = {name: [f"{name}.jsonl"] for name in ("train", "dev", "test", "test-longer")}
+    assert found_in(tmp_path, *chain(*names.values())) == names
+
+
+def test_the_bundled_corpus_has_a_longer_test_set(tmp_path):
+    found = find_files(CorpusOptions(data="sample"), tmp_path)
+    assert {split: [path.name for path in paths] for split, paths in found.items()} == {
+        split: [f"{split}.jsonl"] for split in ("train", "dev", "test", "test-longer")
+    }
+
+
 def test_held_out_sets_are_not_joined(tmp_path):
     with pytest.raises(SpinnError, match=r"test\.jsonl and test_hard\.jsonl may all be the test"):
         found_in(tmp_path, "train.jsonl", "test.jsonl", "test_hard.jsonl")

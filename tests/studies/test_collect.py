@@ -151,6 +151,18 @@ def test_a_finished_study_becomes_a_row_of_the_table(study, tmp_path):
     ]
 
 
+def test_seeds_from_before_a_further_test_set_remain_readable(study, tmp_path):
+    collect("sample", study, tmp_path)
+    record = read_record("sample", tmp_path)
+    runs = record["rows"]["bag of words"]["runs"]
+    del runs["3"]["results"]["also"]["8"]
+    (tmp_path / "sample.json").write_text(json.dumps(record))
+    assert "| 90.0 ± 0.0 on 7 |" in full_table(tmp_path)
+    del runs["1"]["results"]["also"]
+    (tmp_path / "sample.json").write_text(json.dumps(record))
+    assert " on 7" not in full_table(tmp_path)
+
+
 def test_the_table_of_a_study_is_kept_while_it_is_complete(study, tmp_path):
     place = tmp_path / "sample.md"
     assert collect("sample", study, tmp_path) == []

@@ -6,11 +6,15 @@ therefore depends on composition: bags of words give little information, and the
 almost none. ``grammar`` defines the language and ``semantics`` computes the labels; this module
 draws families and writes them in SNLI's format. The output depends on the seed only, not on the
 machine or the version of Python.
+
+The set ``test-longer`` tests generalisation: its sentences are longer and deeper than any of
+training, by coordinations of up to four parts instead of two. The rules and words are the same.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
@@ -40,8 +44,9 @@ from spinn.generators.writing import write_generated
 from spinn.support.errors import ConfigurationError
 
 SEED = 20160315
+LONGER = "test-longer"  # the set of sentences that are longer and deeper than those of training
 # Splits are drawn in this order, so the short ones do not depend on the size of the long one.
-SIZES: Mapping[str, int] = {"test": 1_000, "dev": 1_000, "train": 10_000}
+SIZES: Mapping[str, int] = {"test": 1_000, "dev": 1_000, "train": 10_000, LONGER: 1_000}
 
 
 class Shared(Enum):
@@ -70,7 +75,39 @@ ROUND = Counter(
         Kind(Shared.PREMISE, (ENTAILMENT, CONTRADICTION)): 2,
     }
 )
-LONGEST = 20  # words, without the full stop
+
+
+class Limits(NamedTuple):
+    """Which sentences a set may have.
+
+    Attributes
+    ----------
+    shortest, longest
+        Numbers of words, without the full stop.
+    shallowest, deepest
+        Depths; see :func:`spinn.generators.sample.grammar.depth`.
+    parts
+        Most parts of a coordination, and most quantified subjects of a sentence.
+
+    """
+
+    shortest: int
+    longest: int
+    shallowest: int
+    deepest: float
+    parts: int
+
+    def allow(self, sentence: Sentence) -> bool:
+        """Return whether a sentence is acceptable English and within the limits but the deepest."""
+        return (
+            grammar.is_english(sentence, self.parts)
+            and self.shortest <= len(grammar.words(sentence)) <= self.longest
+            and self.shallowest <= grammar.depth(sentence)
+        )
+
+
+SHORT = Limits(shortest=1, longest=20, shallowest=1, deepest=12, parts=2)
+LONG = Limits(shortest=21, longest=40, shallowest=13, deepest=math.inf, parts=MOST_CLAUSES)
 
 
 class Pair(NamedTuple):
@@ -90,7 +127,9 @@ def families_for(size: int) -> Counter[Kind]:
     return Counter({kind: count * rounds for kind, count in ROUND.items()})
 
 
-def draw_families(counts: Counter[Kind], used: set[Sentence], dice: Dice) -> Iterator[Family]:
+def draw_families(
+    counts: Counter[Kind], used: set[Sentence], dice: Dice, limits: Limits = SHORT
+) -> Iterator[Family]:
     """Draw families of each kind.
 
     ``used`` contains premises to avoid; those of the new families are added, so that no sentence is
@@ -98,11 +137,12 @@ def draw_families(counts: Counter[Kind], used: set[Sentence], dice: Dice) -> Ite
     """
     missing = +counts
     while missing:
-        scene = draw_scene(dice)
-        for shared, groups in _draw_groups(scene, dice):
+        scene = draw_scene(dice, limits.parts)
+        for shared, groups in _draw_groups(scene, dice, limits):
             kinds = [kind for kind in missing if kind.shared is shared]
             family = _choose_family(groups, kinds, used, dice)
-            if family is not None:
+            # The greatest depth is checked last: earlier, it would change what is drawn after.
+            if family is not None and not _is_deeper(family, limits.deepest):
                 labels = {pair.label for pair in family}
                 kind = next(kind for kind in kinds if set(kind.labels) == labels)
                 missing = missing - Counter([kind])
@@ -110,7 +150,9 @@ def draw_families(counts: Counter[Kind], used: set[Sentence], dice: Dice) -> Ite
                 yield family
 
 
-def _draw_groups(scene: Scene, dice: Dice) -> Iterator[tuple[Shared, Sequence[Sequence[Pair]]]]:
+def _draw_groups(
+    scene: Scene, dice: Dice, limits: Limits
+) -> Iterator[tuple[Shared, Sequence[Sequence[Pair]]]]:
     """Pair the rearrangements of one sentence with other sentences of the same scene.
 
     Yields
@@ -119,13 +161,13 @@ def _draw_groups(scene: Scene, dice: Dice) -> Iterator[tuple[Shared, Sequence[Se
 
     """
     sentence = draw_sentence(scene, dice)
-    if not _is_fit(sentence) or not _has_contrast(sentence):
+    if not limits.allow(sentence) or not _has_contrast(sentence):
         return
-    variants = rearrangements(sentence, dice, attempts=30)
+    variants = rearrangements(sentence, dice, attempts=30, is_fit=limits.allow)
     if len(variants) < 2:
         return
     others = [alter(dice.choice(variants), scene, dice) for _ in range(12)]
-    others = [other for other in dict.fromkeys(others) if _is_fit(other)]
+    others = [other for other in dict.fromkeys(others) if limits.allow(other)]
     world = World([*variants, *others])
     yield Shared.HYPOTHESIS, list(zip(*_relate(variants, others, world), strict=True))
     by_premise = _relate(others, variants, world)
@@ -133,8 +175,9 @@ def _draw_groups(scene: Scene, dice: Dice) -> Iterator[tuple[Shared, Sequence[Se
     yield Shared.TOPIC, list(zip(*by_premise, strict=True))
 
 
-def _is_fit(sentence: Sentence) -> bool:
-    return grammar.is_english(sentence) and len(grammar.words(sentence)) <= LONGEST
+def _is_deeper(family: Family, limit: float) -> bool:
+    """Return whether a family has a sentence of more than the given depth."""
+    return any(grammar.depth(sentence) > limit for pair in family for sentence in pair[:2])
 
 
 def _has_contrast(sentence: Sentence) -> bool:
@@ -189,6 +232,8 @@ def draw_rows(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Draw a corpus, one split after the other; no two splits share a premise.
 
+    The set of longer sentences is drawn by itself and does not depend on the other sizes.
+
     Yields
     ------
     The name of the split, and a pair with SNLI's fields.
@@ -202,12 +247,14 @@ def draw_rows(
     for split, size in sizes.items():
         if size < 0:
             raise ConfigurationError(f"{split} cannot have {size} pairs. Give 0 or more.")
-    dice = Dice(seed)
+    short = Dice(seed)
     used: set[Sentence] = set()
     for split, size in sizes.items():
+        limits, dice = (LONG, Dice(seed + 1)) if split == LONGER else (SHORT, short)
+        families = draw_families(families_for(size), used, dice, limits)
         pairs = [
             (pair, f"{split}-{number}", member)
-            for number, family in enumerate(draw_families(families_for(size), used, dice))
+            for number, family in enumerate(families)
             for member, pair in enumerate(family)
         ]
         for pair, family, member in dice.shuffled(pairs)[:size]:
@@ -228,7 +275,7 @@ def _row(pair: Pair, family: str, member: int) -> dict[str, Any]:
 
 
 def generate(directory: Path, seed: int = SEED, sizes: Mapping[str, int] = SIZES) -> None:
-    """Write a corpus as ``SPLIT.jsonl`` files (one or two minutes for the default sizes).
+    """Write a corpus as ``SPLIT.jsonl`` files (a few minutes for the default sizes).
 
     Arguments and errors are those of :func:`draw_rows` and :func:`write_generated`.
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from spinn.generators.sample.lexicon import (
@@ -37,11 +38,14 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True)
 class Coordinated(Generic[Part]):
-    """Two clauses, noun phrases or predicates joined by ``and`` or ``or``."""
+    """Clauses, noun phrases or predicates joined by ``and`` or ``or``.
+
+    Of three or more parts, the right one is again a coordination, with the same connective.
+    """
 
     connective: str
     left: Part
-    right: Part
+    right: Part | Coordinated[Part]
 
 
 @dataclass(frozen=True)
@@ -165,15 +169,16 @@ def nodes(node: Any) -> Iterator[Any]:
 # Well-formedness.
 
 
-def is_english(sentence: Sentence) -> bool:
+def is_english(sentence: Sentence, most_subjects: int = 2) -> bool:
     """Return whether a syntax tree is an acceptable, unambiguous sentence.
 
     Words must be compatible (people are not brown, only natural things are fake), attachment must
     be unambiguous, nothing may be negated twice, and no content word may occur twice in a clause.
+    The sentence may have ``most_subjects`` quantified subjects.
     """
     subjects = [subject for clause in parts(sentence) for subject in parts(clause.subject)]
     return (
-        len(subjects) <= 2
+        len(subjects) <= most_subjects
         and sum(subject.quantifier == "most" for subject in subjects) <= 1
         and all(_is_sensible(node) for node in nodes(sentence))
         and not any(_repeats(clause) for clause in parts(sentence))
@@ -181,11 +186,13 @@ def is_english(sentence: Sentence) -> bool:
 
 
 def parts(node: Part | Coordinated[Part]) -> list[Part]:
-    """Return the two coordinated parts, or the node alone."""
-    return [node.left, node.right] if isinstance(node, Coordinated) else [node]
+    """Return the coordinated parts from left to right, or the node alone."""
+    return [node.left, *parts(node.right)] if isinstance(node, Coordinated) else [node]
 
 
 def _is_sensible(node: Any) -> bool:
+    if isinstance(node, Coordinated) and isinstance(node.right, Coordinated):
+        return node.connective == node.right.connective  # "A and B or C" would be ambiguous
     if isinstance(node, Thing):
         if node.determiner not in ("a", "no"):
             return False
@@ -205,8 +212,9 @@ def _is_sensible(node: Any) -> bool:
         attaches_once = node.place is None or node.relative is None
         return (node.adjective is None or node.adjective in adjectives) and attaches_once
     if isinstance(node, Clause) and isinstance(node.subject, Coordinated):
-        quantifiers = (node.subject.left.quantifier, node.subject.right.quantifier)
-        return node.subject.connective == "and" and not set(quantifiers) & NEGATIVE_QUANTIFIERS
+        subjects: list[NounPhrase] = parts(node.subject)
+        negative = any(subject.quantifier in NEGATIVE_QUANTIFIERS for subject in subjects)
+        return node.subject.connective == "and" and not negative
     return True
 
 
@@ -273,6 +281,12 @@ def to_binary_brackets(sentence: Sentence) -> str:
     return f"( {_binary_brackets(to_tree(sentence))} . )"
 
 
+def depth(sentence: Sentence) -> int:
+    """Return the depth of a sentence: the brackets around the innermost word of its binary tree."""
+    tokens = to_binary_brackets(sentence).split()
+    return max(accumulate((token == "(") - (token == ")") for token in tokens))
+
+
 def _binary_brackets(tree: Tree) -> str:
     if isinstance(tree, str):
         return tree
@@ -290,7 +304,7 @@ def _leaves(tree: Tree) -> list[str]:
 
 def _coordination(node: Part | Coordinated[Part], write: Callable[[Part], Tree]) -> Tree:
     if isinstance(node, Coordinated):
-        return (write(node.left), node.connective, write(node.right))
+        return (write(node.left), node.connective, _coordination(node.right, write))
     return write(node)
 
 

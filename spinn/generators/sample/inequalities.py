@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import sub
 from typing import NamedTuple
 
 
@@ -115,20 +117,24 @@ def find_counts(
     if sum(compares) > 2:
         raise ValueError("the bound on the search holds for at most two comparing inequalities")
     w = sum(max(b, 0) for b, both in zip(bounds, compares, strict=True) if not both)
-    found: dict[tuple[int, ...], tuple[int, ...]] = {bounds: (0,) * len(columns)}
-    layer = [bounds]
+    helpful = [[k for k, weight in enumerate(row) if weight > 0] for row in rows]
+    # A surplus in an inequality that nothing can violate again does not matter.
+    floors = [0 if min(row, default=0) >= 0 else -math.inf for row in rows]
+    start = tuple(map(max, bounds, floors))
+    found: dict[tuple[float, ...], tuple[int, ...]] = {start: (0,) * len(columns)}
+    layer = [start]
     for _ in range(4 * w + 4):
         following = []
         for lack in layer:
-            row = next((i for i, missing in enumerate(lack) if missing > 0), None)
-            if row is None:
-                return found[lack]
-            for k, column in enumerate(columns):
-                if column[row] <= 0:
-                    continue
-                left = tuple(a - b for a, b in zip(lack, column, strict=True))
+            violated = [
+                choices for missing, choices in zip(lack, helpful, strict=True) if missing > 0
+            ]
+            counts = found[lack]
+            if not violated:
+                return counts
+            for k in min(violated, key=len):
+                left = tuple(map(max, map(sub, lack, columns[k]), floors))
                 if left not in found:
-                    counts = found[lack]
                     found[left] = (*counts[:k], counts[k] + 1, *counts[k + 1 :])
                     following.append(left)
         layer = following

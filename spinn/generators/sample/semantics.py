@@ -180,7 +180,7 @@ def _relation(word: str, thing: Thing) -> Atom:
 # Sentences as inequalities.
 
 
-MOST_CLAUSES = 2  # quantified subjects of a sentence
+MOST_CLAUSES = 4  # quantified subjects of a sentence
 
 # (both, only, bound) triples of each quantifier and of its negation.
 _AFFIRMED: dict[str, list[list[tuple[int, int, int]]]] = {

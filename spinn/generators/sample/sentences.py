@@ -6,6 +6,7 @@ almost all pairs would be neutral.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,22 +17,28 @@ from spinn.generators.sample.grammar import (
     Content,
     Coordinated,
     NounPhrase,
+    Part,
     Place,
     Predicate,
     Sentence,
     Thing,
     VerbPhrase,
+    is_english,
 )
 
 
 @dataclass(frozen=True)
 class Scene:
-    """The words that the sentences of one family may use."""
+    """The words that the sentences of one family may use.
+
+    A coordination has up to ``most_parts`` parts; above 2, every sentence is a coordination.
+    """
 
     nouns: list[str]
     adjectives: list[str]
     contents: list[Content]
     places: list[Place]
+    most_parts: int = 2
 
 
 # Quantifiers with their weights; families with universal ones are found more easily.
@@ -41,7 +48,7 @@ QUANTIFIER_URN = (
 )
 
 
-def draw_scene(dice: Dice) -> Scene:
+def draw_scene(dice: Dice, most_parts: int = 2) -> Scene:
     """Draw a few words, most of them with a related word."""
     people = dice.chance(0.5)
     nouns = [dice.choice(lexicon.PEOPLE if people else lexicon.ANIMALS)]
@@ -66,7 +73,7 @@ def draw_scene(dice: Dice) -> Scene:
     places = [Place(dice.choice(lexicon.PREPOSITIONS), Thing(dice.choice(lexicon.PLACES)))]
     if dice.chance(0.5):
         contents.append(Content(place=places[0]))
-    return Scene(nouns, adjectives, contents, places)
+    return Scene(nouns, adjectives, contents, places, most_parts)
 
 
 def _relative_content(content: Content, dice: Dice) -> Content:
@@ -82,9 +89,22 @@ def _relative_content(content: Content, dice: Dice) -> Content:
 
 def draw_sentence(scene: Scene, dice: Dice) -> Sentence:
     """Draw a syntax tree of the words of a scene; it may not be acceptable English."""
-    if dice.chance(0.06):
-        return Coordinated(_connective(dice), _clause(scene, dice), _clause(scene, dice))
+    if scene.most_parts > 2 or dice.chance(0.06):
+        return _coordinated(_clause, scene, dice)
     return _clause(scene, dice)
+
+
+def _coordinated(
+    draw: Callable[[Scene, Dice], Part], scene: Scene, dice: Dice
+) -> Coordinated[Part]:
+    """Draw two parts, or up to ``most_parts``, with one connective."""
+    connective = _connective(dice)
+    count = 2 if scene.most_parts == 2 else 2 + dice.below(scene.most_parts - 1)
+    *others, left, right = [draw(scene, dice) for _ in range(count)]
+    result = Coordinated(connective, left, right)
+    for other in reversed(others):
+        result = Coordinated(connective, other, result)
+    return result
 
 
 def _clause(scene: Scene, dice: Dice) -> Clause:
@@ -107,7 +127,7 @@ def _noun_phrase(scene: Scene, dice: Dice) -> NounPhrase:
 
 def _verb_phrase(scene: Scene, dice: Dice) -> VerbPhrase:
     if dice.chance(0.1):
-        return Coordinated(_connective(dice), _predicate(scene, dice), _predicate(scene, dice))
+        return _coordinated(_predicate, scene, dice)
     return _predicate(scene, dice)
 
 
@@ -124,8 +144,13 @@ def _connective(dice: Dice) -> str:
     return dice.choice(("and", "or"))
 
 
-def rearrangements(sentence: Sentence, dice: Dice, attempts: int) -> list[Sentence]:
-    """Draw sentences with the same words in another order, after the sentence itself."""
+def rearrangements(
+    sentence: Sentence,
+    dice: Dice,
+    attempts: int,
+    is_fit: Callable[[Sentence], bool] = is_english,
+) -> list[Sentence]:
+    """Draw fit sentences with the same words in another order, after the sentence itself."""
     words = grammar.bag(sentence)
     kinds = [kind for kind in grammar.KINDS if len(set(grammar.fillers(sentence, kind))) > 1]
     found = [sentence]
@@ -134,7 +159,7 @@ def rearrangements(sentence: Sentence, dice: Dice, attempts: int) -> list[Senten
         for _ in range(1 + dice.below(2)):
             kind = dice.choice(kinds)
             other = grammar.refill(other, kind, iter(dice.shuffled(grammar.fillers(other, kind))))
-        if other not in found and grammar.is_english(other) and grammar.bag(other) == words:
+        if other not in found and is_fit(other) and grammar.bag(other) == words:
             found.append(other)
     return found
 
@@ -149,7 +174,8 @@ ALTERATION_URN = (
 def alter(sentence: Sentence, scene: Scene, dice: Dice) -> Sentence:
     """Change a sentence in one to three places; the result may not be acceptable English."""
     for _ in range(1 + dice.below(3)):
-        if isinstance(sentence, Coordinated) and dice.chance(0.7):
+        shortened = 0.7 if scene.most_parts == 2 else 0.1  # long sentences are to stay long
+        if isinstance(sentence, Coordinated) and dice.chance(shortened):
             sentence = dice.choice((sentence.left, sentence.right))
         kind = dice.choice(ALTERATION_URN)
         values = grammar.fillers(sentence, kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from phrases import BALL, DRY, NEAR, NO_TOY, RUNNING, WET, both, deny, either, running, say
+from phrases import BALL, DRY, MOVING, NEAR, NO_TOY, RUNNING, WET, both, deny, either, running, say
 
 from spinn.generators.dice import Dice
 from spinn.generators.sample.grammar import (
@@ -16,6 +16,7 @@ from spinn.generators.sample.grammar import (
     Predicate,
     Sentence,
     Thing,
+    depth,
     fillers,
     is_english,
     refill,
@@ -62,6 +63,21 @@ from spinn.generators.sample.sentences import draw_scene, draw_sentence, rearran
 def test_sentences_agree_and_branch_as_english_does(sentence: Sentence, expected: str) -> None:
     assert is_english(sentence)
     assert to_binary_brackets(sentence) == expected
+
+
+def test_long_coordinations_branch_to_the_right_and_have_one_connective() -> None:
+    wet, dry, moving = say("a", "dog", WET), say("no", "cat", DRY), say("some", "bird", MOVING)
+    sentence = both(wet, both(dry, moving))
+    assert to_binary_brackets(sentence) == (
+        "( ( ( ( a dog ) ( is wet ) ) ( and ( ( ( no cat ) ( is dry ) )"
+        " ( and ( ( some bird ) ( is moving ) ) ) ) ) ) . )"
+    )
+    assert (depth(wet), depth(sentence)) == (3, 7)
+    assert is_english(sentence, most_subjects=3)
+    assert not is_english(sentence)
+    assert not is_english(either(wet, both(dry, moving)), most_subjects=3)
+    assert is_english(say("a", "dog", either(WET, either(MOVING, BALL))))
+    assert not is_english(say("a", "dog", either(WET, both(MOVING, BALL))))
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,14 @@ from phrases import (
 from spinn.data.labels import INFERENCE_LABELS
 from spinn.generators.dice import Dice
 from spinn.generators.sample import lexicon
-from spinn.generators.sample.corpus import Pair, draw_families, families_for
+from spinn.generators.sample.corpus import (
+    LONG,
+    SHORT,
+    Limits,
+    Pair,
+    draw_families,
+    families_for,
+)
 from spinn.generators.sample.grammar import (
     Clause,
     Content,
@@ -93,6 +100,16 @@ E, N, C = INFERENCE_LABELS
         (
             either(say("no", "cat", WET), say("some", "dog", WET)),
             both(say("every", "cat", WET), say("no", "dog", WET)),
+            C,
+        ),
+        (
+            both(say("every", "dog", WET), both(say("a", "cat", DRY), say("no", "bird", WET))),
+            both(say("some", "dog", WET), say("some", "animal", DRY)),
+            E,
+        ),
+        (
+            either(say("no", "dog", WET), either(say("a", "cat", WET), say("a", "bird", DRY))),
+            both(say("a", "dog", WET), both(say("no", "cat", WET), say("every", "bird", WET))),
             C,
         ),
         # a premise that denies what the hypothesis presupposes, a hypothesis that says nothing
@@ -198,13 +215,13 @@ def possible_individuals(atoms: list[Atom]) -> list[Individual]:
     return found
 
 
-def some_pairs(seed: int, count: int) -> list[Pair]:
-    families = draw_families(families_for(10 * count), set(), Dice(seed))
+def some_pairs(seed: int, count: int, limits: Limits = SHORT) -> list[Pair]:
+    families = draw_families(families_for(10 * count), set(), Dice(seed), limits)
     return list(islice((pair for family in families for pair in family), count))
 
 
 def test_each_consistent_outcome_is_shown_by_a_model_found_and_checked_directly() -> None:
-    for pair in some_pairs(seed=3, count=100):
+    for pair in some_pairs(seed=3, count=100) + some_pairs(seed=3, count=30, limits=LONG):
         world = World([pair.premise, pair.hypothesis])
         first = state(pair.premise, world)
         second = state(pair.hypothesis, world, MOST_CLAUSES)
@@ -253,6 +270,28 @@ def test_no_small_model_speaks_against_a_label() -> None:
         checked[pair.label] += 1
         assert outcomes == {E: {True}, C: {False}, N: {True, False}}[str(pair.label)], pair
     assert min(checked[name] for name in INFERENCE_LABELS) >= 15
+
+
+def test_no_random_model_contradicts_the_label_of_long_sentences() -> None:
+    dice, checked = Dice(6), Counter[str | None]()
+    for pair in some_pairs(seed=6, count=30, limits=LONG):
+        atoms = World([pair.premise, pair.hypothesis]).atoms
+        if len(atoms) > 9:
+            continue
+        views = sorted(
+            {
+                (view(pair.premise, one), view(pair.hypothesis, one))
+                for one in possible_individuals(atoms)
+            }
+        )
+        allowed = {E: {True}, C: {False}, N: {True, False}}[str(pair.label)] | {None}
+        for _ in range(500):
+            model = [dice.choice(views) for _ in range(1 + dice.below(6))]
+            premise_view, hypothesis_view = zip(*model, strict=True)
+            if evaluate(pair.premise, premise_view):
+                checked[pair.label] += 1
+                assert evaluate(pair.hypothesis, hypothesis_view) in allowed, pair
+    assert min(checked[name] for name in INFERENCE_LABELS) >= 20
 
 
 @given(st.data())
