@@ -279,6 +279,17 @@ def check_compatible(configuration: Configuration) -> None:
                 "--vectors and --pretrained both give word vectors; leave one of the two out."
             )
         configuration.transfer.check(model, training.epochs)
+    spinn, composition = configuration.spinn, configuration.composition
+    if spinn is not None and spinn.engine == "fixed":
+        if configuration.tracker is None:
+            raise ConfigurationError(
+                "--engine fixed is for models with a tracker, others compose by height; add "
+                "--tracker, or leave it out."
+            )
+        if spinn.tracker and composition is not None and composition.composition != "tree-lstm":
+            raise ConfigurationError(
+                "--engine fixed composes by tree-LSTMs; drop --composition or --engine fixed."
+            )
     if model.encoder == "bilstm" and model.hidden_size < 2:
         raise ConfigurationError("--encoder bilstm halves --hidden-size; give 2 or more.")
     if model.encoder in ("lstm", "bilstm") and model.pooling == "max-all":

@@ -503,6 +503,14 @@ def test_a_saved_run_is_not_refused_for_what_does_nothing_in_it(tmp_path):
     assert configuration.gumbel is None
 
 
+def test_fixed_shapes_need_a_tracker_and_a_tree_lstm():
+    with pytest.raises(ConfigurationError, match="add --tracker"):
+        resolve({"engine": "fixed"})
+    with pytest.raises(ConfigurationError, match="tree-LSTM"):
+        resolve({"engine": "fixed", "tracker": True, "composition": "gated-recursive"})
+    assert resolve({"engine": "fixed", "tracker": True}).spinn is not None
+
+
 @pytest.mark.parametrize(("trees", "flag"), [("sampled", "--rl"), ("predicted", "--predict")])
 def test_choosing_trees_needs_a_tracker(trees, flag):
     with pytest.raises(ConfigurationError, match=f"^{flag} needs a tracker .*; add --tracker"):

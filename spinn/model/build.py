@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from spinn.data.options import prepared_corpus
 from spinn.data.spacy_parser import pipeline_of
-from spinn.model.cells import COMPOSITIONS, CompositionOptions, TreeLSTM
+from spinn.model.cells import COMPOSITIONS, CompositionCell, CompositionOptions, TreeLSTM
 from spinn.model.classifier import PairClassifier
+from spinn.model.fixed import FixedSPINN
 from spinn.model.gumbel import GumbelTreeLSTM
 from spinn.model.leaves import LEAF_CONTEXTS, LeafLayer, WordEmbedding
 from spinn.model.pair import PairModel
@@ -21,6 +22,7 @@ from spinn.model.sequence import BagOfWords, SequenceLSTM
 from spinn.model.spinn import SPINN, SPINNByHeight
 from spinn.model.tracker import Tracker, TrackerOptions
 from spinn.model.types import Encoder
+from spinn.support.errors import ConfigurationError
 from spinn.support.options import Condition, Group, Values, option
 from spinn.support.registry import Choices
 from spinn.trees import WITH_CHOSEN_TREES, WITH_SPINN, follows_parses
@@ -100,8 +102,9 @@ class SPINNOptions:
     )
     engine: str = option(
         "auto",
-        "how trees are composed: auto for the fastest way, reference for the plain one",
-        choices=("auto", "reference"),
+        "how trees are composed: auto for the fastest way, reference for the plain one, fixed for "
+        "steps of fixed shape, which a GPU replays as a graph",
+        choices=("auto", "reference", "fixed"),
     )
 
 
@@ -216,14 +219,14 @@ def build_model(
             size,
             tracker.tracker_size,
             norm=options.leaf_norm,
-            plain=spinn.engine == "reference",
+            engine=spinn.engine,
         )
         encoder = ParsedEncoder(own, encoder)
     return PairModel(leaves, encoder, classifier)
 
 
 def build_parser(
-    embedding: WordEmbedding, size: int, tracker_size: int, *, norm: str, plain: bool = False
+    embedding: WordEmbedding, size: int, tracker_size: int, *, norm: str, engine: str = "auto"
 ) -> Parser:
     """Build a parser with its own words, phrases and tracker.
 
@@ -235,13 +238,13 @@ def build_parser(
         Widths of its phrases and of its tracker.
     norm
         Normalisation of its leaves.
-    plain
-        Whether gradients are computed by autograd alone, step by step.
+    engine
+        How it composes; see :class:`SPINNOptions`.
 
     """
     composition = TreeLSTM(size, tracker_size)
     tracker = Tracker(size, tracker_size, predicts=True)
-    encoder = SPINN(composition, tracker, plain=plain)
+    encoder = _with_tracker(composition, tracker, engine)
     leaves = LeafLayer(embedding, encoder.leaf_size, norm=norm)
     return Parser(leaves, encoder)
 
@@ -278,11 +281,22 @@ def _spinn(
     size = tracker.tracker_size if spinn.tracker else 0
     make = COMPOSITIONS.find(composition.composition)
     cell = make(options.hidden_size, size, dropout=composition.composition_dropout)
-    plain = spinn.engine == "reference"
-    if not size and not plain:
-        return SPINNByHeight(cell, pooling=options.pooling)
-    watch = Tracker(options.hidden_size, size, predicts=predicts) if size else None
-    return SPINN(cell, watch, pooling=options.pooling, plain=plain)
+    if size:
+        watch = Tracker(options.hidden_size, size, predicts=predicts)
+        return _with_tracker(cell, watch, spinn.engine, options.pooling)
+    if spinn.engine == "reference":
+        return SPINN(cell, pooling=options.pooling, plain=True)
+    return SPINNByHeight(cell, pooling=options.pooling)
+
+
+def _with_tracker(
+    cell: CompositionCell, tracker: Tracker, engine: str, pooling: str = "root"
+) -> SPINN:
+    if engine == "fixed":
+        if not isinstance(cell, TreeLSTM):
+            raise ConfigurationError("--engine fixed composes by tree-LSTMs; drop --composition.")
+        return FixedSPINN(cell, tracker, pooling=pooling)
+    return SPINN(cell, tracker, pooling=pooling, plain=engine == "reference")
 
 
 def build_embedding(

@@ -17,11 +17,13 @@ from spinn.model.build import (
     build_model,
 )
 from spinn.model.cells import CompositionOptions, TreeLSTM
+from spinn.model.fixed import FixedSPINN
 from spinn.model.gumbel import GumbelTreeLSTM
 from spinn.model.parser import ParsedEncoder, ParserOptions
 from spinn.model.sequence import BagOfWords, SequenceLSTM
 from spinn.model.spinn import SPINN, SPINNByHeight
 from spinn.model.tracker import Blind, Tracker, TrackerOptions
+from spinn.support.errors import ConfigurationError
 
 SIZE, WIDTH = 200, 8
 KNOWN = torch.arange(SIZE) % 4 != 0
@@ -83,6 +85,19 @@ def test_the_reference_engine_goes_step_by_step_and_leaves_gradients_to_autograd
     assert isinstance(encoder, SPINN)
     assert encoder.plain
     assert isinstance(encoder.tracker, Tracker if tracker else Blind)
+
+
+def test_the_engine_of_fixed_shapes_serves_trackers_and_tree_lstms():
+    options, spinn = ModelOptions(hidden_size=10), SPINNOptions(tracker=True, engine="fixed")
+    assert isinstance(build_encoder(options, predicts=True, spinn=spinn), FixedSPINN)
+    apart = SPINNOptions(tracker=False, parser="own", engine="fixed")
+    model = build_model(options, build_embedding(9), 3, predicts=True, spinn=apart)
+    assert isinstance(model.encoder, ParsedEncoder)
+    assert isinstance(model.encoder.parser.encoder, FixedSPINN)
+    assert isinstance(model.encoder.composer, SPINNByHeight)
+    gated = CompositionOptions("gated-recursive")
+    with pytest.raises(ConfigurationError, match="tree-LSTM"):
+        build_encoder(options, predicts=True, spinn=spinn, composition=gated)
 
 
 @pytest.mark.parametrize("tracker", [False, True])
