@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 # On a CPU, oneDNN compiles a bf16 kernel for each new number of rows, which takes milliseconds, so
-# row counts are rounded up to a multiple of this.
-ROWS = 64
+# row counts are rounded up to a multiple of this. More would be computed for nothing.
+ROWS = 16
 
 
 def product_type(like: Tensor) -> torch.dtype:
