@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
+from spinn.ops.loops import TorchLoops
 from spinn.support.runtime import choose_device
 
 DEVICE: torch.device = choose_device(os.environ.get("SPINN_TEST_DEVICE", "cpu"))
@@ -27,6 +30,11 @@ def examples(count: int) -> int:
     Small tensors are slow there, and what differs from the CPU shows in few examples.
     """
     return count if EXACT else max(2, count // 6)
+
+
+def plain_loops() -> AbstractContextManager[Any]:
+    """Return a context in which operations begin with the plain loops, not the compiled ones."""
+    return patch("spinn.ops.products.loops_for", lambda like, products: TorchLoops())
 
 
 def again(tolerance: float) -> dict[str, float]:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spinn.ops.fused import tree_lstm_nodes
-from spinn.ops.nodes import Composition, MakeTable
+from spinn.ops.nodes import Composition, NodeTable
+from spinn.ops.tree_lstm import Nodes
 from spinn.support.options import Condition, Group, option
 from spinn.support.registry import Choices, Registry
 from spinn.trees import WITH_SPINN
@@ -59,9 +59,9 @@ class TreeLSTMGates:
     bias: Tensor
 
     @property
-    def table(self) -> MakeTable:
-        """Makes the node table with a hand-written backward."""
-        return tree_lstm_nodes
+    def table(self) -> type[NodeTable]:
+        """The node table with a hand-written backward."""
+        return Nodes
 
     @property
     def hidden_size(self) -> int:

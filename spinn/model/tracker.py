@@ -6,7 +6,6 @@ Its state at time t has seen the configuration before transition t (Bowman et al
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,14 +14,12 @@ from torch import Tensor, nn
 from spinn.model.machine import Machine
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Leaves
-from spinn.ops.fused import FusedLSTMSteps, FusedNodes
-from spinn.ops.lstm import LSTMSteps, State
+from spinn.ops.lstm import LSTMSteps, PlainSteps, State
 from spinn.ops.nodes import NodeTable
 from spinn.support.options import Condition, Group, Values, option
 from spinn.trees import WITH_CHOSEN_TREES, WITH_SPINN
 
 Seen = tuple[Tensor, TransitionPolicy | None]
-_Step = Callable[[NodeTable, Tensor, State], State]  # reads rows [n, 3], from states to states
 
 
 class Watch(Protocol):
@@ -68,25 +65,13 @@ class Tracker(nn.Module):
 
 class _Watching:
     def __init__(self, tracker: Tracker, leaves: Leaves, steps: int, plain: bool) -> None:
-        self._cell, self._score = tracker.cell, tracker.score
-        self._steps, self._plain = steps, plain
-        self._step: _Step | None = None
+        kind = PlainSteps if plain else LSTMSteps
+        self._step = kind(tracker.cell, leaves.states, steps)
+        self._score = tracker.score
         zero = leaves.states.new_zeros(len(leaves.lengths), tracker.size)
         self._state: State = (zero, zero)
 
-    def _begin(self, nodes: NodeTable) -> _Step:
-        """Return the fastest step of the LSTM that reads such a table."""
-        like = self._state[0]
-        if isinstance(nodes, FusedNodes):
-            return FusedLSTMSteps(self._cell, like, self._steps)
-        step = self._cell if self._plain else LSTMSteps(self._cell, like, self._steps)
-        return lambda table, rows, state: step(
-            table.read(rows.flatten()).reshape(len(rows), -1), state
-        )
-
     def __call__(self, nodes: NodeTable, machine: Machine, active: int) -> Seen:
-        if self._step is None:
-            self._step = self._begin(nodes)
         hidden, memory = self._state
         self._state = self._step(nodes, machine.view(active), (hidden[:active], memory[:active]))
         seen = self._state[0]

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from spinn.ops.nodes import gate_gradients
+from spinn.ops.loops import gate_gradients
 from spinn.ops.precision import product_type
 from spinn.transitions import Transition
 

@@ -1,10 +1,9 @@
-"""An LSTM cell applied step by step, with a hand-written backward pass.
+"""An LSTM cell applied step by step to rows of a table, with a hand-written backward pass.
 
 The tracker takes one step per transition. Results equal those of ``torch.nn.LSTMCell``, whose
-backward pass adds a matrix to the gradient of the weights at every step. Here inputs and gates of
-all steps are stored in contiguous arrays, and each weight gradient is one matrix product at the end
-of the backward pass. Under autocast matrix products use its type; gates and states keep the type of
-the input.
+backward pass adds a matrix to the gradient of the weights at every step; here each weight gradient
+is one matrix product (:mod:`spinn.ops.products`). Under autocast products use its type; gates and
+states keep the type of the input.
 """
 
 from __future__ import annotations
@@ -15,9 +14,23 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from spinn.ops.precision import ROWS, product_type, rounded_rows
+from spinn.ops.nodes import NodeTable
+from spinn.ops.products import Products
+from spinn.ops.tree_lstm import Nodes, Rows
 
 State = tuple[Tensor, Tensor]
+
+
+class PlainSteps:
+    """The steps with gradients by autograd alone; see :class:`LSTMSteps`."""
+
+    def __init__(self, cell: nn.LSTMCell, like: Tensor, rows: int) -> None:
+        self._cell = cell
+
+    def __call__(self, nodes: NodeTable, rows: Tensor, state: State) -> State:
+        """Take a step; see :class:`LSTMSteps`."""
+        after: State = self._cell(_side_by_side(nodes, rows), state)
+        return after
 
 
 class LSTMSteps:
@@ -28,128 +41,97 @@ class LSTMSteps:
     cell
         The cell, with inputs of width I and states of width K.
     like
-        A tensor with the type and device of the inputs.
+        A tensor with the type and device of the states.
     rows
         Total number of rows of all steps.
 
     """
 
     def __init__(self, cell: nn.LSTMCell, like: Tensor, rows: int) -> None:
-        self._work = _Work(cell, like, rows)
         with torch.autocast(like.device.type, enabled=False):
-            self._token = _Begin.apply(
-                like.new_zeros(()),
-                cell.weight_ih,
-                cell.weight_hh,
-                cell.bias_ih,
-                cell.bias_hh,
-                self._work,
-            )
+            weight = torch.cat([cell.weight_ih, cell.weight_hh], dim=1)
+            bias = cell.bias_ih + cell.bias_hh
+        self._products = Products(like, weight, bias, rows)
+        self._token = _Begin.apply(weight, bias, self._products)
 
-    def __call__(self, inputs: Tensor, state: State) -> State:
-        """Take a step from states ``[n, K]`` with inputs ``[n, I]``."""
-        with torch.autocast(inputs.device.type, enabled=False):
-            hidden, memory = _Step.apply(self._token, inputs, *state, self._work)
+    def __call__(self, nodes: NodeTable, rows: Tensor, state: State) -> State:
+        """Take a step from states ``[n, K]``; the input is rows ``[n, parts]`` side by side."""
+        table = nodes.rows if isinstance(nodes, Nodes) else None
+        read = nodes.token if isinstance(nodes, Nodes) else _side_by_side(nodes, rows)
+        with torch.autocast(rows.device.type, enabled=False):
+            hidden, memory = _Step.apply(self._token, read, rows, *state, table, self._products)
         return hidden, memory
 
 
-class _Work:
-    """The arrays of all steps; each row is one sentence at one step."""
-
-    def __init__(self, cell: nn.LSTMCell, like: Tensor, rows: int) -> None:
-        self.type = product_type(like)
-        self.input_weight = cell.weight_ih.detach().to(self.type)
-        self.state_weight = cell.weight_hh.detach().to(self.type)
-        self.bias = (cell.bias_ih + cell.bias_hh).detach()
-        self.size, self.done = cell.hidden_size, 0
-        self.inputs = like.new_empty(rows + ROWS, cell.input_size, dtype=self.type)
-        self.states = like.new_empty(rows + ROWS, cell.hidden_size, dtype=self.type)
-        self.gates = like.new_empty(rows, 4 * cell.hidden_size)
-        # Gradient of the gates before activation, allocated during a backward pass. ``reached`` is
-        # the number of rows that have one: the last steps may have no influence on the loss.
-        self.gradient: Tensor | None = None
-        self.reached = 0
+def _side_by_side(nodes: NodeTable, rows: Tensor) -> Tensor:
+    return nodes.read(rows.flatten()).reshape(len(rows), -1)
 
 
 class _Begin(torch.autograd.Function):
-    """Return a token that all steps depend on, so its backward runs last.
+    """Return a token that all steps depend on; its backward has the gradients of the weights."""
 
-    It computes the gradients of the weights from those of the gates of all steps.
-    """
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, bias: Tensor, products: Products) -> Tensor:
+        ctx.products = products
+        return weight.new_zeros(())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, token: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+        return *ctx.products.finish(), None
+
+
+class _Step(torch.autograd.Function):
+    """Take a step; ``read`` is the token of the table, or inputs that were read from another."""
 
     @staticmethod
     def forward(
         ctx: Any,
         token: Tensor,
-        input_weight: Tensor,
-        state_weight: Tensor,
-        input_bias: Tensor,
-        state_bias: Tensor,
-        work: _Work,
-    ) -> Tensor:
-        ctx.work, ctx.type = work, input_weight.dtype
-        return token.clone()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, token: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
-        work: _Work = ctx.work
-        assert work.gradient is not None
-        rows = work.reached
-        gates = work.gradient[:rows]
-        work.gradient, work.reached = None, 0
-        outer = gates.to(work.type).T
-        bias = gates.sum(0)
-        input_weight, state_weight = outer @ work.inputs[:rows], outer @ work.states[:rows]
-        return None, input_weight.to(ctx.type), state_weight.to(ctx.type), bias, bias.clone(), None
-
-
-class _Step(torch.autograd.Function):
-    """Take one step; gates are in torch's order: input, forget, candidate, output."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, token: Tensor, inputs: Tensor, hidden: Tensor, memory: Tensor, work: _Work
+        read: Tensor,
+        numbers: Tensor,
+        hidden: Tensor,
+        memory: Tensor,
+        table: Rows | None,
+        products: Products,
     ) -> State:
-        start = work.done
-        end = work.done = start + len(inputs)
-        work.inputs[start:end] = inputs
-        work.states[start:end] = hidden
-        stop = start + rounded_rows(end - start, work.type)
-        product = work.inputs[start:stop] @ work.input_weight.T
-        product += work.states[start:stop] @ work.state_weight.T
-        gates = work.gates[start:end]
-        torch.add(product[: end - start], work.bias, out=gates)
-        write, keep, candidate, show = gates.chunk(4, dim=1)
-        gates[:, : 2 * work.size].sigmoid_()
-        candidate.tanh_()
-        show.sigmoid_()
-        after = (write * candidate).addcmul_(keep, memory)
-        squashed = after.tanh()
-        ctx.save_for_backward(memory, squashed)
-        ctx.work, ctx.start, ctx.end, ctx.token = work, start, end, torch.zeros_like(token)
-        return show * squashed, after
+        start, end = products.take(len(numbers))
+        inputs, width = products.inputs[start:end], hidden.shape[1]
+        if table is None:
+            inputs[:, :-width] = read
+        else:
+            products.loops.gather(table.hidden, numbers, inputs)
+        inputs[:, -width:] = hidden
+        outputs, memory = products.multiply(start, end), memory.contiguous()
+        after = products.loops.step(outputs, products.bias, memory)
+        ctx.save_for_backward(numbers, memory)
+        ctx.table, ctx.products, ctx.start, ctx.end = table, products, start, end
+        ctx.token = torch.zeros_like(token)
+        return after
 
     @staticmethod
     @once_differentiable
     def backward(  # type: ignore[override]
         ctx: Any, hidden_gradient: Tensor, memory_gradient: Tensor
     ) -> tuple[Any, ...]:
-        work, start, end = ctx.work, ctx.start, ctx.end
-        memory, squashed = ctx.saved_tensors
-        if work.gradient is None:
-            work.gradient = torch.empty_like(work.gates)
-        work.reached = max(work.reached, end)
-        write, keep, candidate, show = work.gates[start:end].chunk(4, dim=1)
-        inner = hidden_gradient * show
-        after = memory_gradient + inner.addcmul_(inner * squashed, squashed, value=-1)
-        gates = work.gradient[start:end]
-        to_write, to_keep, to_candidate, to_show = gates.chunk(4, dim=1)
-        torch.mul(after, candidate * write * (1 - write), out=to_write)
-        torch.mul(after, memory * keep * (1 - keep), out=to_keep)
-        torch.mul(after, write * (1 - candidate * candidate), out=to_candidate)
-        torch.mul(hidden_gradient, squashed * show * (1 - show), out=to_show)
-        outer = gates.to(work.type)
-        inputs = (outer @ work.input_weight).to(gates.dtype)
-        hidden = (outer @ work.state_weight).to(gates.dtype)
-        return ctx.token, inputs, hidden, after * keep, None
+        table, products, start, end = ctx.table, ctx.products, ctx.start, ctx.end
+        numbers, memory = ctx.saved_tensors
+        outputs, bias = products.gradients()
+        before = memory_gradient.clone(memory_format=torch.contiguous_format)
+        products.loops.step_backward(
+            products.outputs[start:end],
+            products.bias,
+            memory,
+            hidden_gradient=hidden_gradient.contiguous(),
+            memory_gradient=before,
+            gradient=outputs[start:end],
+            bias_gradient=bias,
+        )
+        below, width = products.below(start, end), memory.shape[1]
+        if table is None:
+            read = below[:, :-width].to(memory.dtype)
+        else:
+            products.loops.scatter(table.gradients()[0], numbers, below)
+            read = ctx.token
+        hidden = below[:, -width:].to(memory.dtype)
+        return ctx.token, read, None, hidden, before, None, None

@@ -29,8 +29,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from spinn.ops.nodes import TreeLSTMComposition, Work, compose_rows, gate_gradients
+from spinn.ops.loops import gate_gradients, tree_gates
+from spinn.ops.nodes import TreeLSTMComposition
 from spinn.ops.precision import rounded_rows
+from spinn.ops.tree_lstm import Rows
 
 
 def merge(
@@ -73,7 +75,7 @@ def merge(
     """
     # All pairs of leaves, then at most two new pairs around each merge except the last.
     capacity = int((lengths - 1).sum() + 2 * (lengths - 2).clamp(min=0).sum())
-    work = Work(leaves, cell, capacity)
+    work = Rows(leaves, cell, capacity)
     forest = _Forest(work, lengths, query.detach(), noise, temperature)
     with torch.autocast(leaves.device.type, enabled=False):
         phrases, places = _Merge.apply(leaves, cell.weight, cell.bias, query, rows, forest)
@@ -114,7 +116,7 @@ class _Forest:
     """
 
     def __init__(
-        self, work: Work, lengths: Tensor, query: Tensor, noise: Tensor | None, temperature: float
+        self, work: Rows, lengths: Tensor, query: Tensor, noise: Tensor | None, temperature: float
     ) -> None:
         self.work, self.query = work, query
         self.noise, self.temperature = noise, temperature
@@ -156,7 +158,7 @@ class _Forest:
 
     def _compose(self, pairs: Tensor) -> Tensor:
         """Compose and score pairs of rows ``[n, 2]``; return the new candidates ``[n]``."""
-        start, end = compose_rows(self.work, pairs.flatten())
+        start, end = self.work.compose(pairs)
         first = self.work.leaves
         scores = self.work.hidden[first + start : first + end] @ self.query
         self.children = torch.cat([self.children, pairs])
@@ -202,11 +204,13 @@ class _Forest:
 
     def backward(self, phrases: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Compute the gradients of leaves, weight, bias and query from that of the phrases."""
-        work = self.work
-        done, size, first = work.done, work.size, work.leaves
+        work, products = self.work, self.work.products
+        done, size, first = products.done, work.size, work.leaves
+        gates = tree_gates(products.outputs[:done], products.bias)
+        squashed = work.memory[first : first + done].tanh()
         gradients = phrases.new_zeros(first + done, 2 * size)  # of all nodes
         memories = work.memory[self.children]
-        gate_slopes, child_slopes = self._score_slopes(memories)
+        gate_slopes, child_slopes = self._score_slopes(gates, squashed, memories)
         moves = self._moves()
         total = self.scores.new_zeros(done)  # gradient of each score, summed over layers
         chosen_gates: list[Tensor] = []
@@ -214,8 +218,10 @@ class _Forest:
             layer = self.layers[number]
             chosen, candidates = layer.chosen, layer.candidates
             gradients[first + chosen, :size] += phrases[number, : len(chosen)]
-            gates, below = self._through_chosen(chosen, gradients[first + chosen], memories)
-            chosen_gates.append(gates)
+            own, below = self._through_composition(
+                gates[chosen], squashed[chosen], memories[chosen], gradients[first + chosen]
+            )
+            chosen_gates.append(own)
             if layer.soft is not None:
                 score = self._through_choice(layer, layer.soft, moves, gradients)
                 total.index_add_(0, candidates, score)
@@ -223,12 +229,12 @@ class _Forest:
                 children = self.children.index_select(0, candidates)
                 gradients.index_add_(0, children.flatten(), added.flatten(0, 1))
             gradients.index_add_(0, self.children[chosen].flatten(), below.flatten(0, 1))
-        gates = gate_slopes.mul_(total[:, None])
+        slopes = gate_slopes.mul_(total[:, None])
         all_chosen = torch.cat([layer.chosen for layer in reversed(self.layers)])
-        gates.index_add_(0, all_chosen, torch.cat(chosen_gates))
-        weight = gates.to(work.type).T @ work.inputs[:done]
+        slopes.index_add_(0, all_chosen, torch.cat(chosen_gates))
+        weight = slopes.to(products.type).T @ products.inputs[:done]
         query = total @ work.hidden[first : first + done]
-        return gradients[:first], weight, gates.sum(0), query
+        return gradients[:first], weight, slopes.sum(0), query
 
     def _moves(self) -> Tensor:
         """Return the state differences that gradients of choices consist of, ``[C, 2, 2H]``.
@@ -236,45 +242,40 @@ class _Forest:
         They are candidate_k - node_{k+1} and node_{k+1} - node_k. The derivative of node'_k with
         respect to y_k is the sum of both; with respect to y_j, j < k, it is the second.
         """
-        work = self.work
-        first, end = work.leaves, work.leaves + work.done
+        work, done = self.work, self.work.products.done
+        first, end = work.leaves, work.leaves + done
         states = torch.cat([work.hidden[:end], work.memory[:end]], dim=1)
         left, right = (states.index_select(0, child) for child in self.children.unbind(1))
-        moves = states.new_empty(work.done, 2, states.shape[1])
+        moves = states.new_empty(done, 2, states.shape[1])
         torch.sub(states[first:], right, out=moves[:, 0])
         torch.sub(right, left, out=moves[:, 1])
         return moves
 
-    def _score_slopes(self, memories: Tensor) -> tuple[Tensor, Tensor]:
+    def _score_slopes(
+        self, gates: Tensor, squashed: Tensor, memories: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Differentiate scores with respect to gates ``[C, 5H]`` and children ``[C, 2, 2H]``."""
-        work, done = self.work, self.work.done
-        squashed = work.squashed[:done]
-        gates = torch.empty_like(work.gates[:done])
-        above = self.query.expand_as(squashed)
-        cell = torch.zeros_like(squashed)
-        kept = gate_gradients(work.gates[:done], squashed, memories, above, cell, out=gates)
-        return gates, torch.cat([self._through_weight(gates), kept], dim=2)
+        above = torch.cat([self.query.expand_as(squashed), torch.zeros_like(squashed)], dim=1)
+        return self._through_composition(gates, squashed, memories, above)
 
-    def _through_chosen(
-        self, chosen: Tensor, above: Tensor, memories: Tensor
+    def _through_composition(
+        self, gates: Tensor, squashed: Tensor, memories: Tensor, above: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Backpropagate from states ``[n, 2H]`` to gates ``[n, 5H]``, children ``[n, 2, 2H]``."""
-        work = self.work
         hidden, cell = above.chunk(2, dim=1)
-        gates, squashed = work.gates[chosen], work.squashed[chosen]
         result = torch.empty_like(gates)
-        kept = gate_gradients(gates, squashed, memories[chosen], hidden, cell, out=result)
+        kept = gate_gradients(gates, squashed, memories, hidden, cell, out=result)
         return result, torch.cat([self._through_weight(result), kept], dim=2)
 
     def _through_weight(self, gates: Tensor) -> Tensor:
         """Backpropagate from gates ``[n, 5H]`` to the children's hidden states ``[n, 2, H]``."""
-        work, count = self.work, len(gates)
-        outer = gates.to(work.type)
-        padding = rounded_rows(count, work.type) - count
+        products, count = self.work.products, len(gates)
+        outer = gates.to(products.type)
+        padding = rounded_rows(count, products.type) - count
         if padding:
             outer = functional.pad(outer, (0, 0, 0, padding))
-        below = (outer @ work.child_weight)[:count].to(gates.dtype)
-        return below.unflatten(1, (2, work.size))
+        below = (outer @ products.weight)[:count].to(gates.dtype)
+        return below.unflatten(1, (2, self.work.size))
 
     def _through_choice(
         self, layer: _Layer, soft: Tensor, moves: Tensor, gradients: Tensor
@@ -306,9 +307,6 @@ class _Merge(torch.autograd.Function):
         rows: Tensor,
         forest: _Forest,
     ) -> tuple[Tensor, Tensor]:
-        work = forest.work
-        work.hidden[: work.leaves] = leaves[:, : work.size]
-        work.memory[: work.leaves] = leaves[:, work.size :]
         phrases, places = forest.grow(rows)
         ctx.forest, ctx.type = forest, weight.dtype
         ctx.mark_non_differentiable(places)

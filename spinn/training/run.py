@@ -27,7 +27,7 @@ from spinn.evaluation.tree_scores import Conventions
 from spinn.model.build import PretrainedOptions, build_embedding, count_parameters
 from spinn.model.leaves import LEAF_CONTEXTS, WordEmbedding
 from spinn.model.pair import PairModel
-from spinn.ops.native import loops
+from spinn.ops.native import compiled_loops
 from spinn.pretrained import Interface, TrainedModel, load_trained
 from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.support.options import default_of, flag_of
@@ -83,7 +83,7 @@ def train(configuration: Configuration, output: Path | None) -> dict[str, Any]:
             f"({count_parameters(model.encoder):,} in the encoder), on {place_of(device)}; "
             f"writing to {path}"
         )
-        if device.type == "cpu" and loops() is None:
+        if device.type == "cpu" and compiled_loops() is None:
             logger.info("There are no compiled loops; with a C compiler, install again for speed.")
         task = PairTask(configuration, corpus, model)
         if source is not None and task.objective.next_word is not None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from spinn.model.cells import TreeLSTM
 from spinn.model.types import Leaves
 from spinn.ops import merges
+from spinn.ops.tree_lstm import Rows
 
 HIDDEN = 3
 
@@ -89,13 +90,13 @@ def test_each_layer_merges_the_pair_that_scores_best(temperature, lengths, seed)
 def test_only_what_is_new_is_composed(monkeypatch):
     """All pairs of words, and then what a merge brings together: two pairs a sentence at most."""
     composed = []
-    compose = merges.compose_rows
+    compose = Rows.compose
 
-    def counted(work, children):
-        composed.append(len(children) // 2)
-        return compose(work, children)
+    def counted(rows, children):
+        composed.append(len(children))
+        return compose(rows, children)
 
-    monkeypatch.setattr(merges, "compose_rows", counted)
+    monkeypatch.setattr(Rows, "compose", counted)
     Setting([30, 30, 10], 0).run()
     assert composed[0] == 29 + 29 + 9
     assert len(composed) == 29

@@ -11,17 +11,18 @@ from machine import DEVICE
 from torch import Tensor
 
 from spinn.ops import native
-from spinn.ops.native import Loops, sources
+from spinn.ops.native import CompiledLoops, sources
 
 needs_loops = pytest.mark.skipif(
-    DEVICE.type != "cpu" or native.loops() is None, reason="there are no compiled loops here"
+    DEVICE.type != "cpu" or native.compiled_loops() is None,
+    reason="there are no compiled loops here",
 )
 H = 300
 
 
-def compiled() -> Loops:
+def compiled() -> CompiledLoops:
     """Return the loops, which the tests that call this require."""
-    found = native.loops()
+    found = native.compiled_loops()
     assert found is not None
     return found
 
@@ -47,12 +48,12 @@ def test_without_a_compiler_there_is_no_library(tmp_path, monkeypatch):
 
 def test_without_a_library_the_plain_versions_are_used(monkeypatch):
     monkeypatch.setattr(native, "library_name", lambda: "missing.so")
-    native.loops.cache_clear()
+    native.compiled_loops.cache_clear()
     try:
-        assert native.loops() is None
+        assert native.compiled_loops() is None
         assert not native.serves(torch.zeros(1), torch.float32)
     finally:
-        native.loops.cache_clear()
+        native.compiled_loops.cache_clear()
 
 
 @pytest.mark.parametrize("states", [torch.float16, torch.bfloat16, torch.int64])

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from machine import DEVICE, again, examples, gradcheck
+from machine import DEVICE, again, examples, gradcheck, plain_loops
 from torch import Tensor
 
 from spinn.extensions.gated_recursion import GatedRecursiveCell
 from spinn.model.cells import TreeLSTM
-from spinn.ops.fused import FusedNodes
-from spinn.ops.native import loops
-from spinn.ops.nodes import Nodes, NodeTable, PlainNodes
+from spinn.ops.nodes import NodeTable, PlainNodes
 from spinn.ops.recorded import RecordedNodes
+from spinn.ops.tree_lstm import Nodes
 
 Cell = TreeLSTM | GatedRecursiveCell
 tensor = partial(torch.tensor, device=DEVICE)
@@ -104,19 +104,24 @@ class Setting:
         )
 
 
-compiled = pytest.mark.skipif(
-    DEVICE.type != "cpu" or loops() is None, reason="there are no compiled loops here"
-)
+class PlainLoopNodes(Nodes):
+    """The same with the plain loops, where there are compiled ones."""
+
+    def __init__(self, *arguments: Any) -> None:
+        with plain_loops():
+            super().__init__(*arguments)
+
+
 over_all_forms = pytest.mark.parametrize(
     ("cell", "nodes"),
     [
         (TreeLSTM, Nodes),
+        (TreeLSTM, PlainLoopNodes),
         (TreeLSTM, RecordedNodes),
         (GatedRecursiveCell, RecordedNodes),
-        pytest.param(TreeLSTM, FusedNodes, marks=compiled),
     ],
 )
-by_hand = pytest.mark.parametrize("nodes", [Nodes, pytest.param(FusedNodes, marks=compiled)])
+by_hand = pytest.mark.parametrize("nodes", [Nodes, PlainLoopNodes])
 with_and_without_tracker = pytest.mark.parametrize("watched", [0, 2])
 
 

@@ -1,7 +1,7 @@
 """The loops of ``kernels.c``, compiled when the package is installed (``_hook.py``).
 
-Where there was no compiler, :func:`loops` returns ``None``, and the plain versions in torch are
-used. Results are the same up to rounding, for any number of threads.
+Where there was no compiler, :func:`compiled_loops` returns ``None``, and the plain versions
+(:mod:`spinn.ops.loops`) are used. Results are the same up to rounding, for any number of threads.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Job(ctypes.Structure):
     ]
 
 
-class Loops:
+class CompiledLoops:
     """The compiled loops; arguments are contiguous tensors on the CPU.
 
     In all of them ``table`` and ``memory`` are hidden states and memory cells ``[*, H]``, and
@@ -174,11 +174,11 @@ def _layout(table: Tensor, rows: Tensor, out: Tensor) -> dict[str, Tensor | int]
 
 
 @cache
-def loops() -> Loops | None:
+def compiled_loops() -> CompiledLoops | None:
     """Return the compiled loops; ``None`` where there are none for these sources."""
     path = Path(__file__).with_name(library_name())
     try:
-        return Loops(ctypes.CDLL(str(path)))
+        return CompiledLoops(ctypes.CDLL(str(path)))
     except OSError:  # not compiled, or for another system
         return None
 
@@ -186,4 +186,4 @@ def loops() -> Loops | None:
 def serves(states: Tensor, products: torch.dtype) -> bool:
     """Return whether the loops take states and products of these types."""
     known = states.device.type == "cpu" and (states.dtype, products) in _TYPES
-    return known and loops() is not None
+    return known and compiled_loops() is not None

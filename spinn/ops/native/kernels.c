@@ -2,7 +2,7 @@
 
    Plain C with one entry, spinn_run; spinn/ops/native/__init__.py calls it. Where the compiler can,
    the loops are compiled for several instruction sets, and the best is chosen when the library is
-   loaded. The plain version of each loop is in spinn/ops/nodes.py or spinn/ops/lstm.py. */
+   loaded. The plain version of each loop is in spinn/ops/loops.py. */
 
 #include <math.h>
 #include <stdint.h>
