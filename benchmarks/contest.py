@@ -46,12 +46,15 @@ FORMS: dict[str, dict[str, Any]] = {
 ALGORITHMS: dict[str, str] = {
     "spinn": "this project's",
     "reference": "this project's with plain autograd (--engine reference)",
+    "fixed": "this project's with fixed shapes (--engine fixed)",
     "list": "lists of tensors",
     "packed": "torch.nn.LSTM, packed",
     "padded": "torch.nn.LSTM, padded",
 }
 
 LSTM_ALGORITHMS = ("packed", "padded")
+ENGINES = ("reference", "fixed")  # algorithms that --engine takes
+BY_DEFAULT = [name for name in ALGORITHMS if name not in ENGINES]
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Contestant:
         options = {"hidden_size": widths.hidden, "learning_rate": 0.0, **FORMS[self.form]}
         if options.get("tracker"):
             options["tracker_size"] = widths.tracker
-        engine = "reference" if self.algorithm == "reference" else "auto"
+        engine = self.algorithm if self.algorithm in ENGINES else "auto"
         return resolve(options, {"precision": self.precision, "device": "cpu", "engine": engine})
 
 
@@ -100,6 +103,8 @@ def contestants(
     forms: Sequence[str], algorithms: Sequence[str], precisions: Sequence[str]
 ) -> list[Contestant]:
     """Return all contestants with these names; LSTMs have separate algorithms.
+
+    Fixed shapes are for forms with a tracker.
 
     Raises
     ------
@@ -113,6 +118,7 @@ def contestants(
         for form in forms
         for algorithm in algorithms
         if (form == "LSTM") == (algorithm in LSTM_ALGORITHMS)
+        and not (algorithm == "fixed" and form == "SPINN-PI-NT")
     ]
     if not result:
         raise ConfigurationError(

@@ -32,7 +32,15 @@ from benchmarks.common import (
     times,
     write_record,
 )
-from benchmarks.contest import ALGORITHMS, FORMS, Contestant, ModelWork, Widths, contestants
+from benchmarks.contest import (
+    ALGORITHMS,
+    BY_DEFAULT,
+    FORMS,
+    Contestant,
+    ModelWork,
+    Widths,
+    contestants,
+)
 from benchmarks.processes import Memory, MemoryMeter, in_fresh_process
 from spinn.data.batching import Batcher
 from spinn.data.dataset import PairDataset
@@ -126,8 +134,8 @@ def parse() -> argparse.Namespace:
         "--algorithms",
         nargs="+",
         choices=list(ALGORITHMS),
-        default=[name for name in ALGORITHMS if name != "reference"],
-        help="implementations (default: all but reference)",
+        default=BY_DEFAULT,
+        help="implementations (default: all but reference and fixed)",
     )
     add("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32"])
     add("--hidden-size", type=positive, default=300, help="width of sentences (default: 300)")

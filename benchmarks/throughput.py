@@ -45,6 +45,7 @@ from benchmarks.common import (
 )
 from benchmarks.contest import (
     ALGORITHMS,
+    BY_DEFAULT,
     FORMS,
     LSTM_ALGORITHMS,
     Contestant,
@@ -270,8 +271,8 @@ def parse() -> argparse.Namespace:
         "--algorithms",
         nargs="+",
         choices=list(ALGORITHMS),
-        default=[name for name in ALGORITHMS if name != "reference"],
-        help="implementations (default: all but reference)",
+        default=BY_DEFAULT,
+        help="implementations (default: all but reference and fixed)",
     )
     add(
         "--precisions",

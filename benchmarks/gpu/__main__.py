@@ -175,7 +175,10 @@ def show(parts: dict[str, dict[str, Any]]) -> None:
         (
             "epoch",
             "rows",
-            ("form", "precision", "batch_size", "pairs_per_second", "seconds_per_epoch"),
+            (
+                *("form", "algorithm", "precision", "batch_size"),
+                *("pairs_per_second", "seconds_per_epoch"),
+            ),
         ),
         (
             "profile",

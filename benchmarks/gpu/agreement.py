@@ -43,6 +43,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "RL-SPINN": RL,
     "RL-SPINN, greedy baseline": {**TRACKER, "trees": "sampled"},
     "RL-SPINN, PPO": {**RL, "parser": "own", "policy_updates": 2},
+    "SPINN, fixed shapes": {**TRACKER, "trees": "predicted", "engine": "fixed"},
     "Gumbel Tree-LSTM": {"encoder": "gumbel"},
     "LSTM": {"encoder": "lstm"},
     "BiLSTM": {"encoder": "bilstm"},

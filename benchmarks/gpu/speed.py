@@ -68,7 +68,8 @@ def _contestants(precision: str, size: int, quick: bool) -> Iterator[Contestant]
         if form == "LSTM":
             algorithms: tuple[str, ...] = LSTM_ALGORITHMS
         else:
-            algorithms = ("spinn", "list") if size in LIST_SIZES or quick else ("spinn",)
+            own = ("spinn",) if form == "SPINN-PI-NT" else ("spinn", "fixed")
+            algorithms = (*own, "list") if size in LIST_SIZES or quick else own
         for algorithm in algorithms:
             if not (quick and form == "SPINN-PI"):
                 yield Contestant(form, algorithm, precision)
