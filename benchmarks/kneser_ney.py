@@ -15,13 +15,20 @@ import argparse
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import positive, run_program, say, table
+from spinn.config_files import read_values
 from spinn.data.language import END, Tokens, load_text
+from spinn.language.config import LanguageConfiguration
 from spinn.language.pretrained import load_language_model
+from spinn.pretrained import RESULTS
+from spinn.support.files import as_json, write_whole
+from spinn.training.log import read_metrics
+from spinn.training.run_directory import RunDirectory
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -155,11 +162,39 @@ def _discounts(counts: Floats) -> Floats:
     return np.clip([0.0, *found], 0.0, [0.0, 1.0, 2.0, 3.0])
 
 
+def record_of(run: Path, configuration: LanguageConfiguration) -> dict[str, Any]:
+    """Return configuration (files by name), results and curve on dev of a run."""
+    groups = configuration.as_dict()
+    data = groups["data"]
+    for name in ("text", "train", "dev", "test"):
+        data[name] = [Path(path).name for path in data[name]]
+    for place, name in ((data, "corpus"), (groups["language"], "vectors")):
+        if place[name] is not None:
+            place[name] = Path(place[name]).name
+    del data["data_directory"]
+    folder = RunDirectory(run)
+    curve = [
+        {name: line[name] for name in ("epoch", "perplexity", "seconds")}
+        for line in read_metrics(folder.metrics)
+        if line["kind"] == "dev"
+    ]
+    results = read_values(run / RESULTS) if (run / RESULTS).is_file() else None
+    return {"configuration": groups, "results": results, "curve": curve}
+
+
 def main() -> None:
     """Print the perplexity of n-grams on the sets of a run that are not trained on."""
-    parser = argparse.ArgumentParser(description="Perplexity of Kneser-Ney n-grams.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.kneser_ney", description="Perplexity of Kneser-Ney n-grams."
+    )
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("--order", type=positive, default=5, help="(default: 5)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="record of these and of the run",
+    )
     options = parser.parse_args()
     trained = load_language_model(options.run)
     configuration = trained.configuration
@@ -177,6 +212,11 @@ def main() -> None:
     }
     rows = [[split, f"{value:.2f}", f"{math.log(value):.4f}"] for split, value in found.items()]
     say(table([f"order {options.order}", "perplexity", "nats a token"], rows))
+    if options.output is not None:
+        record = record_of(options.run, configuration)
+        record["ngrams"] = {"order": options.order, "perplexity": found}
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(options.output, as_json(record, indent=1))
 
 
 if __name__ == "__main__":
