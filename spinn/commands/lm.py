@@ -11,8 +11,9 @@ from spinn.commands import lm_fragments
 from spinn.commands.options import add_option, at_least, new_folder
 from spinn.config_files import preset_names, read_file, read_preset, read_values
 from spinn.data.language import TEXT_FILES
-from spinn.language.config import LANGUAGE_GROUPS, PLACE, PRESETS, resolve_language
-from spinn.language.fragments import FRAGMENT_GROUPS, resolve_fragments
+from spinn.language.base import PLACE
+from spinn.language.config import LANGUAGE_GROUPS, PRESETS, LanguageConfiguration
+from spinn.language.fragments import FRAGMENT_GROUPS, FragmentConfiguration
 from spinn.support.errors import ConfigurationError
 from spinn.support.hints import command
 from spinn.support.options import Groups, flag_of
@@ -209,9 +210,9 @@ def _train_new(namespace: argparse.Namespace) -> None:
         layers[1] = read_file(file, groups)
     lm_fragments.refuse_flags(given, groups)
     if fragments:
-        fragment_run.train_fragment_model(resolve_fragments(*layers), namespace.output)
+        fragment_run.train_fragment_model(FragmentConfiguration.resolve(*layers), namespace.output)
     else:
-        language_run.train_language_model(resolve_language(*layers), namespace.output)
+        language_run.train_language_model(LanguageConfiguration.resolve(*layers), namespace.output)
 
 
 def _given(namespace: argparse.Namespace) -> dict[str, Any]:

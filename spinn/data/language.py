@@ -105,6 +105,10 @@ class TextOptions:
         given = {split: [Path(name) for name in getattr(self, split)] for split in SPLITS}
         return {split: files for split, files in given.items() if files}
 
+    def moved(self, place: Mapping[str, Any]) -> TextOptions:
+        """Return the options of the same text in another place, by some of :data:`TEXT_FILES`."""
+        return replace(self, **{name: place[name] for name in TEXT_FILES if name in place})
+
 
 TEXT_GROUP = Group("data", TextOptions)
 
@@ -313,9 +317,3 @@ def _sentences(paths: list[Path], normalize: str) -> Iterator[str]:
                 yield normalized(premise, normalize)
             for other in others:
                 yield normalized(other, normalize)
-
-
-def moved_text(options: TextOptions, place: Mapping[str, Any]) -> TextOptions:
-    """Return the options of the same text in another place, by some of :data:`TEXT_FILES`."""
-    given = {name: value for name, value in place.items() if name in TEXT_FILES}
-    return replace(options, **given)

@@ -6,11 +6,8 @@ a :class:`FragmentConfiguration`, and ``vocabulary.json`` the fragments.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from spinn import pretrained
 from spinn.config_files import read_values
@@ -18,21 +15,19 @@ from spinn.data.fragments.corpus import FRAGMENT_DATA_GROUP, FragmentDataOptions
 from spinn.data.fragments.dataset import FragmentDataset
 from spinn.data.fragments.python import ROOT
 from spinn.data.fragments.vocabulary import FragmentVocabulary
-from spinn.language.config import PLACE
+from spinn.language.base import TokenConfiguration
 from spinn.language.perplexity import TextScores
 from spinn.learning.averaging import LANGUAGE_OPTIMIZER_GROUP
 from spinn.learning.objectives.fragments import FRAGMENT_LOSS_GROUP, FragmentLossOptions
-from spinn.learning.optimizers import OptimizerOptions
 from spinn.learning.options import LoopOptions
-from spinn.learning.schedules import SCHEDULE_GROUP, Schedule
+from spinn.learning.schedules import SCHEDULE_GROUP
 from spinn.model.fragment_language import (
     FRAGMENT_MODEL_GROUP,
     FragmentLanguageModel,
     FragmentModelOptions,
 )
-from spinn.support.errors import ConfigurationError
 from spinn.support.files import as_json, write_whole
-from spinn.support.options import Group, Groups, check_ranges, option
+from spinn.support.options import Group, Groups, option
 from spinn.support.runtime import arithmetic, evaluation_mode
 from spinn.weights import WEIGHTS, build_with_weights
 
@@ -61,66 +56,20 @@ FORM = "Language model over fragments"
 
 
 @dataclass(frozen=True)
-class FragmentConfiguration:
-    """All options of a language model over fragments; :func:`resolve_fragments` makes one.
-
-    Raises
-    ------
-    ConfigurationError
-        If a value is out of range.
-
-    """
+class FragmentConfiguration(TokenConfiguration):
+    """All options of a language model over fragments."""
 
     data: FragmentDataOptions
     batches: FragmentBatchOptions
     fragments: FragmentModelOptions
     objective: FragmentLossOptions
-    optimizer: OptimizerOptions
-    schedule: Schedule
-    training: LoopOptions
 
-    def __post_init__(self) -> None:
-        for name in FRAGMENT_GROUPS:
-            check_ranges(getattr(self, name))
-
-    def as_dict(self) -> dict[str, dict[str, Any]]:
-        """Return the groups as dictionaries, by name."""
-        return {name: dataclasses.asdict(getattr(self, name)) for name in FRAGMENT_GROUPS}
-
-    def moved(self, place: Mapping[str, Any]) -> FragmentConfiguration:
-        """Return the same run, computed or read elsewhere: other ``PLACE`` and files."""
-        computed = {name: value for name, value in place.items() if name in PLACE}
-        return dataclasses.replace(
-            self,
-            data=self.data.moved(place),
-            training=dataclasses.replace(self.training, **computed),
-        )
+    groups = FRAGMENT_GROUPS
+    mark = FRAGMENT_MODEL_GROUP.name
 
     def build_model(self, vocabulary: FragmentVocabulary) -> FragmentLanguageModel:
         """Build the model of a vocabulary."""
         return FragmentLanguageModel(vocabulary.sizes, self.fragments)
-
-
-def resolve_fragments(*layers: Mapping[str, Any]) -> FragmentConfiguration:
-    """Return the configuration of flat options, later layers taking precedence.
-
-    Raises
-    ------
-    ConfigurationError
-        If an option is unknown, has a value of the wrong type or out of range, or would have no
-        effect.
-
-    """
-    values = FRAGMENT_GROUPS.layered(*layers)
-    configuration = _assemble(values)
-    FRAGMENT_GROUPS.refuse_idle(values)
-    return configuration
-
-
-def _assemble(values: Mapping[str, Any]) -> FragmentConfiguration:
-    return FragmentConfiguration(
-        **{name: group.make(values) for name, group in FRAGMENT_GROUPS.items()}
-    )
 
 
 # Models on disk.
@@ -158,20 +107,8 @@ def is_fragment_model(path: Path) -> bool:
 
 
 def read_fragment_configuration(path: Path) -> FragmentConfiguration:
-    """Read the configuration in a folder.
-
-    Raises
-    ------
-    SpinnError
-        If the file cannot be read, or an option is unknown or out of range.
-
-    """
-    file = path / pretrained.CONFIGURATION
-    try:
-        given = FRAGMENT_GROUPS.checked(FRAGMENT_GROUPS.flatten(read_values(file)))
-        return _assemble(FRAGMENT_GROUPS.defaults() | given)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{file}: {error}") from error
+    """Read the configuration in a folder."""
+    return FragmentConfiguration.load(path / pretrained.CONFIGURATION)
 
 
 def load_fragment_model(path: Path, checkpoint: str = "best") -> TrainedFragmentModel:

@@ -15,7 +15,7 @@ from spinn import pretrained
 from spinn.data.language import END
 from spinn.data.units import UNITS, Unit
 from spinn.data.vocabulary import Vocabulary, read_vocabulary
-from spinn.language.config import LanguageConfiguration, load_language_configuration
+from spinn.language.config import LanguageConfiguration
 from spinn.model.language import LanguageModel
 from spinn.support.files import as_json, write_whole
 from spinn.support.json_files import read_object
@@ -85,7 +85,7 @@ def load_language_model(path: Path, checkpoint: str = "best") -> TrainedLanguage
 def read_language_configuration(path: Path) -> LanguageConfiguration:
     """Read the configuration in a folder."""
     pretrained.require_model(path)
-    return load_language_configuration(path / pretrained.CONFIGURATION)
+    return LanguageConfiguration.load(path / pretrained.CONFIGURATION)
 
 
 def read_tokens_of(path: Path) -> Vocabulary:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from spinn.data.language import TextCorpus, load_text
-from spinn.language.config import LANGUAGE_GROUPS, LanguageConfiguration, resolve_language
+from spinn.language.config import LANGUAGE_GROUPS, LanguageConfiguration
 from spinn.language.perplexity import text_scores
 from spinn.language.pretrained import (
     TrainedLanguageModel,
@@ -127,7 +127,7 @@ def finetune_language_model(
     kept = {part.name for part in fields(NTASGDOptions)}  # other optimisers have other options
     own["optimizer"] = {name: value for name, value in own["optimizer"].items() if name in kept}
     averaging = {"optimizer": "nt-asgd", "average_from": "start"}
-    configuration = resolve_language(LANGUAGE_GROUPS.flatten(own), averaging, given)
+    configuration = LanguageConfiguration.resolve(LANGUAGE_GROUPS.flatten(own), averaging, given)
     return train_language_model(configuration, output, base)
 
 

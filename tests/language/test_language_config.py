@@ -11,10 +11,9 @@ from spinn.config_files import load_configuration, preset_names, read_file, read
 from spinn.language.config import (
     LANGUAGE_GROUPS,
     PRESETS,
-    load_language_configuration,
-    resolve_language,
+    LanguageConfiguration,
 )
-from spinn.language.fragments import FRAGMENT_GROUPS, resolve_fragments
+from spinn.language.fragments import FRAGMENT_GROUPS, FragmentConfiguration
 from spinn.option_groups import all_groups
 from spinn.support.errors import ConfigurationError, SpinnError
 
@@ -26,13 +25,13 @@ def test_the_presets_are_configurations():
     for name in ("awd", "snli-text", "time-machine"):
         preset = read_preset(name, PRESETS, LANGUAGE_GROUPS)
         named = {} if "corpus" in preset else TEXT if "split" in preset else {"train": ["a.txt"]}
-        configuration = resolve_language(preset, named)
+        configuration = LanguageConfiguration.resolve(preset, named)
         assert configuration.values() == LANGUAGE_GROUPS.defaults() | preset | named
 
 
 def test_the_preset_of_fragments_is_a_configuration():
     preset = read_preset("fragments", PRESETS, FRAGMENT_GROUPS)
-    configuration = resolve_fragments(preset, {"train": ["a.txt"]})
+    configuration = FragmentConfiguration.resolve(preset, {"train": ["a.txt"]})
     values = FRAGMENT_GROUPS.flatten(configuration.as_dict())
     assert values == values | preset
 
@@ -41,7 +40,7 @@ def test_the_options_are_not_those_of_sentence_pairs():
     assert "unit" not in all_groups().options()
     assert "encoder" not in LANGUAGE_GROUPS.options()
     with pytest.raises(ConfigurationError, match="There is no option called 'tracker'"):
-        resolve_language(TEXT, {"tracker": True})
+        LanguageConfiguration.resolve(TEXT, {"tracker": True})
 
 
 def test_a_file_is_read_by_groups(tmp_path):
@@ -49,7 +48,7 @@ def test_a_file_is_read_by_groups(tmp_path):
     path.write_text(
         'text = ["a.txt"]\n[language]\nlayers = 1\n[optimizer]\noptimizer = "nt-asgd"\n'
     )
-    configuration = resolve_language(read_file(path, LANGUAGE_GROUPS))
+    configuration = LanguageConfiguration.resolve(read_file(path, LANGUAGE_GROUPS))
     assert configuration.language.layers == 1
     assert configuration.form == "LSTM language model"
     path.write_text("[dropout]\nlayers = 1\n")
@@ -71,23 +70,23 @@ def test_a_file_is_read_by_groups(tmp_path):
 )
 def test_what_has_no_effect_or_sense_is_refused(options, message):
     with pytest.raises(ConfigurationError, match=message):
-        resolve_language(TEXT, options)
+        LanguageConfiguration.resolve(TEXT, options)
 
 
 def test_a_saved_configuration_is_read_again_and_only_as_what_it_is(tmp_path: Path):
-    configuration = resolve_language(TEXT, {"optimizer": "nt-asgd", "unit": "char"})
+    configuration = LanguageConfiguration.resolve(TEXT, {"optimizer": "nt-asgd", "unit": "char"})
     place = tmp_path / "config.json"
     place.write_text(json.dumps(configuration.as_dict()))
-    assert load_language_configuration(place) == configuration
+    assert LanguageConfiguration.load(place) == configuration
     with pytest.raises(SpinnError, match="this is a language model; use it with `spinn lm`"):
         load_configuration(place)
     place.write_text(json.dumps({"data": {"data": "sample"}}))
     with pytest.raises(SpinnError, match="this is no language model"):
-        load_language_configuration(place)
+        LanguageConfiguration.load(place)
 
 
 def test_only_place_and_text_can_move():
-    configuration = resolve_language(TEXT, {"epochs": 3})
+    configuration = LanguageConfiguration.resolve(TEXT, {"epochs": 3})
     moved = configuration.moved({"text": ["b.txt"], "threads": 2, "epochs": 9})
     assert moved.data.text == ["b.txt"]
     assert (moved.training.threads, moved.training.epochs) == (2, 3)

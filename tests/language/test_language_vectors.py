@@ -17,7 +17,7 @@ from torch.testing import assert_close
 
 from spinn.commands.main import main
 from spinn.evaluation import plots
-from spinn.language.config import LanguageConfiguration, resolve_language
+from spinn.language.config import LanguageConfiguration
 from spinn.language.pretrained import load_language_model
 from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.training import language_run
@@ -59,7 +59,7 @@ def configured(path: Path, **others: Any) -> LanguageConfiguration:
         "device": str(DEVICE),
         "tensorboard": False,
     }
-    return resolve_language(small, others)
+    return LanguageConfiguration.resolve(small, others)
 
 
 def stored(path: Path) -> dict[str, Tensor]:

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from spinn.commands.main import main
 from spinn.evaluation import plots
-from spinn.language.config import LanguageConfiguration, resolve_language
-from spinn.language.fragments import FragmentConfiguration, resolve_fragments
+from spinn.language.config import LanguageConfiguration
+from spinn.language.fragments import FragmentConfiguration
 from spinn.training import fragment_run, language_run
 from spinn.training.log import read_metrics
 from spinn.training.run_directory import RunDirectory
@@ -68,13 +68,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def on_text(folder: Path, options: dict[str, Any], name: str = "train") -> LanguageConfiguration:
     files = {"train": [str(folder / f"{name}.txt")], "dev": [str(folder / "dev.txt")]}
-    return resolve_language(files, options)
+    return LanguageConfiguration.resolve(files, options)
 
 
 def on_trees(folder: Path, **options: Any) -> FragmentConfiguration:
     shape = {"embedding_size": 6, "hidden_size": 8, "dropout": 0.0, "minimum_count": 1}
     files = {"train": [str(folder / "trees.txt")]}
-    return resolve_fragments(SMALL, shape, files, {"batch_size": 2, "type_loss": 0.5}, options)
+    return FragmentConfiguration.resolve(
+        SMALL, shape, files, {"batch_size": 2, "type_loss": 0.5}, options
+    )
 
 
 def stored(path: Path) -> dict[str, Tensor]:

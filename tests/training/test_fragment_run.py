@@ -22,7 +22,6 @@ from spinn.language.fragments import (
     is_fragment_model,
     load_fragment_model,
     read_fragment_configuration,
-    resolve_fragments,
 )
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.training import fragment_run
@@ -63,7 +62,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def configured(trees: str, **others: Any) -> FragmentConfiguration:
-    return resolve_fragments(SMALL, {"train": [trees]}, others)
+    return FragmentConfiguration.resolve(SMALL, {"train": [trees]}, others)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from spinn.evaluation import plots
-from spinn.language.config import LanguageConfiguration, resolve_language
+from spinn.language.config import LanguageConfiguration
 from spinn.language.generation import generate
 from spinn.language.perplexity import text_scores
 from spinn.language.pretrained import load_language_model
@@ -83,7 +83,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def configured(text: str, options: dict[str, Any], **others: Any) -> LanguageConfiguration:
-    return resolve_language(options, {"text": [text]}, others)
+    return LanguageConfiguration.resolve(options, {"text": [text]}, others)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from spinn.data.corpus import Corpus
 from spinn.data.prepare import load_corpus
 from spinn.data.vocabulary import UNKNOWN
 from spinn.evaluation import plots
-from spinn.language.config import resolve_language
+from spinn.language.config import LanguageConfiguration
 from spinn.language.pretrained import TrainedLanguageModel, load_language_model
 from spinn.model.pair import PairModel
 from spinn.model.types import Sentences
@@ -87,7 +87,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             file.write_text(text.upper() if name == "upper case" else text)
             if "embeddings_of" in options:
                 options = options | {"embeddings_of": str(found[options["embeddings_of"]])}
-            configuration = resolve_language(SHAPE, {"text": [str(file)]}, options)
+            configuration = LanguageConfiguration.resolve(SHAPE, {"text": [str(file)]}, options)
             language_run.train_language_model(configuration, found[name])
     return found
 
