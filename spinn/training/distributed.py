@@ -297,9 +297,13 @@ def totals(parts: Mapping[str, Tensor], device: torch.device) -> dict[str, float
 
 
 def summed(gradients: Sequence[Tensor]) -> list[Tensor]:
-    """Sum gradients over processes whose losses are parts of one loss."""
+    """Sum gradients over processes whose losses are parts of one loss.
+
+    The results are separate tensors, which can be scaled in place. Gradients of autograd need not
+    be: those of the two terms of a sum are one tensor.
+    """
     if world_size() == 1:
-        return list(gradients)
+        return [gradient.clone() for gradient in gradients]
     flat = all_sum(torch.cat([gradient.flatten() for gradient in gradients]))
     sizes = [gradient.numel() for gradient in gradients]
     parts = zip(flat.split(sizes), gradients, strict=True)

@@ -213,6 +213,15 @@ PPO = {**STILL, **FORMS["RL-SPINN"], "policy_updates": 3, "learning_rate": 0.05,
 OWN_PARSER = {"tracker": False, "parser": "own", "parser_size": 6, "leaf_norm": "batch"}
 
 
+def test_gradients_that_are_one_tensor_are_taken_apart():
+    """As of two biases that are added; each is scaled in place."""
+    one, other = (torch.zeros(2, requires_grad=True) for _ in range(2))
+    gradients = torch.autograd.grad((one + other).sum(), [one, other])
+    first, second = distributed.summed(gradients)
+    first.mul_(3)
+    assert second.tolist() == [1, 1]
+
+
 def test_processes_update_a_policy_as_one_would(uneven, tmp_path, monkeypatch):
     """With the most probable trees in place of samples, which would differ."""
     runs = [
