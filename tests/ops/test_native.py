@@ -29,6 +29,7 @@ def compiled() -> CompiledLoops:
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler here")
 def test_the_sources_compile_to_a_library_that_is_named_after_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "FLAGS", ("-O0", "-fPIC", "-shared"))  # quick
     library = sources.compile_library(tmp_path)
     assert library == tmp_path / sources.library_name()
     assert [path.name for path in tmp_path.iterdir()] == [sources.library_name()]
