@@ -801,10 +801,10 @@ def test_interrupting_saves_and_says_how_to_go_on(corpus, tmp_path):
 
 
 def test_generate_sample_writes_a_corpus_that_reads_back(tmp_path, capsys):
-    sizes = ["--train", "30", "--dev", "6", "--test", "6"]
+    sizes = ["--train", "30", "--dev", "6", "--test", "6", "--test-longer", "6"]
     for name in ("one", "two"):
         assert main(["generate", "sample", str(tmp_path / name), "--seed", "5", *sizes]) == 0
-    for split, size in (("train", 30), ("dev", 6), ("test", 6)):
+    for split, size in (("train", 30), ("dev", 6), ("test", 6), ("test-longer", 6)):
         content = (tmp_path / "one" / f"{split}.jsonl").read_bytes()
         assert content == (tmp_path / "two" / f"{split}.jsonl").read_bytes()
         assert len(content.splitlines()) == size
