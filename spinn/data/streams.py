@@ -69,25 +69,19 @@ class BatchOptions:
         70,
         "tokens of a stream in a step, through which gradients flow back",
         minimum=1,
-        when=Condition(
-            lambda values: values["layout"] == "streams", "it belongs to --layout streams"
-        ),
+        when=_STREAMS,
     )
     vary_steps: bool = option(
         False,
         "draw --steps anew for each step, and scale the learning rate with it "
         "(Merity, Keskar and Socher 2018)",
-        when=Condition(
-            lambda values: values["layout"] == "streams", "it belongs to --layout streams"
-        ),
+        when=_STREAMS,
     )
     dev_streams: int = option(
         10,
         "streams that dev is cut into after each epoch; the results at the end are of one stream",
         minimum=1,
-        when=Condition(
-            lambda values: values["layout"] == "streams", "it belongs to --layout streams"
-        ),
+        when=_STREAMS,
     )
 
 

@@ -2,8 +2,8 @@
 
 All B sentences take all T steps, and every sentence composes at every step, whether it reduces or
 not: on a GPU that is cheaper than asking which do. Nothing here waits for the device, so that a
-pass can be captured in a CUDA graph (:mod:`spinn.ops.graphs`); what a step sees and composes has a
-place of its own, and a composition that nobody reads has no gradient.
+pass can be captured in a CUDA graph (:mod:`spinn.ops.graphs`). Each step writes to separate rows,
+and a composition that is not read has zero gradient.
 
 Rows of the table of nodes: word l of sentence b is row ``l * B + b``; what sentence b composes at
 step t is row ``(L + t) * B + b``; the last row is zeros. A pass is

@@ -34,7 +34,7 @@ class LanguageObjective(nn.Module):
     """The mean cross-entropy of the tokens of a batch, with penalties.
 
     The carried state is in buffers, so that checkpoints keep it. In several processes, each carries
-    the state of its own streams; the buffers have room for all, see :meth:`gather`.
+    only its streams; the buffers hold the states of all streams, see :meth:`gather`.
 
     Parameters
     ----------

@@ -51,24 +51,30 @@ class CompiledLoops:
     def __init__(self, library: ctypes.CDLL) -> None:
         self._run_loop = library.spinn_run
 
-    def _run(self, loop: int, states: Tensor, products: Tensor, **job: Tensor | int) -> None:
+    def _run(self, loop: int, count: int, states: Tensor, out: Tensor, **job: Tensor | int) -> None:
+        """Run a loop over rows with states like these and products ``out``."""
         fields = {
             name: value.data_ptr() if isinstance(value, Tensor) else value
-            for name, value in job.items()
+            for name, value in {"out": out, **job}.items()
         }
-        made = _Job(threads=torch.get_num_threads(), **fields)
-        self._run_loop(_TYPES[states.dtype, products.dtype], loop, ctypes.byref(made))
+        threads, width = torch.get_num_threads(), states.shape[1]
+        made = _Job(count=count, width=width, threads=threads, **fields)
+        self._run_loop(_TYPES[states.dtype, out.dtype], loop, ctypes.byref(made))
 
     def gather(self, table: Tensor, rows: Tensor, out: Tensor) -> None:
         """Copy rows ``[n, parts]`` of a table ``[*, H]`` side by side to the start of ``out``.
 
         ``out`` is ``[n, parts * H + ...]``; what is behind these columns remains.
         """
-        self._run(0, table, out, **_layout(table, rows, out))
+        count, parts = rows.shape
+        stride = out.stride(0)
+        self._run(0, count, table, out, table=table, rows=rows, parts=parts, stride=stride)
 
     def scatter(self, table: Tensor, rows: Tensor, out: Tensor) -> None:
         """Add to the rows of the table what :meth:`gather` would copy to ``out``."""
-        self._run(1, table, out, **_layout(table, rows, out))
+        count, parts = rows.shape
+        stride = out.stride(0)
+        self._run(1, count, table, out, table=table, rows=rows, parts=parts, stride=stride)
 
     def compose(
         self, products: Tensor, bias: Tensor, table: Tensor, memory: Tensor, rows: Tensor, at: int
@@ -76,16 +82,14 @@ class CompiledLoops:
         """Compose children ``[n, 2]`` with products ``[n, 5H]``, to the rows from ``at`` on."""
         self._run(
             2,
+            len(rows),
             table,
             products,
-            out=products,
             bias=bias,
             table=table,
             memory=memory,
             rows=rows,
             first=at,
-            count=len(rows),
-            width=table.shape[1],
         )
 
     def compose_backward(
@@ -104,9 +108,9 @@ class CompiledLoops:
         """Compute the gradient ``[n, 5H]`` of the products; add those of memory cells and bias."""
         self._run(
             3,
+            len(rows),
             memory,
             products,
-            out=products,
             bias=bias,
             memory=memory,
             rows=rows,
@@ -115,8 +119,6 @@ class CompiledLoops:
             memory_gradient=memory_gradient,
             gradient=gradient,
             bias_gradient=bias_gradient,
-            count=len(rows),
-            width=memory.shape[1],
         )
 
     def step(self, products: Tensor, bias: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,15 +126,13 @@ class CompiledLoops:
         hidden, after = torch.empty_like(memory), torch.empty_like(memory)
         self._run(
             4,
+            len(memory),
             memory,
             products,
-            out=products,
             bias=bias,
             memory=memory,
             table=hidden,
             gradient=after,
-            count=len(memory),
-            width=memory.shape[1],
         )
         return hidden, after
 
@@ -153,24 +153,16 @@ class CompiledLoops:
         """
         self._run(
             5,
+            len(memory),
             memory,
             products,
-            out=products,
             bias=bias,
             memory=memory,
             table=hidden_gradient,
             memory_gradient=memory_gradient,
             gradient=gradient,
             bias_gradient=bias_gradient,
-            count=len(memory),
-            width=memory.shape[1],
         )
-
-
-def _layout(table: Tensor, rows: Tensor, out: Tensor) -> dict[str, Tensor | int]:
-    count, parts = rows.shape
-    sizes = {"count": count, "parts": parts, "width": table.shape[1], "stride": out.stride(0)}
-    return {"table": table, "rows": rows, "out": out, **sizes}
 
 
 @cache
