@@ -53,6 +53,7 @@ DATA_PLACE = (*DATA_FILES, "vectors")  # and where its data are
 
 # Options of earlier versions, with the value at which they had no effect.
 _REMOVED = {"balance_labels": False, "average_forms": 1, "dropout_unit": "token"}
+_REMOVED_VALUES = {"baseline": "value"}
 _OTHER_FORMS = {
     "gumbel": "Gumbel Tree-LSTM",
     "lstm": "LSTM",
@@ -156,6 +157,12 @@ class Configuration:
                 raise ConfigurationError(
                     f"{run} was trained with {flag_of(name)}, which this version no longer has."
                 )
+        for name, value in _REMOVED_VALUES.items():
+            if given.get(name) == value:
+                raise ConfigurationError(
+                    f"{run} was trained with {flag_of(name)} {value}, which this version no longer "
+                    "has."
+                )
         return _assemble(defaults() | checked(given))
 
     @property
@@ -251,7 +258,6 @@ class Configuration:
             ppo=self.ppo,
             gumbel=self.gumbel,
             next_word=next_word,
-            tracker_size=0 if self.tracker is None else self.tracker.tracker_size,
             sides=sides,
         )
 

@@ -716,6 +716,16 @@ def test_a_run_with_a_removed_option_is_rejected_in_a_sentence(tmp_path, group, 
     )
 
 
+def test_a_run_with_a_removed_baseline_is_rejected_in_a_sentence():
+    described = resolve(RL).as_dict()
+    described["reinforce"]["baseline"] = "value"
+    with pytest.raises(ConfigurationError) as caught:
+        Configuration.of_dict(described)
+    assert str(caught.value) == (
+        "The run was trained with --baseline value, which this version no longer has."
+    )
+
+
 # Printed configurations.
 
 

@@ -213,7 +213,7 @@ def test_without_scheduled_sampling_nothing_is_drawn(toy_folder):
 # Learning transitions by REINFORCE.
 
 
-@pytest.mark.parametrize("baseline", ["none", "leave-one-out", "greedy", "value"])
+@pytest.mark.parametrize("baseline", ["none", "leave-one-out", "greedy"])
 def test_reinforce_adds_the_weighted_policy_loss(toy_either, baseline):
     toy = setting(toy_either, "RL-SPINN", baseline=baseline, samples=3, policy_weight=0.7)
     result = toy.step()
@@ -232,19 +232,14 @@ def test_reinforce_adds_the_weighted_policy_loss(toy_either, baseline):
         advantage = rewards
     elif baseline == "leave-one-out":
         advantage = rewards - (rewards.sum(dim=1, keepdim=True) - rewards) / 2
-    elif baseline == "greedy":
+    else:
         greedy = toy.output(Plan())
         advantage = rewards + functional.cross_entropy(
             greedy.scores, batch.labels, reduction="none"
         ).detach().unsqueeze(1)
-    else:
-        value = toy.objective.baseline
-        advantage = value.advantage(rewards, encoding, None)
     expected = losses.mean() + 0.7 * policy_loss(
         encoding.policy, encoding.transitions, advantage, toy.model.sides
     )
-    if baseline == "value":
-        expected = expected + value.loss()
     assert same(result.loss, expected)
     assert same(result.means["reward"], rewards.mean())
     assert same(result.sums["loss"], losses.sum() / 3)
@@ -337,9 +332,7 @@ def test_entropy_weight_comes_to_its_end_with_the_policys_learning(toy_folder, e
     assert same(result.loss, plain.step(epoch).loss - weight * result.means["entropy"])
 
 
-def test_the_objectives_own_weights_are_those_of_the_value_baseline_alone(toy_folder):
-    value = setting(toy_folder, "RL-SPINN", baseline="value").objective
-    assert sum(weight.numel() for weight in value.parameters()) == 4 + 1
+def test_objectives_without_an_auxiliary_loss_have_no_weights(toy_folder):
     for form in FORMS:
         assert list(setting(toy_folder, form).objective.parameters()) == []
 

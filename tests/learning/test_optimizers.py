@@ -22,7 +22,7 @@ from spinn.model.build import build_embedding
 from spinn.model.pair import PairModel
 
 KINDS = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW}
-RL = {"trees": "sampled", "tracker": True, "tracker_size": 3, "baseline": "value"}
+RL = {"trees": "sampled", "tracker": True, "tracker_size": 3}
 
 
 def make(**options: Any) -> tuple[Configuration, PairModel, Objective, Optimizer]:

@@ -79,17 +79,6 @@ def test_whole_trees_have_one_ratio_to_a_pair():
         assert share.item() == pytest.approx(clipped)
 
 
-def test_each_step_has_its_ratio_where_each_has_its_advantage():
-    """Ratios 1.2 and 0.8 at the first step, 1.2 and 0.6 at the second, otherwise 1."""
-    before = reduced_with(OLD).log_prob(REDUCED)
-    advantage = torch.ones(2, 3, 1, 2, dtype=torch.float64, device=DEVICE)
-    advantage[1] = -1
-    loss, share = surrogate_loss(reduced_with(NEW), trees(REDUCED, before, advantage), 0.1)
-    gains = [1.1 + 1 - 1 - 1, 1 + 1 - 1 - 1.2, 0.8 + 1 - 1 - 0.9]
-    assert loss.item() == pytest.approx(-sum(gains) / 3)
-    assert share.item() == pytest.approx(2 / 12)
-
-
 def test_beyond_the_clip_nothing_pulls_a_tree_further_and_all_pulls_it_back():
     before = reduced_with(OLD).log_prob(REDUCED)
     for sign in (1.0, -1.0):
@@ -106,11 +95,10 @@ def test_beyond_the_clip_nothing_pulls_a_tree_further_and_all_pulls_it_back():
     seed=st.integers(0, 10_000),
     samples=st.integers(1, 3),
     sides=st.integers(1, 2),
-    by_step=st.booleans(),
     clip=st.floats(0.0, 3.0),
 )
 @settings(max_examples=examples(60), deadline=None)
-def test_surrogate_starts_as_reinforce_and_never_promises_more(seed, samples, sides, by_step, clip):
+def test_surrogate_starts_as_reinforce_and_never_promises_more(seed, samples, sides, clip):
     random = torch.Generator().manual_seed(seed)
     steps, pairs = 4, 2
     scores = torch.randn(steps, sides * pairs * samples, 2, generator=random).double()
@@ -120,8 +108,7 @@ def test_surrogate_starts_as_reinforce_and_never_promises_more(seed, samples, si
     transitions = TransitionPolicy(scores, legal).sample(random).to(DEVICE)
     scores, legal = scores.to(DEVICE).requires_grad_(), legal.to(DEVICE)
     old = TransitionPolicy(scores, legal)
-    shape = (steps, pairs, samples, sides) if by_step else (pairs, samples)
-    advantage = torch.randn(shape, generator=random).double().to(DEVICE)
+    advantage = torch.randn(pairs, samples, generator=random).double().to(DEVICE)
     known = trees(transitions, old.log_prob(transitions), advantage, sides)
     loss, clipped = surrogate_loss(old, known, clip)
     (ours,) = torch.autograd.grad(loss, scores)
@@ -183,9 +170,9 @@ DROPOUT = {"embedding_dropout": 0.4, "leaf_dropout": 0.3, "classifier_dropout": 
 APART = {"tracker": False, "parser": "own", "parser_size": 5}
 SETTINGS: dict[str, dict[str, Any]] = {
     "tracker": {"samples": 2, "entropy_weight": 0.3},
-    "value": {"baseline": "value", "policy_weight": 0.5},
+    "greedy": {"baseline": "greedy", "policy_weight": 0.5},
     "parser": {**APART, "samples": 2, "entropy_weight": 0.3},
-    "parser, value": {**APART, "baseline": "value", "samples": 3},
+    "parser, leave-one-out": {**APART, "baseline": "leave-one-out", "samples": 3},
 }
 
 
@@ -215,7 +202,7 @@ def test_a_further_update_starts_where_reinforce_stood(toy_folder, name):
     assert result.trees is None
     weights = list(model.encoder.policy.parameters())
     of_labels = torch.autograd.grad(result.loss, weights, materialize_grads=True)
-    assert any(part.any() for part in of_labels) == (name in ("tracker", "value"))
+    assert any(part.any() for part in of_labels) == (name in ("tracker", "greedy"))
     for found, all_of_it, part in zip(further, whole, of_labels, strict=True):
         torch.testing.assert_close(found, all_of_it - part, rtol=1e-9, atol=1e-12)
         assert found.any()

@@ -22,8 +22,6 @@ from spinn.learning.objectives.baselines import (
     Greedy,
     LeaveOneOut,
     RunningMean,
-    Value,
-    by_pair,
     make_baseline,
 )
 from spinn.learning.objectives.reinforce import policy_loss
@@ -37,7 +35,7 @@ from spinn.model.tracker import Tracker
 from spinn.model.types import Encoding, Plan
 from spinn.transitions import Transition
 
-BASELINES = ("none", "mean", "greedy", "leave-one-out", "value")
+BASELINES = ("none", "mean", "greedy", "leave-one-out")
 LENGTHS = [(4, 3), (3, 1)]
 LABEL = 0
 tensor = partial(torch.tensor, device=DEVICE)
@@ -156,7 +154,7 @@ def test_enumeration_finds_every_tree_and_the_policy_gives_them_probability_one(
 def expectation(
     model: PairModel,
     pair: Pair,
-    advantage: Callable[[Tensor, Encoding], Tensor],
+    advantage: Callable[[Tensor], Tensor],
     samples: int = 1,
 ) -> Tensor:
     """Weigh the estimate of every outcome of ``samples`` trees with the outcome's probability."""
@@ -167,7 +165,7 @@ def expectation(
         rewards = -losses.detach()[None]  # [1, samples]
         assert encoding.policy is not None
         assert encoding.transitions is not None
-        weights = advantage(rewards, encoding)
+        weights = advantage(rewards)
         assert not weights.requires_grad
         loss = losses.mean() + policy_loss(encoding.policy, encoding.transitions, weights, 2)
         total += log_probs.sum().exp().detach() * gradient(loss, model)
@@ -185,8 +183,8 @@ def test_expected_estimate_is_the_gradient_whatever_constant_is_subtracted(lengt
     exact = exactly(model, pair)
     none = Baseline()
 
-    def advantage(rewards: Tensor, encoding: Encoding) -> Tensor:
-        return none.advantage(rewards, encoding, None) - constant
+    def advantage(rewards: Tensor) -> Tensor:
+        return none.advantage(rewards) - constant
 
     assert close(expectation(model, pair, advantage), exact.through_loss + exact.through_policy)
 
@@ -197,24 +195,14 @@ def test_expected_estimate_with_the_greedy_baseline_is_the_gradient():
     batch = pair.batch(pair.trees()[:1], given=False)
     output = model(batch.words, batch.lengths, Plan())
     reference = -functional.cross_entropy(output.scores, batch.labels, reduction="none").detach()
-    estimate = expectation(model, pair, lambda r, e: Greedy().advantage(r, e, reference))
+    estimate = expectation(model, pair, lambda rewards: Greedy().advantage(rewards, reference))
     assert close(estimate, exact.through_loss + exact.through_policy)
 
 
 def test_expected_estimate_with_leave_one_out_is_the_gradient():
     model, pair = toy_model(), Pair(3, 3)
     exact = exactly(model, pair)
-    estimate = expectation(model, pair, lambda r, e: LeaveOneOut().advantage(r, e, None), samples=2)
-    assert close(estimate, exact.through_loss + exact.through_policy)
-
-
-def test_expected_estimate_with_a_value_of_every_state_is_the_gradient():
-    model, pair = toy_model(), Pair(4, 3)
-    exact = exactly(model, pair)
-    value = Value(3).double().to(DEVICE)
-    with torch.no_grad():
-        value.predict.weight *= 5  # states differ clearly
-    estimate = expectation(model, pair, lambda r, e: value.advantage(r, e, None))
+    estimate = expectation(model, pair, LeaveOneOut().advantage, samples=2)
     assert close(estimate, exact.through_loss + exact.through_policy)
 
 
@@ -223,13 +211,13 @@ def test_running_mean_scales_the_policys_part_by_one_over_the_deviation():
     exact = exactly(model, pair)
     learned = RunningMean(momentum=0.5).double().to(DEVICE)
     for rewards in ([-1.0, -2.0], [-0.5, -4.0]):
-        learned.advantage(tensor([rewards]).double(), None, None)  # type: ignore[arg-type]
+        learned.advantage(tensor([rewards]).double())
     share = 1 - 0.5**2
     deviation = ((learned.variance - 0.25) / share).sqrt()
 
-    def advantage(rewards: Tensor, encoding: Encoding) -> Tensor:
+    def advantage(rewards: Tensor) -> Tensor:
         frozen = copy.deepcopy(learned)  # one step's worth: the statistics move afterwards
-        return frozen.advantage(rewards, encoding, None)
+        return frozen.advantage(rewards)
 
     estimate = expectation(model, pair, advantage)
     assert close(estimate, exact.through_loss + exact.through_policy / deviation)
@@ -310,9 +298,8 @@ def test_policy_loss_is_the_plain_sum_over_steps_and_mean_over_pairs_and_samples
     legal[3:, 4] = False  # one sentence is over after three steps
     transitions = TransitionPolicy(scores, legal).sample(random).to(DEVICE)
     policy = TransitionPolicy(scores.to(DEVICE), legal.to(DEVICE))
-    by_step = torch.randn(steps, pairs, samples, sides, generator=random).double().to(DEVICE)
-    flat = torch.randn(pairs, samples, generator=random).double().to(DEVICE)
-    expected_flat = expected_by_step = 0.0
+    advantage = torch.randn(pairs, samples, generator=random).double().to(DEVICE)
+    expected = 0.0
     for pair, sample, side in itertools.product(range(pairs), range(samples), range(sides)):
         column = side * pairs * samples + pair * samples + sample
         for time in range(steps):
@@ -322,26 +309,10 @@ def test_policy_loss_is_the_plain_sum_over_steps_and_mean_over_pairs_and_samples
                 continue
             chosen = transition - int(Transition.REDUCE)
             log_prob = scores[time, column].log_softmax(0)[chosen].item()
-            expected_flat -= flat[pair, sample].item() * log_prob
-            expected_by_step -= by_step[time, pair, sample, side].item() * log_prob
-    count = pairs * samples
-    loss = policy_loss(policy, transitions, flat, sides)
+            expected -= advantage[pair, sample].item() * log_prob
+    loss = policy_loss(policy, transitions, advantage, sides)
     assert loss.shape == ()
-    assert loss.item() == pytest.approx(expected_flat / count, rel=1e-12)
-    loss = policy_loss(policy, transitions, by_step, sides)
-    assert loss.item() == pytest.approx(expected_by_step / count, rel=1e-12)
-
-
-@pytest.mark.parametrize("sides", [1, 2])
-def test_by_pair_puts_premise_and_hypothesis_of_each_sample_together(sides):
-    pairs, samples = 2, 3
-    names = tensor(
-        [[100 * s + 10 * p + k for s in range(sides) for p in range(pairs) for k in range(samples)]]
-    )
-    grouped = by_pair(names, samples, sides)
-    assert grouped.shape == (1, pairs, samples, sides)
-    for pair, sample, side in itertools.product(range(pairs), range(samples), range(sides)):
-        assert grouped[0, pair, sample, side] == 100 * side + 10 * pair + sample
+    assert loss.item() == pytest.approx(expected / (pairs * samples), rel=1e-12)
 
 
 def test_running_mean_follows_the_statistics_computed_by_hand():
@@ -349,7 +320,7 @@ def test_running_mean_follows_the_statistics_computed_by_hand():
 
     def advantage(*rewards: float) -> list[float]:
         given = tensor([rewards], dtype=torch.float64)
-        return baseline.advantage(given, None, None)[0].tolist()  # type: ignore[arg-type]
+        return baseline.advantage(given)[0].tolist()
 
     # The first batch has nothing to be measured against. Mean 2, spread ((1-2)^2 + (3-2)^2)/2 = 1.
     assert advantage(1, 3) == [1, 3]
@@ -362,7 +333,7 @@ def test_running_mean_follows_the_statistics_computed_by_hand():
 def test_running_mean_bears_rewards_that_never_vary():
     baseline, rewards = RunningMean().to(DEVICE), torch.full((4, 1), -2.0, device=DEVICE)
     for _ in range(5):
-        advantage = baseline.advantage(rewards, None, None)  # type: ignore[arg-type]
+        advantage = baseline.advantage(rewards)
     assert advantage.abs().max() < 0.1
     assert torch.isfinite(advantage).all()
 
@@ -371,75 +342,34 @@ def test_running_mean_goes_on_from_its_saved_statistics():
     first, second = RunningMean().to(DEVICE), RunningMean().to(DEVICE)
     for seed in range(3):
         rewards = torch.randn(5, 2, generator=torch.Generator().manual_seed(seed))
-        first.advantage(rewards.to(DEVICE), None, None)  # type: ignore[arg-type]
+        first.advantage(rewards.to(DEVICE))
     second.load_state_dict(first.state_dict())
     rewards = tensor([[0.5, -0.5]])
-    ahead = first.advantage(rewards, None, None)  # type: ignore[arg-type]
-    assert torch.equal(second.advantage(rewards, None, None), ahead)  # type: ignore[arg-type]
+    ahead = first.advantage(rewards)
+    assert torch.equal(second.advantage(rewards), ahead)
     assert not torch.equal(rewards, ahead)
 
 
 def test_greedy_and_leave_one_out_measure_against_the_right_rewards():
     rewards = tensor([[1.0, 2.0, 6.0], [0.0, 0.0, 3.0]])
-    greedy = Greedy().advantage(rewards, None, tensor([2.0, 1.0]))  # type: ignore[arg-type]
+    greedy = Greedy().advantage(rewards, tensor([2.0, 1.0]))
     assert greedy.tolist() == [[-1, 0, 4], [-1, -1, 2]]
-    others = LeaveOneOut().advantage(rewards, None, None)  # type: ignore[arg-type]
+    others = LeaveOneOut().advantage(rewards)
     assert torch.allclose(others, tensor([[-3.0, -1.5, 4.5], [-1.5, -1.5, 3.0]]))
-
-
-def test_value_learns_to_foretell_rewards_and_leaves_the_tracker_alone():
-    model, pair = toy_model(), Pair(4, 3)
-    _, losses, encoding = forced(model, pair.batch(pair.trees()))
-    rewards = -losses.detach()[:, None]
-    torch.manual_seed(0)
-    value = Value(3).double().to(DEVICE)
-    optimizer = torch.optim.Adam(value.parameters(), lr=0.1)
-    errors = []
-    for _ in range(80):
-        advantage = value.advantage(rewards, encoding, None)
-        loss = value.loss()
-        assert loss is not None
-        optimizer.zero_grad()
-        loss.backward(retain_graph=True)
-        optimizer.step()
-        errors.append(loss.item())
-    assert advantage.shape == (7, len(rewards), 1, 2)
-    assert errors[-1] < 0.5 * errors[0]
-    assert errors[-1] < 1.05 * rewards.var(correction=0).item()  # no worse than the mean reward
-    assert all(parameter.grad is None for parameter in model.parameters())
-
-
-def test_values_loss_is_the_mean_over_the_steps_of_running_sentences():
-    pair, model = Pair(3, 1), toy_model()
-    _, losses, encoding = forced(model, pair.batch(pair.trees()))
-    value = Value(3).double().to(DEVICE)
-    value.advantage(-losses.detach()[:, None], encoding, None)
-    assert encoding.tracker is not None
-    predicted = value.predict(encoding.tracker).squeeze(-1)
-    errors = []
-    for column, tree in enumerate([p for p, _ in pair.trees()] + [h for _, h in pair.trees()]):
-        reward = -losses[column % len(losses)].item()
-        errors += [(reward - predicted[time, column].item()) ** 2 for time in range(len(tree))]
-    loss = value.loss()
-    assert loss is not None
-    assert loss.item() == pytest.approx(sum(errors) / len(errors), rel=1e-12)
 
 
 def test_a_baseline_without_what_it_needs_says_so():
     rewards = torch.zeros(2, 1)
-    encoding = Encoding(torch.zeros(4, 3))
     with pytest.raises(ValueError, match="greedy trees"):
-        Greedy().advantage(rewards, encoding, None)
-    with pytest.raises(ValueError, match="tracker"):
-        Value(3).advantage(rewards, encoding, None)
+        Greedy().advantage(rewards)
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    list(zip(BASELINES, (Baseline, RunningMean, Greedy, LeaveOneOut, Value), strict=True)),
+    list(zip(BASELINES, (Baseline, RunningMean, Greedy, LeaveOneOut), strict=True)),
 )
 def test_make_baseline_makes_the_one_that_is_named(name, kind):
-    assert type(make_baseline(name, 4)) is kind
+    assert type(make_baseline(name)) is kind
 
 
 def test_sampled_steps_follow_the_probabilities_that_the_loss_sees():

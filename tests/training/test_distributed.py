@@ -168,12 +168,12 @@ def test_sentences_of_one_word_leave_no_process_waiting(tmp_path):
             row |= {side: "word1", f"{side}_binary_parse": "word1"}
     (folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
     whole = {**STILL, "batch_size": 12, "epochs": 3}  # of which the first process has no tree
-    value = {**FORMS["RL-SPINN"], "baseline": "value", "warm_start": 0.5}
+    warm = {**FORMS["RL-SPINN"], "warm_start": 0.5}
     runs = [
         (tmp_path / "tracker", {**whole, **FORMS["SPINN-PI"]}),
         (tmp_path / "reference", {**whole, "engine": "reference"}),
         (tmp_path / "small", {"batch_size": 3, **FORMS["SPINN-PI"]}),
-        (tmp_path / "value", {"batch_size": 3, **value}),
+        (tmp_path / "warm", {"batch_size": 3, **warm}),
     ]
     all_well(3, train_in_turn, folder, runs)
     for path, options in runs[:2]:
@@ -198,7 +198,7 @@ def test_no_two_processes_draw_the_same_numbers(tmp_path):
 def test_reinforce_with_every_baseline_comes_to_an_end(uneven, tmp_path, single):
     folder = write_expressions(tmp_path / "expressions", train=42) if single else uneven
     options = {**DRAWN, "entropy_weight": 0.1, "epochs": 1}
-    baselines = ("mean", "greedy", "leave-one-out", "value")
+    baselines = ("mean", "greedy", "leave-one-out")
     runs = [(tmp_path / name, {**options, "baseline": name}) for name in baselines]
     all_well(3, train_in_turn, folder, runs)
     for path, _ in runs:
@@ -226,7 +226,7 @@ def test_processes_update_a_policy_as_one_would(uneven, tmp_path, monkeypatch):
     """With the most probable trees in place of samples, which would differ."""
     runs = [
         (tmp_path / "tracker", {**PPO, "baseline": "none", "samples": 2, "reward": "correct"}),
-        (tmp_path / "parser", {**PPO, **OWN_PARSER, "baseline": "value", "entropy_weight": 0.1}),
+        (tmp_path / "parser", {**PPO, **OWN_PARSER, "baseline": "greedy", "entropy_weight": 0.1}),
     ]
     all_well(3, train_greedily, uneven, runs)
     monkeypatch.setattr(TransitionPolicy, "sample", TransitionPolicy.argmax)

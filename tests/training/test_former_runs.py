@@ -28,7 +28,6 @@ OWN_PARSER = {"parser": "own", "parser_size": 8, "tracker_size": 4, "trees": "sa
 CASES: dict[str, dict[str, Any]] = {
     "one group": {},
     "two groups": {"policy_learning_rate": 0.02},
-    "baseline with weights": {"baseline": "value"},
     "momentum": {"optimizer": "sgd", "samples": 2, "baseline": "leave-one-out"},
     "teacher": {"trees": "predicted"},
 }

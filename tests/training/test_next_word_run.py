@@ -69,7 +69,7 @@ def test_the_loss_falls_where_each_word_tells_the_next(tmp_path):
 
 RESUMED: dict[str, dict[str, Any]] = {
     "encoder": {"encoder": "lstm", "language_weight": 0.5},
-    "REINFORCE": {**FORMS["RL-SPINN"], **LEAVES, "baseline": "value", "samples": 2},
+    "REINFORCE": {**FORMS["RL-SPINN"], **LEAVES, "baseline": "mean", "samples": 2},
 }
 
 

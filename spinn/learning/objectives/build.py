@@ -18,7 +18,6 @@ def build_objective(
     ppo: PPOOptions | None = None,
     gumbel: GumbelOptions | None = None,
     next_word: NextWordLoss | None = None,
-    tracker_size: int = 0,
     sides: int = 2,
 ) -> Objective:
     """Build the objective that these options describe.
@@ -31,8 +30,6 @@ def build_objective(
         Options of these parts; ``None`` for those that are absent.
     next_word
         An auxiliary loss to be added, if any.
-    tracker_size
-        Width of the tracker, for the value baseline.
     sides
         Sentences that are classified together: 2, or 1.
 
@@ -46,7 +43,6 @@ def build_objective(
             reinforce,
             epochs,
             label_smoothing,
-            tracker_size=tracker_size,
             sides=sides,
             teacher=taught,
             ppo=ppo,

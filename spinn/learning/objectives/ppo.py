@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from spinn.learning.objectives.baselines import by_pair
 from spinn.model.pair import PairModel
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Encoding, Leaves, Plan
@@ -69,7 +68,7 @@ class SampledTrees:
         ``[T, SP * K]``, those of the batch, in its order, and their log-probabilities when
         sampled. A process without pairs has none.
     advantage
-        ``[P, K]`` or ``[T, P, K, S]``, from the baseline.
+        ``[P, K]``, from the baseline.
     entropy_weight
         Of the bonus.
     sides
@@ -97,10 +96,9 @@ class SampledTrees:
         """Keep what was ``sampled`` for ``leaves``, in the order of the batch."""
         assert sampled.policy is not None
         assert sampled.transitions is not None
-        pairs = advantage.shape[0] if advantage.dim() == 2 else advantage.shape[1]
         taken = sampled.transitions
         log_probs = sampled.policy.log_prob(taken).detach()
-        counted = slice(None if pairs else 0)
+        counted = slice(None if len(advantage) else 0)
         return cls(
             replace(leaves, states=leaves.states.detach(), word_states=None),
             taken[:, leaves.places.argsort()],
@@ -114,7 +112,7 @@ class SampledTrees:
     @property
     def samples(self) -> int:
         """K, the number of trees of each sentence."""
-        return self.advantage.shape[1] if self.advantage.dim() == 2 else self.advantage.shape[2]
+        return self.advantage.shape[1]
 
     def judged_by(self, model: PairModel) -> TransitionPolicy:
         """Return the model's present distributions ``[T, SP * K]`` along these trees."""
@@ -130,7 +128,7 @@ def surrogate_loss(
     """Return PPO's loss, minus the clipped surrogate, a mean over pairs and samples.
 
     There is one ratio for each advantage: of a pair's two trees, whose transitions earn one reward
-    together, or of each transition, with the value baseline.
+    together.
 
     Parameters
     ----------
@@ -148,13 +146,21 @@ def surrogate_loss(
     """
     advantage = trees.advantage
     moved = policy.log_prob(trees.transitions) - trees.log_probs
-    moved = by_pair(moved, trees.samples, trees.sides)
-    judged = by_pair(policy.running, trees.samples, trees.sides)
-    if advantage.dim() == 2:
-        advantage = advantage[None, :, :, None]
-        moved = moved.sum(dim=(0, 3), keepdim=True)
-        judged = judged[:1].any(dim=3, keepdim=True)
-    ratio = moved.clamp(-_LARGEST, _LARGEST).exp()
+    ratio = of_pairs(moved, trees.samples, trees.sides).clamp(-_LARGEST, _LARGEST).exp()
     gain, limit = ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage
-    clipped = part_of_mean((limit < gain)[judged].to(gain.dtype))
-    return -part_of_mean(torch.minimum(gain, limit).sum(dim=(0, 3))), clipped
+    clipped = part_of_mean((limit < gain).to(gain.dtype))
+    return -part_of_mean(torch.minimum(gain, limit)), clipped
+
+
+def of_pairs(log_probs: Tensor, samples: int, sides: int) -> Tensor:
+    """Return log-probabilities of transitions ``[T, SP * K]`` summed by pair and sample ``[P, K]``.
+
+    Parameters
+    ----------
+    log_probs
+        Of the K samples of each sentence, which are neighbours; premises first.
+    samples, sides
+        K and S.
+
+    """
+    return log_probs.sum(dim=0).view(sides, -1, samples).sum(dim=0)

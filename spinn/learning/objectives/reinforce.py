@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from spinn.data.batching import Batch
-from spinn.learning.objectives.baselines import Greedy, by_pair, make_baseline
+from spinn.learning.objectives.baselines import Greedy, make_baseline
 from spinn.learning.objectives.label import Objective, StepResult, counted, ramp
-from spinn.learning.objectives.ppo import PPOOptions, SampledTrees, surrogate_loss
+from spinn.learning.objectives.ppo import PPOOptions, SampledTrees, of_pairs, surrogate_loss
 from spinn.learning.objectives.teacher import TeacherObjective
 from spinn.model.pair import PairModel, PairOutput
 from spinn.model.policy import TransitionPolicy
@@ -36,7 +36,7 @@ class ReinforceOptions:
     baseline: str = option(
         "greedy",
         "what a reward is compared with",
-        choices=("none", "mean", "greedy", "leave-one-out", "value"),
+        choices=("none", "mean", "greedy", "leave-one-out"),
     )
     samples: int = option(1, "trees sampled for each sentence", minimum=1)
     policy_weight: float = option(1.0, "weight of the policy loss", minimum=0)
@@ -84,8 +84,6 @@ class ReinforceObjective(Objective):
         Rewards, baseline and weights.
     epochs, label_smoothing
         As in :class:`Objective`.
-    tracker_size
-        Width of the tracker, which the value baseline reads.
     sides
         Sentences that earn a reward together: 2, or 1.
     teacher
@@ -101,14 +99,13 @@ class ReinforceObjective(Objective):
         epochs: int,
         label_smoothing: float = 0.0,
         *,
-        tracker_size: int,
         sides: int = 2,
         teacher: TeacherObjective | None = None,
         ppo: PPOOptions | None = None,
     ) -> None:
         super().__init__(epochs, label_smoothing)
         self.options, self.sides, self.ppo = options, sides, ppo
-        self.baseline = make_baseline(options.baseline, tracker_size, sides)
+        self.baseline = make_baseline(options.baseline)
         # Its losses have no weights; kept out of the modules, so that checkpoints stay as they are.
         self._teacher = [teacher]
 
@@ -133,7 +130,7 @@ class ReinforceObjective(Objective):
         encoding = output.encoding
         assert encoding.policy is not None
         assert encoding.transitions is not None
-        advantage = self.baseline.advantage(rewards, encoding, reference)
+        advantage = self.baseline.advantage(rewards, reference)
         loss = self.label_loss(output, labels)
         loss = loss + options.policy_weight * policy_loss(
             encoding.policy, encoding.transitions, advantage, self.sides
@@ -142,9 +139,6 @@ class ReinforceObjective(Objective):
         weight = self._entropy_weight(epoch)
         if weight > 0:
             loss = loss - weight * entropy
-        own = self.baseline.loss()
-        if own is not None:
-            loss = loss + own
         figures = {"entropy": entropy.detach(), "reward": part_of_mean(rewards)}
         result = self.result(output, labels, loss, options.samples, **figures)
         if self.ppo is None:
@@ -199,13 +193,10 @@ def policy_loss(
     policy, transitions
         ``[T, SP * K]``, what was sampled and from what.
     advantage
-        ``[P, K]`` or ``[T, P, K, S]``, without gradient.
+        ``[P, K]``, without gradient.
     sides
         S, sentences that earn a reward together.
 
     """
-    samples = advantage.shape[1] if advantage.dim() == 2 else advantage.shape[2]
-    steps = by_pair(policy.log_prob(transitions), samples, sides)
-    if advantage.dim() == 2:
-        advantage = advantage[None, :, :, None]
-    return -part_of_mean((advantage * steps).sum(dim=(0, 3)))
+    log_probs = of_pairs(policy.log_prob(transitions), advantage.shape[1], sides)
+    return -part_of_mean(advantage * log_probs)
