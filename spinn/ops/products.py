@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spinn.ops.loops import loops_for
+from spinn.ops.dispatch import loops_for
 from spinn.ops.precision import ROWS, product_type, rounded_rows
 
 
