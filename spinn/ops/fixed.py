@@ -53,51 +53,77 @@ class Weights:
     score_bias: Tensor
 
 
-@dataclass
+# By transition: the moves of the pointers of a machine, and which one leads to the new top.
+MOVES: dict[int, tuple[int, ...]] = {
+    Transition.PAD: (0, 0, 0, 0, 1, 1),
+    Transition.REDUCE: (0, -1, -1, -1, 1, 4),
+    Transition.SHIFT: (1, 1, 1, 1, 1, 0),
+}
+
+
 class Machine:
-    """Buffers and stacks of B sentences.
+    """Buffers and stacks of B sentences, and what they were at each step.
+
+    A sentence has a row of cells, which hold numbers of rows: its stack, on two empty ones; what
+    each step composes; its words, and behind them empty ones. Five pointers lead to the top of the
+    buffer, the top of the stack, the second on it, the top again (so that children are side by
+    side), and what this step composes. So a transition is a row of a table, not a case.
 
     Attributes
     ----------
-    stack
-        Rows ``[B, L + 2]``; two empty ones lie under each stack.
-    depth, position
-        ``[B]``, the height of each stack with these two, and the words that were shifted.
+    views, children
+        ``[T, B, 3]``, rows of buffer top, stack top, and second on the stack; ``[T, B, 2]``, of
+        the second and the top.
+    legal, taken, tops
+        ``[T, B, 2]``, whether REDUCE and SHIFT are legal; ``[T, B]``, the transitions, and the
+        rows on top of the stacks after them.
 
     """
 
-    stack: Tensor
-    depth: Tensor
-    position: Tensor
+    def __init__(self, words: int, lengths: Tensor) -> None:
+        self.words, self.lengths, self.steps = words, lengths, 2 * words - 1
+        count, steps = len(lengths), self.steps
+        self._first_word = words + 2 + steps
+        self._first = lengths.new_tensor([self._first_word, 1, 0, 1, words + 2])
+        self._moves = lengths.new_tensor([MOVES.get(number, (0,) * 6) for number in range(4)])
+        self.views = lengths.new_empty(steps, count, 3)
+        self.children = lengths.new_empty(steps, count, 2)
+        self.legal = lengths.new_empty(steps, count, 2, dtype=torch.bool)
+        self.taken, self.tops = (lengths.new_empty(steps, count) for _ in range(2))
 
-    @classmethod
-    def begin(cls, words: int, lengths: Tensor, empty: int) -> Machine:
-        """Return empty stacks, and buffers with all words."""
-        zeros = torch.zeros_like(lengths)
-        stack = zeros.new_full((len(lengths), words + 2), empty)
-        return cls(stack, zeros + 2, zeros)
+    def begin(self) -> None:
+        """Empty the stacks, and fill the buffers with all words."""
+        count, lengths = len(self.lengths), self.lengths[:, None]
+        own = torch.arange(count, device=lengths.device)[:, None]
+        row = torch.arange(self.words + self.steps, device=lengths.device) * count + own
+        empty = torch.full_like(row[:, : self.words + 2], (self.words + self.steps) * count)
+        place = torch.arange(self.words, device=lengths.device)
+        words = torch.where(place < lengths, row[:, : self.words], empty[:, 2:])
+        self._cells = torch.cat([empty, row[:, self.words :], words, empty[:, :1]], dim=1)
+        self._pointers = self._first.repeat(count, 1)
+        self._ends = self._first_word + self.lengths
 
-    def view(self, lengths: Tensor, empty: int) -> Tensor:
-        """Return rows ``[B, 3]``: buffer top, stack top, second on the stack."""
-        count = len(lengths)
-        word = self.position * count + torch.arange(count, device=lengths.device)
-        word = torch.where(self.position < lengths, word, empty)
-        two = torch.stack([self.depth - 1, self.depth - 2], dim=1)
-        return torch.cat([word[:, None], self.stack.gather(1, two)], dim=1)
+    def look(self, time: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return view ``[B, 3]``, children ``[B, 2]`` and what is legal ``[B, 2]`` at a step."""
+        view, children, legal = self.views[time], self.children[time], self.legal[time]
+        torch.gather(self._cells, 1, self._pointers[:, :3], out=view)
+        torch.gather(self._cells, 1, self._pointers[:, 2:4], out=children)
+        torch.ge(self._pointers[:, 1], 3, out=legal[:, 0])
+        torch.lt(self._pointers[:, 0], self._ends, out=legal[:, 1])
+        return view, children, legal
 
-    def legal(self, lengths: Tensor) -> Tensor:
-        """Return whether REDUCE and SHIFT are legal, ``[B, 2]``."""
-        return torch.stack([self.depth >= 4, self.position < lengths], dim=1)
-
-    def take(self, taken: Tensor, word: Tensor, composed: Tensor) -> None:
+    def take(self, time: int, taken: Tensor) -> None:
         """Take transitions ``[B]``; a sentence that is over takes PAD, which changes nothing."""
-        shift, reduce = taken == Transition.SHIFT, taken == Transition.REDUCE
-        moved = shift.long() - reduce.long()
-        place = self.depth - 1 + moved
-        top = self.stack.gather(1, place[:, None]).squeeze(1)
-        top = torch.where(shift, word, torch.where(reduce, composed, top))
-        self.stack.scatter_(1, place[:, None], top[:, None])
-        self.depth, self.position = self.depth + moved, self.position + shift.long()
+        moves = self._moves.index_select(0, taken)
+        top = self.tops[time][:, None]
+        torch.gather(self._cells, 1, self._pointers.gather(1, moves[:, 5:]), out=top)
+        self._pointers += moves[:, :5]
+        self._cells.scatter_(1, self._pointers[:, 1:2], top)
+        self.taken[time] = taken
+
+    def record(self) -> dict[str, Tensor]:
+        """Return ``taken``, ``legal`` and ``tops`` by name."""
+        return {"taken": self.taken, "legal": self.legal, "tops": self.tops}
 
 
 class Pass:
@@ -120,42 +146,35 @@ class Pass:
     def __init__(
         self, words: int, lengths: Tensor, weights: Weights, states: Tensor, type: torch.dtype
     ) -> None:
-        self.words, self.lengths, self.weights = words, lengths, weights
-        self.count, self.steps = len(lengths), 2 * words - 1
+        self.machine, self.weights = Machine(words, lengths), weights
+        self.count, self.steps = len(lengths), self.machine.steps
         self.width, total = weights.score.shape[1], self.steps * self.count
         self.rows = Rows(states, weights.compose, weights.compose_bias, total, type)
         self.tracker = Products(states, weights.track, weights.track_bias, total, type)
         self.seen: list[State] = []
-        self.views = lengths.new_empty(self.steps, self.count, 3)
-        self.legal = lengths.new_empty(self.steps, self.count, 2, dtype=torch.bool)
-        self.taken, self.tops = (lengths.new_empty(self.steps, self.count) for _ in range(2))
 
     def load(self, states: Tensor, lengths: Tensor, weights: Weights) -> None:
         """Copy another batch and weights of the same shapes to the places of the first ones."""
         self.rows.load(states)
         self.rows.products.load(weights.compose, weights.compose_bias)
         self.tracker.load(weights.track, weights.track_bias)
-        self.lengths.copy_(lengths)
+        self.machine.lengths.copy_(lengths)
         self.weights.score.copy_(weights.score)
         self.weights.score_bias.copy_(weights.score_bias)
 
     def forward(self, choose: Choose) -> tuple[Tensor, Tensor]:
         """Take all steps; return the states of all rows, and the tracker's ``[T, B, K]``."""
-        rows, empty, weights = self.rows, len(self.rows.hidden) - 1, self.weights
+        rows, machine, weights = self.rows, self.machine, self.weights
         rows.products.done = self.tracker.done = 0
         zeros = rows.hidden.new_zeros(self.count, self.width)
         self.seen = [(zeros, zeros)]
-        machine = Machine.begin(self.words, self.lengths, empty)
-        own = torch.arange(self.count, device=self.lengths.device)
+        machine.begin()
         for time in range(self.steps):
-            view, legal = machine.view(self.lengths, empty), machine.legal(self.lengths)
-            self.views[time], self.legal[time] = view, legal
+            view, children, legal = machine.look(time)
             seen = self._watch(view)
-            taken = choose(time, seen @ weights.score.T + weights.score_bias, legal)
-            rows.compose(_children(view), seen)
-            machine.take(taken, view[:, 0], (self.words + time) * self.count + own)
-            self.taken[time] = taken
-            self.tops[time] = machine.stack.gather(1, machine.depth[:, None] - 1).squeeze(1)
+            score = torch.addmm(weights.score_bias, seen, weights.score.T)
+            machine.take(time, choose(time, score, legal))
+            rows.compose(children, seen)
         return rows.hidden, torch.stack([hidden for hidden, _ in self.seen[1:]])
 
     def _watch(self, view: Tensor) -> Tensor:
@@ -190,8 +209,8 @@ class Pass:
         # Of the tracker's states, from the steps after.
         later, memory = (torch.zeros_like(seen[0]) for _ in range(2))
         for time in reversed(range(self.steps)):
-            start, end, view = time * self.count, (time + 1) * self.count, self.views[time]
-            composed = rows.compose_backward(_children(view), start, end)
+            start, end = time * self.count, (time + 1) * self.count
+            composed = rows.compose_backward(self.machine.children[time], start, end)
             tracker.loops.step_backward(
                 tracker.outputs[start:end],
                 tracker.bias,
@@ -202,14 +221,9 @@ class Pass:
                 bias_gradient=bias,
             )
             below = tracker.below(start, end)
-            tracker.loops.scatter(nodes, view, below)
+            tracker.loops.scatter(nodes, self.machine.views[time], below)
             later = below[:, -self.width :]
         return rows.finish(), *rows.products.finish(), *tracker.finish()
-
-
-def _children(view: Tensor) -> Tensor:
-    """Return the left and the right child ``[B, 2]``: the second on the stack, and the top."""
-    return view[:, 1:].flip(1)
 
 
 class _Run(torch.autograd.Function):
@@ -262,4 +276,4 @@ def run(
             made,
             choose,
         )
-    return hidden, seen, {"taken": made.taken, "legal": made.legal, "tops": made.tops}
+    return hidden, seen, made.machine.record()

@@ -237,7 +237,7 @@ def run(
             weights.track_bias,
             lease,
         )
-    found = {name: getattr(made, name).clone() for name in ("taken", "legal", "tops")}
+    found = {name: value.clone() for name, value in made.machine.record().items()}
     if not hidden.requires_grad:
         lease.end()
     return hidden, seen, found
