@@ -36,7 +36,7 @@ def loops_for(states: Tensor, products: torch.dtype) -> Loops:
 def fused_loops(device: torch.device, products: torch.dtype) -> TorchLoops | str:
     """Return the loops in Triton for a GPU, or the reason why it has none."""
     try:
-        from spinn.ops.triton_gates import TritonLoops
+        from spinn.ops.triton_loops import TritonLoops
 
         check(TritonLoops(), device, products)
     except Exception as error:  # of any kind: import, compiler, driver, or the comparison
@@ -91,7 +91,7 @@ def check(
 def _example(
     loops: TorchLoops, device: torch.device, products: torch.dtype, count: int, size: int
 ) -> list[Tensor]:
-    """Take a composition and a step of an LSTM, and go back; return all that is computed."""
+    """Take all loops, forwards and backwards; return all that they compute."""
     generator = torch.Generator().manual_seed(1)
 
     def drawn(*shape: int) -> Tensor:
@@ -113,7 +113,18 @@ def _example(
         gradient=gradient,
         bias_gradient=bias_gradient,
     )
-    found = [table, memory, memory_gradient[:count], gradient, bias_gradient]
+    inputs = drawn(count, 2 * size + 1).to(products)
+    loops.gather(table, rows, inputs)
+    loops.scatter(table_gradient, rows, inputs)
+    found = [
+        table,
+        memory,
+        table_gradient,
+        memory_gradient[:count],
+        gradient,
+        bias_gradient,
+        inputs,
+    ]
     step, bias, before = drawn(count, 4 * size).to(products), drawn(4 * size), drawn(count, size)
     hidden_gradient, memory_gradient = drawn(count, size), drawn(count, size)
     gradient, bias_gradient = torch.empty_like(step), drawn(4 * size)

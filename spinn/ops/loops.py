@@ -1,7 +1,7 @@
 """What tree-LSTM and LSTM compute between two matrix products, in torch.
 
 These are the plain versions of the compiled loops (:mod:`spinn.ops.native`), for all devices and
-types, and of those in Triton (:mod:`spinn.ops.triton_gates`); :mod:`spinn.ops.dispatch` chooses.
+types, and of those in Triton (:mod:`spinn.ops.triton_loops`); :mod:`spinn.ops.dispatch` chooses.
 ``table`` and ``memory`` are hidden states and memory cells ``[*, H]``, ``products`` the outputs of
 a matrix product before bias and activation. A backward pass computes gates from the products anew,
 which costs less than storing them.

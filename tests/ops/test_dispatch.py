@@ -60,11 +60,11 @@ def test_plain_loops_are_taken_where_sums_have_to_repeat(fused):
 
 def test_loops_that_do_not_run_or_are_wrong_are_not_taken(monkeypatch):
     here = fused_loops.__wrapped__  # without its cache
-    monkeypatch.setitem(sys.modules, "spinn.ops.triton_gates", None)
+    monkeypatch.setitem(sys.modules, "spinn.ops.triton_loops", None)
     assert "ImportError" in here(CPU, FP32) or "ModuleNotFoundError" in here(CPU, FP32)
     for loops, reason in ((Wrong, "not close"), (lambda: 1 // 0, "ZeroDivisionError")):
         module = SimpleNamespace(TritonLoops=loops)
-        monkeypatch.setitem(sys.modules, "spinn.ops.triton_gates", module)
+        monkeypatch.setitem(sys.modules, "spinn.ops.triton_loops", module)
         assert reason in here(CPU, FP32)
         assert "\n" not in here(CPU, FP32)
 
@@ -80,5 +80,5 @@ def test_training_can_say_which_loops_are_missing(monkeypatch):
 
 
 def test_triton_is_imported_only_where_it_is_used():
-    code = "import sys, spinn.training.run; sys.exit('spinn.ops.triton_gates' in sys.modules)"
+    code = "import sys, spinn.training.run; sys.exit('spinn.ops.triton_loops' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

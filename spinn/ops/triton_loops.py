@@ -1,6 +1,6 @@
-"""The gates of tree-LSTM and LSTM in Triton, for GPUs: each direction of each is one kernel.
+"""The loops in Triton, for GPUs: what is between two matrix products, as one kernel each.
 
-These are the loops of :mod:`spinn.ops.loops` for states in fp32, equal to the plain versions up to
+They are those of :mod:`spinn.ops.loops` for states in fp32, equal to the plain versions up to
 rounding. Launches do not wait for the device, and their grids depend on shapes alone, so that they
 can be captured in a CUDA graph. Gradients that several rows share are added in any order.
 
@@ -22,7 +22,7 @@ from spinn.ops.loops import TorchLoops
 TILE = {"height": 8, "width": 64}
 
 # These vary from call to call; a kernel is compiled once for all their values.
-_kernel = triton.jit(do_not_specialize=["first", "count"])
+_kernel = triton.jit(do_not_specialize=["first", "count", "stride"])
 
 
 @triton.jit
@@ -31,6 +31,12 @@ def _tile(count, size: tl.constexpr, height: tl.constexpr, width: tl.constexpr):
     row = tl.program_id(0).to(tl.int64) * height + tl.arange(0, height)[:, None]
     column = tl.program_id(1) * width + tl.arange(0, width)[None, :]
     return row, column, (row < count) & (column < size)
+
+
+@triton.jit
+def _add(place, value, inside):
+    """Add to memory that programs share; not zeros, which many add to the empty row."""
+    tl.atomic_add(place, value, inside & (value != 0), sem="relaxed")
 
 
 @triton.jit
@@ -81,6 +87,31 @@ def _lstm_gates(products, bias, row, column, inside, size: tl.constexpr):
 
 
 @_kernel
+def gather(
+    table, rows, out, stride, count,
+    parts: tl.constexpr, size: tl.constexpr, height: tl.constexpr, width: tl.constexpr,
+):  # fmt: skip
+    """Copy rows of a table side by side; ``count`` is that of all parts."""
+    row, column, inside = _tile(count, size, height, width)
+    read = tl.load(rows + row, row < count, 0) * size + column
+    place = out + row // parts * stride + row % parts * size + column
+    tl.store(place, tl.load(table + read, inside, 0.0).to(out.dtype.element_ty), inside)
+
+
+@_kernel
+def scatter(
+    table, rows, out, stride, count,
+    parts: tl.constexpr, size: tl.constexpr, height: tl.constexpr, width: tl.constexpr,
+):  # fmt: skip
+    """Add to the rows of a table what lies side by side."""
+    row, column, inside = _tile(count, size, height, width)
+    added = tl.load(rows + row, row < count, 0) * size + column
+    place = out + row // parts * stride + row % parts * size + column
+    value = tl.load(place, inside, 0.0).to(tl.float32)
+    _add(table + added, value, inside)
+
+
+@_kernel
 def compose(
     products, bias, table, memory, rows, first, count,
     size: tl.constexpr, height: tl.constexpr, width: tl.constexpr,
@@ -127,10 +158,8 @@ def compose_backward(
     _store(by_right, gradient, bias_gradient, 5 * row, column, inside, 2, size)
     _store(by_show, gradient, bias_gradient, 5 * row, column, inside, 3, size)
     _store(by_candidate, gradient, bias_gradient, 5 * row, column, inside, 4, size)
-    # Compositions that are not read have zero gradients, and many share the empty row.
-    counts = inside & (cell != 0)
-    tl.atomic_add(memory_gradient + left, cell * keep_left, counts, sem="relaxed")
-    tl.atomic_add(memory_gradient + right, cell * keep_right, counts, sem="relaxed")
+    _add(memory_gradient + left, cell * keep_left, inside)
+    _add(memory_gradient + right, cell * keep_right, inside)
 
 
 @_kernel
@@ -175,11 +204,23 @@ def step_backward(
 class TritonLoops(TorchLoops):
     """The loops in Triton; arguments are contiguous tensors, as for the compiled ones."""
 
-    def _launch(self, kernel: Any, count: int, size: int, *arguments: Tensor | int) -> None:
+    def _launch(
+        self, kernel: Any, count: int, size: int, *arguments: Tensor | int, **constants: int
+    ) -> None:
         """Launch a kernel over n rows of width H."""
         grid = (triton.cdiv(count, TILE["height"]), triton.cdiv(size, TILE["width"]))
         with torch.cuda.device_of(arguments[0]):
-            kernel[grid](*arguments, count, size=size, **TILE)
+            kernel[grid](*arguments, count, size=size, **TILE, **constants)
+
+    def gather(self, table: Tensor, rows: Tensor, out: Tensor) -> None:
+        """Copy rows ``[n, parts]`` of a table side by side to the first columns of ``out``."""
+        size, parts = table.shape[1], rows.shape[1]
+        self._launch(gather, rows.numel(), size, table, rows, out, out.stride(0), parts=parts)
+
+    def scatter(self, table: Tensor, rows: Tensor, out: Tensor) -> None:
+        """Add to the rows of the table what :meth:`gather` would copy to ``out``."""
+        size, parts = table.shape[1], rows.shape[1]
+        self._launch(scatter, rows.numel(), size, table, rows, out, out.stride(0), parts=parts)
 
     def compose(
         self, products: Tensor, bias: Tensor, table: Tensor, memory: Tensor, rows: Tensor, at: int

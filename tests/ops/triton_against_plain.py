@@ -1,7 +1,7 @@
-"""Compare the loops in Triton with the plain ones: ``python gates_against_plain.py DEVICE``.
+"""Compare the loops in Triton with the plain ones: ``python triton_against_plain.py DEVICE``.
 
 On the CPU they run in Triton's interpreter, which has to be chosen (``TRITON_INTERPRET=1``) before
-Triton is imported; so this is a program, which ``test_triton_gates.py`` runs. The interpreter
+Triton is imported; so this is a program, which ``test_triton_loops.py`` runs. The interpreter
 rounds to bf16 wrongly, so bf16 is for GPUs.
 """
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from spinn.ops.dispatch import check
 from spinn.ops.loops import TorchLoops
-from spinn.ops.triton_gates import TILE, TritonLoops
+from spinn.ops.triton_loops import TILE, TritonLoops
 
 DEVICE = torch.device(sys.argv[1])
 ON_GPU = DEVICE.type == "cuda"
