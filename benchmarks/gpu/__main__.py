@@ -21,10 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.common import describe_machine, figure, positive, run_program, say, slug, table
+from spinn.ops.dispatch import loops_for, missing_loops
 from spinn.support.errors import ConfigurationError
 from spinn.support.files import write_whole
-from spinn.support.runtime import choose_device
+from spinn.support.runtime import arithmetic, choose_device
 
 REPOSITORY = Path(__file__).parents[2]
 GRACE = 20.0  # seconds after its time limit until a part is killed
@@ -79,7 +82,7 @@ def main() -> None:
         raise ConfigurationError(
             f"{options.corpus}: this is not a prepared corpus; write one with spinn prepare."
         )
-    machine = describe_machine(device, options.threads)
+    machine = describe_machine(device, options.threads) | describe_loops(device)
     path = options.output / f"gpu-{slug(machine['device'])}.json"
     parts = options.output if options.parts_folder is None else options.parts_folder
     parts.mkdir(parents=True, exist_ok=True)
@@ -98,6 +101,14 @@ def main() -> None:
     failed = [name for name, result in record["parts"].items() if not passed(result)]
     if failed:
         sys.exit(f"Failed: {', '.join(failed)}.")
+
+
+def describe_loops(device: torch.device) -> dict[str, str | None]:
+    """Name the loops between matrix products in bf16, and the reason if they are the plain ones."""
+    states = torch.empty(0, device=device)
+    with arithmetic(device, "bf16"):
+        loops = loops_for(states, torch.bfloat16)
+        return {"loops": type(loops).__name__, "missing_loops": missing_loops(states)}
 
 
 def start(part: Part, options: argparse.Namespace, folder: Path) -> subprocess.Popen[bytes]:

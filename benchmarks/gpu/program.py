@@ -6,14 +6,17 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
 from benchmarks.contest import Contestant, ModelWork, Widths
 from spinn.data.corpus import Corpus
+from spinn.ops.loops import TorchLoops
 from spinn.support.files import write_whole
 from spinn.support.runtime import choose_device, set_threads
 
@@ -70,6 +73,11 @@ def model_work(part: Part, contestant: Contestant) -> ModelWork:
     generator = torch.Generator().manual_seed(1)
     vectors = torch.randn(len(part.corpus.vocabulary), widths.embedding, generator=generator)
     return ModelWork(contestant, widths, vectors, len(part.corpus.labels), part.device)
+
+
+def plain_loops() -> AbstractContextManager[Any]:
+    """Return a context in which new passes take the plain loops, not those in Triton."""
+    return patch("spinn.ops.products.loops_for", lambda states, products: TorchLoops())
 
 
 def run_part(

@@ -86,5 +86,4 @@ class TransitionPolicy:
         """Turn a preference ``[...]`` for SHIFT into transitions, within what is legal."""
         may_reduce, may_shift = self.legal.unbind(dim=-1)
         taken = may_shift & (shift | ~may_reduce)
-        chosen = torch.where(taken, int(Transition.SHIFT), int(Transition.REDUCE))
-        return chosen.masked_fill(~self.running, int(Transition.PAD))
+        return (taken + FIRST_COLUMN).masked_fill(~self.running, int(Transition.PAD))

@@ -20,8 +20,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from spinn.ops.loops import gate_gradients
+from spinn.ops.lstm import State
 from spinn.ops.precision import product_type
+from spinn.ops.products import Products
+from spinn.ops.tree_lstm import Rows
 from spinn.transitions import Transition
 
 Choose = Callable[[int, Tensor, Tensor], Tensor]
@@ -51,51 +53,77 @@ class Weights:
     score_bias: Tensor
 
 
-@dataclass
+# By transition: the moves of the pointers of a machine, and which one leads to the new top.
+MOVES: dict[int, tuple[int, ...]] = {
+    Transition.PAD: (0, 0, 0, 0, 1, 1),
+    Transition.REDUCE: (0, -1, -1, -1, 1, 4),
+    Transition.SHIFT: (1, 1, 1, 1, 1, 0),
+}
+
+
 class Machine:
-    """Buffers and stacks of B sentences.
+    """Buffers and stacks of B sentences, and what they were at each step.
+
+    A sentence has a row of cells, which hold numbers of rows: its stack, on two empty ones; what
+    each step composes; its words, and behind them empty ones. Five pointers lead to the top of the
+    buffer, the top of the stack, the second on it, the top again (so that children are side by
+    side), and what this step composes. So a transition is a row of a table, not a case.
 
     Attributes
     ----------
-    stack
-        Rows ``[B, L + 2]``; two empty ones lie under each stack.
-    depth, position
-        ``[B]``, the height of each stack with these two, and the words that were shifted.
+    views, children
+        ``[T, B, 3]``, rows of buffer top, stack top, and second on the stack; ``[T, B, 2]``, of
+        the second and the top.
+    legal, taken, tops
+        ``[T, B, 2]``, whether REDUCE and SHIFT are legal; ``[T, B]``, the transitions, and the
+        rows on top of the stacks after them.
 
     """
 
-    stack: Tensor
-    depth: Tensor
-    position: Tensor
+    def __init__(self, words: int, lengths: Tensor) -> None:
+        self.words, self.lengths, self.steps = words, lengths, 2 * words - 1
+        count, steps = len(lengths), self.steps
+        self._first_word = words + 2 + steps
+        self._first = lengths.new_tensor([self._first_word, 1, 0, 1, words + 2])
+        self._moves = lengths.new_tensor([MOVES.get(number, (0,) * 6) for number in range(4)])
+        self.views = lengths.new_empty(steps, count, 3)
+        self.children = lengths.new_empty(steps, count, 2)
+        self.legal = lengths.new_empty(steps, count, 2, dtype=torch.bool)
+        self.taken, self.tops = (lengths.new_empty(steps, count) for _ in range(2))
 
-    @classmethod
-    def begin(cls, words: int, lengths: Tensor, empty: int) -> Machine:
-        """Return empty stacks, and buffers with all words."""
-        zeros = torch.zeros_like(lengths)
-        stack = zeros.new_full((len(lengths), words + 2), empty)
-        return cls(stack, zeros + 2, zeros)
+    def begin(self) -> None:
+        """Empty the stacks, and fill the buffers with all words."""
+        count, lengths = len(self.lengths), self.lengths[:, None]
+        own = torch.arange(count, device=lengths.device)[:, None]
+        row = torch.arange(self.words + self.steps, device=lengths.device) * count + own
+        empty = torch.full_like(row[:, : self.words + 2], (self.words + self.steps) * count)
+        place = torch.arange(self.words, device=lengths.device)
+        words = torch.where(place < lengths, row[:, : self.words], empty[:, 2:])
+        self._cells = torch.cat([empty, row[:, self.words :], words, empty[:, :1]], dim=1)
+        self._pointers = self._first.repeat(count, 1)
+        self._ends = self._first_word + self.lengths
 
-    def view(self, lengths: Tensor, empty: int) -> Tensor:
-        """Return rows ``[B, 3]``: buffer top, stack top, second on the stack."""
-        count = len(lengths)
-        word = self.position * count + torch.arange(count, device=lengths.device)
-        word = torch.where(self.position < lengths, word, empty)
-        two = torch.stack([self.depth - 1, self.depth - 2], dim=1)
-        return torch.cat([word[:, None], self.stack.gather(1, two)], dim=1)
+    def look(self, time: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return view ``[B, 3]``, children ``[B, 2]`` and what is legal ``[B, 2]`` at a step."""
+        view, children, legal = self.views[time], self.children[time], self.legal[time]
+        torch.gather(self._cells, 1, self._pointers[:, :3], out=view)
+        torch.gather(self._cells, 1, self._pointers[:, 2:4], out=children)
+        torch.ge(self._pointers[:, 1], 3, out=legal[:, 0])
+        torch.lt(self._pointers[:, 0], self._ends, out=legal[:, 1])
+        return view, children, legal
 
-    def legal(self, lengths: Tensor) -> Tensor:
-        """Return whether REDUCE and SHIFT are legal, ``[B, 2]``."""
-        return torch.stack([self.depth >= 4, self.position < lengths], dim=1)
-
-    def take(self, taken: Tensor, word: Tensor, composed: Tensor) -> None:
+    def take(self, time: int, taken: Tensor) -> None:
         """Take transitions ``[B]``; a sentence that is over takes PAD, which changes nothing."""
-        shift, reduce = taken == Transition.SHIFT, taken == Transition.REDUCE
-        moved = shift.long() - reduce.long()
-        place = self.depth - 1 + moved
-        top = self.stack.gather(1, place[:, None]).squeeze(1)
-        top = torch.where(shift, word, torch.where(reduce, composed, top))
-        self.stack.scatter_(1, place[:, None], top[:, None])
-        self.depth, self.position = self.depth + moved, self.position + shift.long()
+        moves = self._moves.index_select(0, taken)
+        top = self.tops[time][:, None]
+        torch.gather(self._cells, 1, self._pointers.gather(1, moves[:, 5:]), out=top)
+        self._pointers += moves[:, :5]
+        self._cells.scatter_(1, self._pointers[:, 1:2], top)
+        self.taken[time] = taken
+
+    def record(self) -> dict[str, Tensor]:
+        """Return ``taken``, ``legal`` and ``tops`` by name."""
+        return {"taken": self.taken, "legal": self.legal, "tops": self.tops}
 
 
 class Pass:
@@ -118,87 +146,47 @@ class Pass:
     def __init__(
         self, words: int, lengths: Tensor, weights: Weights, states: Tensor, type: torch.dtype
     ) -> None:
-        self.words, self.lengths, self.weights, self.states = words, lengths, weights, states
-        self.type, self.count, self.steps = type, len(lengths), 2 * words - 1
-        self.size, self.width = len(weights.compose_bias) // 5, weights.score.shape[1]
-        self.empty = (words + self.steps) * self.count
+        self.machine, self.weights = Machine(words, lengths), weights
+        self.count, self.steps = len(lengths), self.machine.steps
+        self.width, total = weights.score.shape[1], self.steps * self.count
+        self.rows = Rows(states, weights.compose, weights.compose_bias, total, type)
+        self.tracker = Products(states, weights.track, weights.track_bias, total, type)
+        self.seen: list[State] = []
 
-        def room(*shape: int, dtype: torch.dtype = states.dtype) -> Tensor:
-            return states.new_empty(*shape, dtype=dtype)
+    def load(self, states: Tensor, lengths: Tensor, weights: Weights) -> None:
+        """Copy another batch and weights of the same shapes to the places of the first ones."""
+        self.rows.load(states)
+        self.rows.products.load(weights.compose, weights.compose_bias)
+        self.tracker.load(weights.track, weights.track_bias)
+        self.machine.lengths.copy_(lengths)
+        self.weights.score.copy_(weights.score)
+        self.weights.score_bias.copy_(weights.score_bias)
 
-        steps, count, size, width = self.steps, self.count, self.size, self.width
-        self.hidden, self.memory = (room(self.empty + 1, size) for _ in range(2))
-        self.inputs = room(steps, count, 2 * size + width, dtype=type)
-        self.gates, self.squashed = room(steps, count, 5 * size), room(steps, count, size)
-        self.watched = room(steps, count, 3 * size + width, dtype=type)
-        self.track_gates, self.track_squashed = (
-            room(steps, count, 4 * width),
-            room(steps, count, width),
-        )
-        # What the tracker saw and remembers; one longer, beginning with zeros.
-        self.seen, self.cells = (room(steps + 1, count, width) for _ in range(2))
-        self.views = room(steps, count, 3, dtype=torch.long)
-        self.legal = room(steps, count, 2, dtype=torch.bool)
-        self.taken, self.tops = (room(steps, count, dtype=torch.long) for _ in range(2))
-
-    def forward(self, choose: Choose) -> None:
-        """Take all steps."""
-        weights, size, words = self.weights, self.size, self.words * self.count
-        compose, track = weights.compose.to(self.type).T, weights.track.to(self.type).T
-        self.hidden[:words], self.memory[:words] = self.states.split(size, dim=1)
-        self.hidden[-1] = self.memory[-1] = 0
-        self.seen[0] = self.cells[0] = 0
-        machine = Machine.begin(self.words, self.lengths, self.empty)
-        own = torch.arange(self.count, device=self.lengths.device)
+    def forward(self, choose: Choose) -> tuple[Tensor, Tensor]:
+        """Take all steps; return the states of all rows, and the tracker's ``[T, B, K]``."""
+        rows, machine, weights = self.rows, self.machine, self.weights
+        rows.products.done = self.tracker.done = 0
+        zeros = rows.hidden.new_zeros(self.count, self.width)
+        self.seen = [(zeros, zeros)]
+        machine.begin()
         for time in range(self.steps):
-            view, legal = machine.view(self.lengths, self.empty), machine.legal(self.lengths)
-            self.views[time], self.legal[time] = view, legal
-            self._watch(time, view, track)
-            score = self.seen[time + 1] @ weights.score.T + weights.score_bias
-            taken = choose(time, score, legal)
-            self._compose(time, view, compose)
-            machine.take(taken, view[:, 0], (self.words + time) * self.count + own)
-            self.taken[time] = taken
-            self.tops[time] = machine.stack.gather(1, machine.depth[:, None] - 1).squeeze(1)
+            view, children, legal = machine.look(time)
+            seen = self._watch(view)
+            score = torch.addmm(weights.score_bias, seen, weights.score.T)
+            machine.take(time, choose(time, score, legal))
+            rows.compose(children, seen)
+        return rows.hidden, torch.stack([hidden for hidden, _ in self.seen[1:]])
 
-    def _watch(self, time: int, view: Tensor, weight: Tensor) -> None:
-        """Take a step of the tracker."""
-        size, width = self.size, self.width
-        inputs, gates = self.watched[time], self.track_gates[time]
-        inputs[:, : 3 * size] = self.hidden.index_select(0, view.flatten()).view(-1, 3 * size)
-        inputs[:, 3 * size :] = self.seen[time]
-        torch.add(inputs @ weight, self.weights.track_bias, out=gates)
-        write, keep, candidate, show = gates.split(width, dim=1)
-        gates[:, : 2 * width].sigmoid_()
-        candidate.tanh_()
-        show.sigmoid_()
-        cell = torch.mul(write, candidate, out=self.cells[time + 1])
-        cell.addcmul_(keep, self.cells[time])
-        torch.tanh(cell, out=self.track_squashed[time])
-        torch.mul(show, self.track_squashed[time], out=self.seen[time + 1])
-
-    def _compose(self, time: int, view: Tensor, weight: Tensor) -> None:
-        """Compose the two topmost items of all sentences."""
-        size = self.size
-        inputs, gates, watched = self.inputs[time], self.gates[time], self.watched[time]
-        # The second is the left child, the top the right one.
-        inputs[:, :size] = watched[:, 2 * size : 3 * size]
-        inputs[:, size : 2 * size] = watched[:, size : 2 * size]
-        inputs[:, 2 * size :] = self.seen[time + 1]
-        torch.add(inputs @ weight, self.weights.compose_bias, out=gates)
-        gates[:, : 4 * size].sigmoid_()
-        gates[:, 4 * size :].tanh_()
-        write, keep_left, keep_right, show, candidate = gates.split(size, dim=1)
-        right, left = self._memories(view).unbind(1)
-        at = (self.words + time) * self.count
-        cell = torch.mul(write, candidate, out=self.memory[at : at + self.count])
-        cell.addcmul_(keep_left, left).addcmul_(keep_right, right)
-        torch.tanh(cell, out=self.squashed[time])
-        torch.mul(show, self.squashed[time], out=self.hidden[at : at + self.count])
-
-    def _memories(self, view: Tensor) -> Tensor:
-        """Return the memory cells ``[B, 2, H]`` of the top and the second."""
-        return self.memory.index_select(0, view[:, 1:].flatten()).view(-1, 2, self.size)
+    def _watch(self, view: Tensor) -> Tensor:
+        """Take a step of the tracker; return its hidden states."""
+        tracker, (hidden, memory) = self.tracker, self.seen[-1]
+        start, end = tracker.take(self.count)
+        inputs = tracker.inputs[start:end]
+        tracker.loops.gather(self.rows.hidden, view, inputs)
+        inputs[:, -self.width :] = hidden
+        outputs = tracker.multiply(start, end)
+        self.seen.append(tracker.loops.step(outputs, tracker.bias, memory))
+        return self.seen[-1][0]
 
     def backward(self, hidden: Tensor, seen: Tensor) -> tuple[Tensor, ...]:
         """Go back through all steps.
@@ -214,57 +202,28 @@ class Pass:
         biases.
 
         """
-        size, count = self.size, self.count
-        compose, track = self.weights.compose.to(self.type), self.weights.track.to(self.type)
-        hidden, memory = hidden.clone(), torch.zeros_like(self.memory)
-        gates, track_gates = torch.empty_like(self.gates), torch.empty_like(self.track_gates)
-        later = torch.zeros_like(seen[0])  # of the tracker's state, from the steps after
-        cell = torch.zeros_like(later)
+        rows, tracker = self.rows, self.tracker
+        nodes = rows.gradients()[0].copy_(hidden)
+        outputs, bias = tracker.gradients()
+        seen = seen.contiguous()  # as the loops read it
+        # Of the tracker's states, from the steps after.
+        later, memory = (torch.zeros_like(seen[0]) for _ in range(2))
         for time in reversed(range(self.steps)):
-            view, at = self.views[time], (self.words + time) * count
-            kept = gate_gradients(
-                self.gates[time],
-                self.squashed[time],
-                self._memories(view).flip(1),
-                hidden[at : at + count],
-                memory[at : at + count],
-                out=gates[time],
+            start, end = time * self.count, (time + 1) * self.count
+            composed = rows.compose_backward(self.machine.children[time], start, end)
+            tracker.loops.step_backward(
+                tracker.outputs[start:end],
+                tracker.bias,
+                self.seen[time][1],
+                hidden_gradient=seen[time] + later + composed,
+                memory_gradient=memory,
+                gradient=outputs[start:end],
+                bias_gradient=bias,
             )
-            memory.index_add_(0, view[:, 1:].flatten(), kept.flip(1).view(-1, size))
-            children = (gates[time].to(self.type) @ compose).to(hidden.dtype)
-            after = seen[time] + later + children[:, 2 * size :]
-            cell = self._watch_backward(time, after, cell, track_gates[time])
-            below = (track_gates[time].to(self.type) @ track).to(hidden.dtype)
-            below[:, size : 2 * size] += children[:, size : 2 * size]
-            below[:, 2 * size : 3 * size] += children[:, :size]
-            later = below[:, 3 * size :]
-            rows = below[:, : 3 * size].reshape(-1, size)
-            hidden.index_add_(0, view.flatten(), rows)
-        words = self.words * count
-        states = torch.cat([hidden[:words], memory[:words]], dim=1)
-        return (
-            states,
-            *_of_weights(gates, self.inputs, self.type),
-            *_of_weights(track_gates, self.watched, self.type),
-        )
-
-    def _watch_backward(self, time: int, after: Tensor, cell: Tensor, out: Tensor) -> Tensor:
-        """Return the gradient of the memory cells before a step; write that of the gates."""
-        write, keep, candidate, show = self.track_gates[time].split(self.width, dim=1)
-        squashed = self.track_squashed[time]
-        cell = cell + after * show * (1 - squashed * squashed)
-        to_write, to_keep, to_candidate, to_show = out.split(self.width, dim=1)
-        torch.mul(cell, candidate * write * (1 - write), out=to_write)
-        torch.mul(cell, self.cells[time] * keep * (1 - keep), out=to_keep)
-        torch.mul(cell, write * (1 - candidate * candidate), out=to_candidate)
-        torch.mul(after, squashed * show * (1 - show), out=to_show)
-        return cell * keep
-
-
-def _of_weights(gates: Tensor, inputs: Tensor, type: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return the gradients of a weight and its bias, from all steps."""
-    flat = gates.flatten(0, 1)
-    return (flat.to(type).T @ inputs.flatten(0, 1)).to(flat.dtype), flat.sum(0)
+            below = tracker.below(start, end)
+            tracker.loops.scatter(nodes, self.machine.views[time], below)
+            later = below[:, -self.width :]
+        return rows.finish(), *rows.products.finish(), *tracker.finish()
 
 
 class _Run(torch.autograd.Function):
@@ -275,9 +234,9 @@ class _Run(torch.autograd.Function):
         ctx: Any, states: Tensor, compose: Tensor, compose_bias: Tensor, track: Tensor,
         track_bias: Tensor, made: Pass, choose: Choose,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        made.forward(choose)
+        hidden, seen = made.forward(choose)
         ctx.made = made
-        return made.hidden.clone(), made.seen[1:].clone()
+        return hidden.clone(), seen
 
     @staticmethod
     @once_differentiable
@@ -317,4 +276,4 @@ def run(
             made,
             choose,
         )
-    return hidden, seen, {"taken": made.taken, "legal": made.legal, "tops": made.tops}
+    return hidden, seen, made.machine.record()

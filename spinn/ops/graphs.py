@@ -87,23 +87,25 @@ class StaticPass:
         own = Weights(**{name: value.clone() for name, value in vars(weights).items()})
         type = product_type(states)
         self.made = Pass(words, lengths.clone(), own, states.clone(), type)
-        self._hidden = torch.zeros_like(self.made.hidden)
-        self._seen = torch.zeros_like(self.made.seen[1:])
+        self._hidden = torch.zeros_like(self.made.rows.hidden)
+        self._seen = states.new_zeros(self.made.steps, self.made.count, self.made.width)
+        self._choose = choose(self._transitions)
+        self._found: tuple[Tensor, ...] = ()
         self._gradients: tuple[Tensor, ...] = ()
-        chosen = choose(self._transitions)
-        self._forward = Replay(lambda: self.made.forward(chosen), states.device)
+        self._forward = Replay(self._go, states.device)
         self._backward = Replay(self._go_back, states.device)
 
     def forward(
         self, states: Tensor, lengths: Tensor, weights: Weights, transitions: Tensor
     ) -> None:
         """Run the pass on another batch."""
-        self.made.states.copy_(states)
-        self.made.lengths.copy_(lengths)
-        for name, value in vars(weights).items():
-            getattr(self.made.weights, name).copy_(value)
+        self.made.load(states, lengths, weights)
         self._transitions.copy_(transitions)
         self._forward()
+
+    def found(self) -> tuple[Tensor, ...]:
+        """Return what :meth:`spinn.ops.fixed.Pass.forward` returned, copied."""
+        return tuple(found.clone() for found in self._found)
 
     def backward(self, hidden: Tensor, seen: Tensor) -> tuple[Tensor, ...]:
         """Go back; see :meth:`spinn.ops.fixed.Pass.backward`."""
@@ -111,6 +113,9 @@ class StaticPass:
         self._seen.copy_(seen)
         self._backward()
         return tuple(gradient.clone() for gradient in self._gradients)
+
+    def _go(self) -> None:
+        self._found = self.made.forward(self._choose)
 
     def _go_back(self) -> None:
         self._gradients = self.made.backward(self._hidden, self._seen)
@@ -166,11 +171,10 @@ class _Replayed(torch.autograd.Function):
     def forward(
         ctx: Any, states: Tensor, compose: Tensor, compose_bias: Tensor, track: Tensor,
         track_bias: Tensor, lease: Lease,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+    ) -> tuple[Tensor, ...]:  # fmt: skip
         assert lease.lent is not None
-        made = lease.lent.made
         ctx.lease = lease
-        return made.hidden.clone(), made.seen[1:].clone()
+        return lease.lent.found()
 
     @staticmethod
     @once_differentiable
@@ -233,7 +237,7 @@ def run(
             weights.track_bias,
             lease,
         )
-    found = {name: getattr(made, name).clone() for name in ("taken", "legal", "tops")}
+    found = {name: value.clone() for name, value in made.machine.record().items()}
     if not hidden.requires_grad:
         lease.end()
     return hidden, seen, found

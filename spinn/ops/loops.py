@@ -1,17 +1,16 @@
 """What tree-LSTM and LSTM compute between two matrix products, in torch.
 
 These are the plain versions of the compiled loops (:mod:`spinn.ops.native`), for all devices and
-types; :func:`loops_for` chooses. ``table`` and ``memory`` are hidden states and memory cells
-``[*, H]``, ``products`` the outputs of a matrix product before bias and activation. A backward pass
-computes gates from the products anew, which costs less than storing them.
+types, and of those in Triton (:mod:`spinn.ops.triton_loops`); :mod:`spinn.ops.dispatch` chooses.
+``table`` and ``memory`` are hidden states and memory cells ``[*, H]``, ``products`` the outputs of
+a matrix product before bias and activation. A backward pass computes gates from the products anew,
+which costs less than storing them.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-
-from spinn.ops.native import CompiledLoops, compiled_loops, serves
 
 
 class TorchLoops:
@@ -102,18 +101,6 @@ class TorchLoops:
         gradient.copy_(found)
         bias_gradient += found.sum(0)
         torch.mul(cell, keep, out=memory_gradient)
-
-
-Loops = CompiledLoops | TorchLoops
-
-
-def loops_for(states: Tensor, products: torch.dtype) -> Loops:
-    """Return the loops for states like these, and matrix products of a type."""
-    if serves(states, products):
-        found = compiled_loops()
-        assert found is not None
-        return found
-    return TorchLoops()
 
 
 def memories_of(memory: Tensor, rows: Tensor) -> Tensor:

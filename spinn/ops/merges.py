@@ -75,7 +75,7 @@ def merge(
     """
     # All pairs of leaves, then at most two new pairs around each merge except the last.
     capacity = int((lengths - 1).sum() + 2 * (lengths - 2).clamp(min=0).sum())
-    work = Rows(leaves, cell, capacity)
+    work = Rows(leaves, cell.weight, cell.bias, capacity)
     forest = _Forest(work, lengths, query.detach(), noise, temperature)
     with torch.autocast(leaves.device.type, enabled=False):
         phrases, places = _Merge.apply(leaves, cell.weight, cell.bias, query, rows, forest)

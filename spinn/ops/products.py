@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spinn.ops.loops import loops_for
+from spinn.ops.dispatch import loops_for
 from spinn.ops.precision import ROWS, product_type, rounded_rows
 
 
@@ -25,11 +25,20 @@ class Products:
         ``[O, I]`` and ``[O]``.
     rows
         R, the number of rows of all products.
+    type
+        The type of the products; by default that of autocast.
 
     """
 
-    def __init__(self, like: Tensor, weight: Tensor, bias: Tensor, rows: int) -> None:
-        self.type = product_type(like)
+    def __init__(
+        self,
+        like: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        rows: int,
+        type: torch.dtype | None = None,
+    ) -> None:
+        self.type = product_type(like) if type is None else type
         self.loops = loops_for(like, self.type)
         self.weight = weight.detach().to(self.type)
         self.bias = bias.detach().contiguous()
@@ -40,6 +49,11 @@ class Products:
         self.outputs = like.new_empty(rows + ROWS, outputs, dtype=self.type)
         self._gradients: tuple[Tensor, Tensor] | None = None
         self._reached = 0  # rows that the backward pass has reached; the last may not matter
+
+    def load(self, weight: Tensor, bias: Tensor) -> None:
+        """Copy another weight and bias to the places of the first ones."""
+        self.weight.copy_(weight)
+        self.bias.copy_(bias)
 
     def take(self, count: int) -> tuple[int, int]:
         """Return the range of the next rows."""

@@ -20,7 +20,7 @@ class Nodes:
     """Nodes composed by a tree-LSTM; see :class:`spinn.ops.nodes.NodeTable`."""
 
     def __init__(self, leaves: Tensor, cell: TreeLSTMComposition, compositions: int) -> None:
-        self.rows = Rows(leaves, cell, compositions)
+        self.rows = Rows(leaves, cell.weight, cell.bias, compositions)
         self.empty = len(leaves) + compositions
         with torch.autocast(leaves.device.type, enabled=False):
             self.token = _Begin.apply(leaves, cell.weight, cell.bias, self.rows)
@@ -44,16 +44,26 @@ class Rows:
     :mod:`spinn.ops.merges`, which composes in another order, fills the same arrays.
     """
 
-    def __init__(self, leaves: Tensor, cell: TreeLSTMComposition, compositions: int) -> None:
-        self.leaves, self.size = len(leaves), cell.hidden_size
-        size = self.size
-        self.products = Products(leaves, cell.weight, cell.bias, compositions)
-        self.hidden = leaves.new_empty(self.leaves + compositions + 1, size)
+    def __init__(
+        self,
+        leaves: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        compositions: int,
+        type: torch.dtype | None = None,
+    ) -> None:
+        self.leaves, self.size = len(leaves), len(bias) // 5
+        self.products = Products(leaves, weight, bias, compositions, type)
+        self.hidden = leaves.new_empty(self.leaves + compositions + 1, self.size)
         self.memory = torch.empty_like(self.hidden)
-        self.hidden[: self.leaves] = leaves.detach()[:, :size]
-        self.memory[: self.leaves] = leaves.detach()[:, size:]
         self.hidden[-1] = self.memory[-1] = 0
         self._gradients: tuple[Tensor, Tensor] | None = None
+        self.load(leaves)
+
+    def load(self, leaves: Tensor) -> None:
+        """Copy the states of leaves ``[N, 2H]`` to their rows."""
+        self.hidden[: self.leaves] = leaves.detach()[:, : self.size]
+        self.memory[: self.leaves] = leaves.detach()[:, self.size :]
 
     def compose(self, children: Tensor, tracker: Tensor | None = None) -> tuple[int, int]:
         """Compose children ``[n, 2]``; return the range of new compositions."""
@@ -66,6 +76,25 @@ class Rows:
         gates, at = products.multiply(start, end), self.leaves + start
         products.loops.compose(gates, products.bias, self.hidden, self.memory, children, at)
         return start, end
+
+    def compose_backward(self, children: Tensor, start: int, end: int) -> Tensor:
+        """Go back through a composition; return the gradient ``[n, K]`` of the tracker's states."""
+        products, (hidden, memory) = self.products, self.gradients()
+        outputs, bias = products.gradients()
+        products.loops.compose_backward(
+            products.outputs[start:end],
+            products.bias,
+            self.memory,
+            children,
+            self.leaves + start,
+            table_gradient=hidden,
+            memory_gradient=memory,
+            gradient=outputs[start:end],
+            bias_gradient=bias,
+        )
+        below = products.below(start, end)
+        products.loops.scatter(hidden, children, below)
+        return below[:, 2 * self.size :]
 
     def gradients(self) -> tuple[Tensor, Tensor]:
         """Return the gradients of hidden states and memory cells, which are added to."""
@@ -109,25 +138,9 @@ class _Compose(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, token: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
-        rows, start, end = ctx.rows, ctx.start, ctx.end
-        products, (children,) = rows.products, ctx.saved_tensors
-        hidden, memory = rows.gradients()
-        outputs, bias = products.gradients()
-        products.loops.compose_backward(
-            products.outputs[start:end],
-            products.bias,
-            rows.memory,
-            children,
-            rows.leaves + start,
-            table_gradient=hidden,
-            memory_gradient=memory,
-            gradient=outputs[start:end],
-            bias_gradient=bias,
-        )
-        below = products.below(start, end)
-        products.loops.scatter(hidden, children, below)
-        size = 2 * rows.size
-        tracker = below[:, size:].to(hidden.dtype) if ctx.needs_input_grad[2] else None
+        (children,) = ctx.saved_tensors
+        below = ctx.rows.compose_backward(children, ctx.start, ctx.end)
+        tracker = below.to(ctx.rows.hidden.dtype) if ctx.needs_input_grad[2] else None
         return token, None, tracker, None
 
 

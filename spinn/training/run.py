@@ -27,10 +27,11 @@ from spinn.evaluation.tree_scores import Conventions
 from spinn.model.build import PretrainedOptions, build_embedding, count_parameters
 from spinn.model.leaves import LEAF_CONTEXTS, WordEmbedding
 from spinn.model.pair import PairModel
-from spinn.ops.native import compiled_loops
+from spinn.ops.dispatch import missing_loops
 from spinn.pretrained import Interface, TrainedModel, load_trained
 from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.support.options import default_of, flag_of
+from spinn.support.runtime import arithmetic
 from spinn.training import distributed
 from spinn.training.launch import (
     claimed_by_first,
@@ -83,8 +84,10 @@ def train(configuration: Configuration, output: Path | None) -> dict[str, Any]:
             f"({count_parameters(model.encoder):,} in the encoder), on {place_of(device)}; "
             f"writing to {path}"
         )
-        if device.type == "cpu" and compiled_loops() is None:
-            logger.info("There are no compiled loops; with a C compiler, install again for speed.")
+        with arithmetic(device, configuration.training.precision):
+            missing = missing_loops(torch.empty(0, device=device))
+        if missing is not None:
+            logger.info(missing)
         task = PairTask(configuration, corpus, model)
         if source is not None and task.objective.next_word is not None:
             take_bias(task.objective.next_word, corpus, source)

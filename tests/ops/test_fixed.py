@@ -91,6 +91,20 @@ def test_gradients_pass_gradcheck():
     assert gradcheck(sentences, tuple(parameters))
 
 
+def test_gradients_may_have_any_layout_in_memory():
+    made, read = encoder(), leaves()
+    states = read.states.index_select(0, grid(read, 4).flatten().to(DEVICE))
+    choose, lengths = made._follow(Plan.given(GIVEN).choose, PADDED, 5), LENGTHS.to(DEVICE)
+    hidden, seen, _ = run(states, 4, lengths, made._weights(), choose)
+    above = torch.linspace(-1, 1, seen.numel(), dtype=seen.dtype, device=DEVICE).view_as(seen)
+    across = above.mT.contiguous().mT
+    found = [
+        torch.autograd.grad([hidden.sum(), seen], states, [None, one], retain_graph=True)
+        for one in (above, across)
+    ]
+    torch.testing.assert_close(*found)
+
+
 def test_rows_past_the_end_of_a_sentence_have_no_influence():
     made = encoder()
     weights = made._weights()

@@ -19,18 +19,18 @@ S, R = int(Transition.SHIFT), int(Transition.REDUCE)
 LEFT, RIGHT = [S, S, R, S, R], [S, S, S, R, R]
 
 
-def encoders() -> tuple[FixedSPINN, FixedSPINN]:
+def encoders(dtype: torch.dtype = torch.float64) -> tuple[FixedSPINN, FixedSPINN]:
     """Return two encoders of the same weights, the first one replayed."""
     torch.manual_seed(1)
-    replayed = FixedSPINN(TreeLSTM(4, 3), Tracker(4, 3, predicts=True)).double().to(DEVICE)
+    replayed = FixedSPINN(TreeLSTM(4, 3), Tracker(4, 3, predicts=True)).to(DEVICE, dtype)
     plain = FixedSPINN(TreeLSTM(4, 3), Tracker(4, 3, predicts=True), replayed=False)
-    plain.double().to(DEVICE).load_state_dict(replayed.state_dict())
+    plain.to(DEVICE, dtype).load_state_dict(replayed.state_dict())
     return replayed, plain
 
 
-def batch(seed: int) -> Leaves:
+def batch(seed: int, dtype: torch.dtype = torch.float64) -> Leaves:
     generator = torch.Generator().manual_seed(seed)
-    states = torch.randn(6, 8, generator=generator, dtype=torch.float64)
+    states = torch.randn(6, 8, generator=generator, dtype=dtype)
     return Leaves.of_lengths(states.to(DEVICE).requires_grad_(), torch.tensor([3, 3]))
 
 
@@ -48,10 +48,11 @@ def gradients(encoding: Encoding, encoder: FixedSPINN, leaves: Leaves) -> tuple[
     return torch.autograd.grad(loss(encoding), [leaves.states, *encoder.parameters()])
 
 
-def test_a_pass_serves_other_batches_and_trees_of_its_shape():
-    replayed, plain = encoders()
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_pass_serves_other_batches_and_trees_of_its_shape(dtype):
+    replayed, plain = encoders(dtype)
     for seed, plan in enumerate([given(LEFT, LEFT), given(RIGHT, LEFT), given(RIGHT, RIGHT)]):
-        leaves = batch(seed)
+        leaves = batch(seed, dtype)
         found, expected = (
             gradients(encoder(leaves, plan), encoder, leaves) for encoder in (replayed, plain)
         )
