@@ -96,7 +96,7 @@ class _Step(torch.autograd.Function):
         products: Products,
     ) -> State:
         start, end = products.take(len(numbers))
-        inputs, width = products.inputs[start:end], hidden.shape[1]
+        inputs, width = products.inputs[products.place(start, end)], hidden.shape[1]
         if table is None:
             inputs[:, :-width] = read
         else:

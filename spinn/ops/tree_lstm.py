@@ -59,7 +59,7 @@ class Rows:
         """Compose children ``[n, 2]``; return the range of new compositions."""
         products, size = self.products, 2 * self.size
         start, end = products.take(len(children))
-        inputs = products.inputs[start:end]
+        inputs = products.inputs[products.place(start, end)]
         products.loops.gather(self.hidden, children, inputs)
         if tracker is not None and inputs.shape[1] > size:
             inputs[:, size:] = tracker
