@@ -126,7 +126,7 @@ class _Step(torch.autograd.Function):
         outputs, bias = products.gradients()
         before = functional.pad(memory_gradient.contiguous(), ctx.over)  # a copy in any case
         products.loops.step_backward(
-            products.outputs[start:end],
+            products.outputs[start],
             products.bias,
             memory,
             hidden_gradient=hidden_gradient.contiguous(),

@@ -114,7 +114,7 @@ class _Compose(torch.autograd.Function):
         hidden, memory = rows.gradients()
         outputs, bias = products.gradients()
         products.loops.compose_backward(
-            products.outputs[start:end],
+            products.outputs[start],
             products.bias,
             rows.memory,
             children,

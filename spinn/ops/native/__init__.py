@@ -45,8 +45,7 @@ class CompiledLoops:
     """The compiled loops; arguments are contiguous tensors on the CPU.
 
     In all of them ``table`` and ``memory`` are hidden states and memory cells ``[*, H]``, and
-    ``products`` the outputs of a matrix product before bias and activation, whose rows may be
-    further apart than they are wide, as those of their gradient then are.
+    ``products`` the outputs of a matrix product before bias and activation.
     """
 
     def __init__(self, library: ctypes.CDLL) -> None:
