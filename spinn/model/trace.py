@@ -58,9 +58,9 @@ class Trace:
 
     def _stack(self, steps: list[Tensor], padding: int) -> Tensor:
         """Stack ``[active, ...]`` of every step to ``[T, B, ...]``."""
-        whole = steps[0].new_full((len(steps), self._count, *steps[0].shape[1:]), padding)
-        padded = [
-            torch.cat([step, whole[time, len(step) :]]) if len(step) < self._count else step
-            for time, step in enumerate(steps)
-        ]
-        return torch.stack(padded)
+        counts = torch.tensor([len(step) for step in steps])[:, None]
+        sentences = torch.arange(self._count)
+        # Row 0 is padding, and behind it are the rows of all steps.
+        rows = (1 + counts.cumsum(0) - counts + sentences).where(sentences < counts, 0)
+        whole = torch.cat([steps[0].new_full(steps[0][:1].shape, padding), *steps])
+        return whole.index_select(0, rows.flatten().to(whole.device)).unflatten(0, rows.shape)

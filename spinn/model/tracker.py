@@ -72,8 +72,7 @@ class _Watching:
         self._state: State = (zero, zero)
 
     def __call__(self, nodes: NodeTable, machine: Machine, active: int) -> Seen:
-        hidden, memory = self._state
-        self._state = self._step(nodes, machine.view(active), (hidden[:active], memory[:active]))
+        self._state = self._step(nodes, machine.view(active), self._state)
         seen = self._state[0]
         if self._score is None:
             return seen, None

@@ -181,7 +181,7 @@ class Pass:
         """Take a step of the tracker; return its hidden states."""
         tracker, (hidden, memory) = self.tracker, self.seen[-1]
         start, end = tracker.take(self.count)
-        inputs = tracker.inputs[start:end]
+        inputs = tracker.inputs[tracker.place(start, end)]
         tracker.loops.gather(self.rows.hidden, view, inputs)
         inputs[:, -self.width :] = hidden
         outputs = tracker.multiply(start, end)
@@ -212,7 +212,7 @@ class Pass:
             start, end = time * self.count, (time + 1) * self.count
             composed = rows.compose_backward(self.machine.children[time], start, end)
             tracker.loops.step_backward(
-                tracker.outputs[start:end],
+                tracker.outputs[start],
                 tracker.bias,
                 self.seen[time][1],
                 hidden_gradient=seen[time] + later + composed,

@@ -220,7 +220,8 @@ def run(
     """
     type = product_type(states)
     own = Weights(**{name: value.detach() for name, value in vars(weights).items()})
-    key = (kind, words, len(lengths), states.dtype, type, states.device)
+    recorded = torch.is_grad_enabled()  # else the steps share memory
+    key = (kind, words, len(lengths), states.dtype, type, states.device, recorded)
     lease = passes.lend(
         key, lambda: StaticPass(words, states.detach(), lengths, own, transitions, choose)
     )

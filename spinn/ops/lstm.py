@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from spinn.ops.nodes import NodeTable
 from spinn.ops.products import Products
@@ -29,7 +30,8 @@ class PlainSteps:
 
     def __call__(self, nodes: NodeTable, rows: Tensor, state: State) -> State:
         """Take a step; see :class:`LSTMSteps`."""
-        after: State = self._cell(_side_by_side(nodes, rows), state)
+        hidden, memory = state[0][: len(rows)], state[1][: len(rows)]
+        after: State = self._cell(_side_by_side(nodes, rows), (hidden, memory))
         return after
 
 
@@ -55,7 +57,10 @@ class LSTMSteps:
         self._token = _Begin.apply(weight, bias, self._products)
 
     def __call__(self, nodes: NodeTable, rows: Tensor, state: State) -> State:
-        """Take a step from states ``[n, K]``; the input is rows ``[n, parts]`` side by side."""
+        """Take a step; the input is rows ``[n, parts]`` side by side, the state ``[n + ..., K]``.
+
+        Only the first n states take it.
+        """
         table = nodes.rows if isinstance(nodes, Nodes) else None
         read = nodes.token if isinstance(nodes, Nodes) else _side_by_side(nodes, rows)
         with torch.autocast(rows.device.type, enabled=False):
@@ -96,13 +101,15 @@ class _Step(torch.autograd.Function):
         products: Products,
     ) -> State:
         start, end = products.take(len(numbers))
-        inputs, width = products.inputs[start:end], hidden.shape[1]
+        ctx.over = (0, 0, 0, len(hidden) - len(numbers))
+        hidden, memory = hidden[: len(numbers)], memory[: len(numbers)].contiguous()
+        inputs, width = products.inputs[products.place(start, end)], hidden.shape[1]
         if table is None:
             inputs[:, :-width] = read
         else:
             products.loops.gather(table.hidden, numbers, inputs)
         inputs[:, -width:] = hidden
-        outputs, memory = products.multiply(start, end), memory.contiguous()
+        outputs = products.multiply(start, end)
         after = products.loops.step(outputs, products.bias, memory)
         ctx.save_for_backward(numbers, memory)
         ctx.table, ctx.products, ctx.start, ctx.end = table, products, start, end
@@ -117,13 +124,13 @@ class _Step(torch.autograd.Function):
         table, products, start, end = ctx.table, ctx.products, ctx.start, ctx.end
         numbers, memory = ctx.saved_tensors
         outputs, bias = products.gradients()
-        before = memory_gradient.clone(memory_format=torch.contiguous_format)
+        before = functional.pad(memory_gradient.contiguous(), ctx.over)  # a copy in any case
         products.loops.step_backward(
-            products.outputs[start:end],
+            products.outputs[start],
             products.bias,
             memory,
             hidden_gradient=hidden_gradient.contiguous(),
-            memory_gradient=before,
+            memory_gradient=before[: end - start],
             gradient=outputs[start:end],
             bias_gradient=bias,
         )
@@ -133,5 +140,5 @@ class _Step(torch.autograd.Function):
         else:
             products.loops.scatter(table.gradients()[0], numbers, below)
             read = ctx.token
-        hidden = below[:, -width:].to(memory.dtype)
+        hidden = functional.pad(below[:, -width:].to(memory.dtype), ctx.over)
         return ctx.token, read, None, hidden, before, None, None

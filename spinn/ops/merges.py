@@ -206,7 +206,7 @@ class _Forest:
         """Compute the gradients of leaves, weight, bias and query from that of the phrases."""
         work, products = self.work, self.work.products
         done, size, first = products.done, work.size, work.leaves
-        gates = tree_gates(products.outputs[:done], products.bias)
+        gates = tree_gates(torch.cat([*products.outputs.values()]), products.bias)
         squashed = work.memory[first : first + done].tanh()
         gradients = phrases.new_zeros(first + done, 2 * size)  # of all nodes
         memories = work.memory[self.children]

@@ -69,7 +69,7 @@ class Rows:
         """Compose children ``[n, 2]``; return the range of new compositions."""
         products, size = self.products, 2 * self.size
         start, end = products.take(len(children))
-        inputs = products.inputs[start:end]
+        inputs = products.inputs[products.place(start, end)]
         products.loops.gather(self.hidden, children, inputs)
         if tracker is not None and inputs.shape[1] > size:
             inputs[:, size:] = tracker
@@ -82,7 +82,7 @@ class Rows:
         products, (hidden, memory) = self.products, self.gradients()
         outputs, bias = products.gradients()
         products.loops.compose_backward(
-            products.outputs[start:end],
+            products.outputs[start],
             products.bias,
             self.memory,
             children,

@@ -89,8 +89,16 @@ def test_passes_without_a_backward_pass_are_given_back():
         for seed in range(3):
             replayed(batch(seed), given(LEFT, LEFT))
     replayed(batch(1), given(LEFT, LEFT))  # nothing refers to the result
-    (passes,) = replayed._passes._free.values()
-    assert len(passes) == 1
+    assert [len(passes) for passes in replayed._passes._free.values()] == [1, 1]
+
+
+def test_an_evaluation_before_does_not_change_gradients():
+    replayed, plain = encoders()
+    leaves, plan = batch(1), given(LEFT, LEFT)
+    with torch.no_grad():
+        replayed(leaves, plan)
+    found, expected = (gradients(one(leaves, plan), one, leaves) for one in (replayed, plain))
+    torch.testing.assert_close(found, expected)
 
 
 def test_a_second_backward_pass_is_refused():

@@ -163,3 +163,12 @@ def test_steps_that_nobody_looks_at_leave_no_trace(way):
         torch.autograd.grad(setting.states(one)[-2][0].sum(), weights) for one in (way, "plain")
     ]
     torch.testing.assert_close(*found, rtol=1e-9, atol=1e-9)
+
+
+@ways
+def test_without_gradients_the_states_are_the_same(way):
+    """Steps then share the memory of inputs and outputs."""
+    setting = Setting([3, 3, 2, 1], 5)
+    with torch.no_grad():
+        actual = setting.run(way)
+    torch.testing.assert_close(actual, setting.run("plain"), rtol=1e-9, atol=1e-9)

@@ -57,8 +57,8 @@ class CompiledLoops:
             name: value.data_ptr() if isinstance(value, Tensor) else value
             for name, value in {"out": out, **job}.items()
         }
-        threads, width = torch.get_num_threads(), states.shape[1]
-        made = _Job(count=count, width=width, threads=threads, **fields)
+        threads, width, stride = torch.get_num_threads(), states.shape[1], out.stride(0)
+        made = _Job(count=count, width=width, stride=stride, threads=threads, **fields)
         self._run_loop(_TYPES[states.dtype, out.dtype], loop, ctypes.byref(made))
 
     def gather(self, table: Tensor, rows: Tensor, out: Tensor) -> None:
@@ -67,14 +67,12 @@ class CompiledLoops:
         ``out`` is ``[n, parts * H + ...]``; what is behind these columns remains.
         """
         count, parts = rows.shape
-        stride = out.stride(0)
-        self._run(0, count, table, out, table=table, rows=rows, parts=parts, stride=stride)
+        self._run(0, count, table, out, table=table, rows=rows, parts=parts)
 
     def scatter(self, table: Tensor, rows: Tensor, out: Tensor) -> None:
         """Add to the rows of the table what :meth:`gather` would copy to ``out``."""
         count, parts = rows.shape
-        stride = out.stride(0)
-        self._run(1, count, table, out, table=table, rows=rows, parts=parts, stride=stride)
+        self._run(1, count, table, out, table=table, rows=rows, parts=parts)
 
     def compose(
         self, products: Tensor, bias: Tensor, table: Tensor, memory: Tensor, rows: Tensor, at: int

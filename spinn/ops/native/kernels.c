@@ -66,6 +66,16 @@ static ALWAYS_INLINE float exp_float(float x) {
     return value * power;
 }
 
+/* Gate k in column j, from products and bias; all gates of a tree-LSTM and of an LSTM. */
+#define GATE(activation, k, width) \
+    FN(activation)(LOAD(product[(k) * (width) + j]) + bias[(k) * (width) + j])
+#define TREE_GATES \
+    S write = GATE(sigmoid, 0, H), keep_left = GATE(sigmoid, 1, H), \
+      keep_right = GATE(sigmoid, 2, H), show = GATE(sigmoid, 3, H), candidate = GATE(tanh, 4, H)
+#define LSTM_GATES \
+    S write = GATE(sigmoid, 0, K), keep = GATE(sigmoid, 1, K), candidate = GATE(tanh, 2, K), \
+      show = GATE(sigmoid, 3, K)
+
 #define JOIN(name, types) name##_##types
 #define S float
 #define EXP exp_float

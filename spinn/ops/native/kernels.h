@@ -41,17 +41,13 @@ CLONES static void FN(compose)(Job *job, long from, long to) {
     const S *bias = job->bias;
     S *memories = job->memory, *table = job->table;
     for (long i = 0; i < job->count; i++) {
-        const T *product = (const T *)job->out + i * 5 * H;
+        const T *product = (const T *)job->out + i * job->stride;
         const S *left = memories + job->rows[2 * i] * H;
         const S *right = memories + job->rows[2 * i + 1] * H;
         S *memory = memories + (job->first + i) * H;
         S *hidden = table + (job->first + i) * H;
         INDEPENDENT for (long j = from; j < to; j++) {
-            S write = FN(sigmoid)(LOAD(product[j]) + bias[j]);
-            S keep_left = FN(sigmoid)(LOAD(product[H + j]) + bias[H + j]);
-            S keep_right = FN(sigmoid)(LOAD(product[2 * H + j]) + bias[2 * H + j]);
-            S show = FN(sigmoid)(LOAD(product[3 * H + j]) + bias[3 * H + j]);
-            S candidate = FN(tanh)(LOAD(product[4 * H + j]) + bias[4 * H + j]);
+            TREE_GATES;
             S cell = write * candidate + keep_left * left[j] + keep_right * right[j];
             memory[j] = cell;
             hidden[j] = show * FN(tanh)(cell);
@@ -68,8 +64,8 @@ CLONES static void FN(compose_backward)(Job *job, long from, long to) {
     S *memory_gradients = job->memory_gradient;
     S *bias_gradient = job->bias_gradient;
     for (long i = 0; i < job->count; i++) {
-        const T *product = (const T *)job->out + i * 5 * H;
-        T *gradient = (T *)job->gradient + i * 5 * H;
+        const T *product = (const T *)job->out + i * job->stride;
+        T *gradient = (T *)job->gradient + i * job->stride;
         const long left_row = job->rows[2 * i], right_row = job->rows[2 * i + 1];
         const S *left = memories + left_row * H, *right = memories + right_row * H;
         const S *memory = memories + (job->first + i) * H;
@@ -77,11 +73,7 @@ CLONES static void FN(compose_backward)(Job *job, long from, long to) {
         const S *cell_above = memory_gradients + (job->first + i) * H;
         S *to_left = memory_gradients + left_row * H, *to_right = memory_gradients + right_row * H;
         INDEPENDENT for (long j = from; j < to; j++) {
-            S write = FN(sigmoid)(LOAD(product[j]) + bias[j]);
-            S keep_left = FN(sigmoid)(LOAD(product[H + j]) + bias[H + j]);
-            S keep_right = FN(sigmoid)(LOAD(product[2 * H + j]) + bias[2 * H + j]);
-            S show = FN(sigmoid)(LOAD(product[3 * H + j]) + bias[3 * H + j]);
-            S candidate = FN(tanh)(LOAD(product[4 * H + j]) + bias[4 * H + j]);
+            TREE_GATES;
             S squashed = FN(tanh)(memory[j]);
             S cell = cell_above[j] + above[j] * show * (1 - squashed * squashed);
             S by_write = cell * candidate * write * (1 - write);
@@ -111,14 +103,11 @@ CLONES static void FN(step)(Job *job, long from, long to) {
     const long K = job->width;
     const S *bias = job->bias;
     for (long i = 0; i < job->count; i++) {
-        const T *product = (const T *)job->out + i * 4 * K;
+        const T *product = (const T *)job->out + i * job->stride;
         const S *before = (const S *)job->memory + i * K;
         S *hidden = (S *)job->table + i * K, *after = (S *)job->gradient + i * K;
         INDEPENDENT for (long j = from; j < to; j++) {
-            S write = FN(sigmoid)(LOAD(product[j]) + bias[j]);
-            S keep = FN(sigmoid)(LOAD(product[K + j]) + bias[K + j]);
-            S candidate = FN(tanh)(LOAD(product[2 * K + j]) + bias[2 * K + j]);
-            S show = FN(sigmoid)(LOAD(product[3 * K + j]) + bias[3 * K + j]);
+            LSTM_GATES;
             after[j] = write * candidate + keep * before[j];
             hidden[j] = show * FN(tanh)(after[j]);
         }
@@ -133,15 +122,12 @@ CLONES static void FN(step_backward)(Job *job, long from, long to) {
     const S *bias = job->bias;
     S *bias_gradient = job->bias_gradient;
     for (long i = 0; i < job->count; i++) {
-        const T *product = (const T *)job->out + i * 4 * K;
-        T *gradient = (T *)job->gradient + i * 4 * K;
+        const T *product = (const T *)job->out + i * job->stride;
+        T *gradient = (T *)job->gradient + i * job->stride;
         const S *before = (const S *)job->memory + i * K, *above = (const S *)job->table + i * K;
         S *memory_gradient = (S *)job->memory_gradient + i * K;
         INDEPENDENT for (long j = from; j < to; j++) {
-            S write = FN(sigmoid)(LOAD(product[j]) + bias[j]);
-            S keep = FN(sigmoid)(LOAD(product[K + j]) + bias[K + j]);
-            S candidate = FN(tanh)(LOAD(product[2 * K + j]) + bias[2 * K + j]);
-            S show = FN(sigmoid)(LOAD(product[3 * K + j]) + bias[3 * K + j]);
+            LSTM_GATES;
             S squashed = FN(tanh)(write * candidate + keep * before[j]);
             S cell = memory_gradient[j] + above[j] * show * (1 - squashed * squashed);
             S by_write = cell * candidate * write * (1 - write);
