@@ -8,7 +8,9 @@ the time it took.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -66,25 +68,30 @@ def measure_ceilings(
     device: torch.device, *, quick: bool = False, precisions: tuple[str, ...] = ("fp32", "bf16")
 ) -> Ceilings:
     """Time a large matrix product in each precision, and a large copy, on random numbers."""
-    on_gpu = device.type == "cuda"
-    size = 8192 if on_gpu else 512 if quick else 2048
+    operations, product = large_product(device, quick=quick)
+    source = torch.randn(2**29 if device.type == "cuda" else 2**22, device=device)
+    target = torch.empty_like(source)
+    turns = {name: partial(product, name) for name in precisions}
+    taken = alternate(turns, rounds=3 if quick else 7, warmups=2, device=device)
+    copied = alternate({"copy": lambda: target.copy_(source)}, rounds=7, warmups=2, device=device)
+    moved = 2 * source.numel() * source.element_size()
+    return Ceilings(
+        {name: operations / taken[name].median for name in precisions},
+        moved / copied["copy"].median,
+    )
+
+
+def large_product(device: torch.device, *, quick: bool) -> tuple[int, Callable[[str], None]]:
+    """Return a large product of random numbers: its operations, and what computes it."""
+    size = 8192 if device.type == "cuda" else 512 if quick else 2048
     generator = torch.Generator(device).manual_seed(1)
     left, right = torch.randn(2, size, size, device=device, generator=generator)
-    source = torch.randn((2**29 if on_gpu else 2**22), device=device, generator=generator)
-    target = torch.empty_like(source)
 
     def product(precision: str) -> None:
         with arithmetic(device, precision):
             torch.mm(left, right)
 
-    turns = {name: (lambda name=name: product(name)) for name in precisions}
-    taken = alternate(turns, rounds=3 if quick else 7, warmups=2, device=device)
-    copied = alternate({"copy": lambda: target.copy_(source)}, rounds=7, warmups=2, device=device)
-    moved = 2 * source.numel() * source.element_size()
-    return Ceilings(
-        {name: 2 * size**3 / taken[name].median for name in precisions},
-        moved / copied["copy"].median,
-    )
+    return 2 * size**3, product
 
 
 def encoder_work(form: str, widths: Widths, dataset: PairDataset) -> Work:

@@ -7,6 +7,9 @@ time everything from building batches of the numericalised set to scores or to u
 contestants read the same pairs with the same number of threads. Each is tried at several batch
 sizes; then all take turns, each at its best batch size.
 
+The limit of a form is the time in which a large matrix product, which takes its turn in every round
+too, would do the operations of the form's products.
+
 Times are wall-clock times, or, for a single thread on a shared processor, CPU times
 (``--clock cpu``).
 """
@@ -19,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -60,6 +63,7 @@ from benchmarks.limits import (
     Ceilings,
     Work,
     encoder_work,
+    large_product,
     measure_ceilings,
     model_work,
     of_training,
@@ -209,11 +213,13 @@ def times_rivals(
 
 
 def rows_of(
-    task: Task, part: str, mode: str, results: Mapping[Contestant, Result], ceilings: Ceilings
+    task: Task, part: str, mode: str, results: Mapping[Contestant, Result], limit: Limit
 ) -> Iterator[dict[str, Any]]:
     """Yield the results of each contestant for JSON."""
     pairs = len(task.dataset)
     for one, result in results.items():
+        if one.form == Limit.form:
+            continue
         lists, lstm = times_rivals(one, results)
         work = work_of(task, part, mode, one.form)
         yield {
@@ -226,10 +232,44 @@ def rows_of(
             "pairs_per_second": round(pairs / result.timings.median, 1),
             "times_list": None if lists is None else round(lists, 3),
             "times_lstm": None if lstm is None else round(lstm, 3),
-            **shares(work, result.timings.median, ceilings, one.precision),
+            **limit.shares(work, one, results),
             "seconds": [round(seconds, 5) for seconds in result.timings.seconds],
             "trials": {str(size): round(speed, 1) for size, speed in result.trials.items()},
         }
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What the machine can do at best.
+
+    Attributes
+    ----------
+    operations, product
+        A large matrix product, and its operations.
+    ceilings
+        The rates of the machine when the program began.
+
+    """
+
+    operations: int
+    product: Callable[[str], None]
+    ceilings: Ceilings
+    form: ClassVar[str] = "large product"
+
+    @classmethod
+    def contestant(cls, precision: str) -> Contestant:
+        """Return the product in a precision as a contestant."""
+        return Contestant(cls.form, "limit", precision)
+
+    def shares(
+        self, work: Work, one: Contestant, results: Mapping[Contestant, Result]
+    ) -> dict[str, float]:
+        """Return the shares of both ceilings; that of products within a round, as other ratios."""
+        timings = results[one].timings
+        product = results[self.contestant(one.precision)].timings
+        found = shares(work, timings.median, self.ceilings, one.precision)
+        share = work.operations / self.operations * timings.times_faster(product)
+        return found | {"of_products": round(share, 5)}
 
 
 def work_of(task: Task, part: str, mode: str, form: str) -> Work:
@@ -348,9 +388,10 @@ def main() -> None:
     ceilings = measure_ceilings(device, quick=options.quick, precisions=tuple(precisions))
     say(f"{machine['processor']}, {options.threads} thread(s), torch {machine['torch']}")
     say(f"Limits: {ceilings.as_dict()}")
+    limit = Limit(*large_product(device, quick=options.quick), ceilings)
     rows: list[dict[str, Any]] = []
     for part, mode in product(options.parts, options.modes):
-        new = contest(task, part, mode, participants, options, ceilings)
+        new = contest(task, part, mode, participants, options, limit)
         show(new)
         rows += new
     record: dict[str, Any] = {
@@ -369,19 +410,23 @@ def contest(
     mode: str,
     participants: Sequence[Contestant],
     options: argparse.Namespace,
-    ceilings: Ceilings,
+    limit: Limit,
 ) -> list[dict[str, Any]]:
     """Compare contestants in one part and mode; return the results of each."""
     starter = Starter(task, part, mode)
+    turns = {one: starter.turns(one, options.batch_sizes) for one in participants}
+    size = options.batch_sizes[0]  # any
+    for precision in {one.precision for one in participants}:
+        turns[limit.contestant(precision)] = {size: partial(limit.product, precision)}
     results = compete(
-        {one: starter.turns(one, options.batch_sizes) for one in participants},
+        turns,
         len(task.dataset),
         task.device,
         trials=options.trials,
         rounds=options.rounds,
         clock=CLOCKS[options.clock],
     )
-    return list(rows_of(task, part, mode, results, ceilings))
+    return list(rows_of(task, part, mode, results, limit))
 
 
 if __name__ == "__main__":
