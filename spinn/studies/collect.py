@@ -11,7 +11,6 @@ written; without arguments, only these.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,14 @@ from typing import Any
 from spinn.config import Configuration
 from spinn.config_files import load_configuration
 from spinn.studies.expansion import ExpandedStudy, expand, load_expanded
+from spinn.studies.measurement import REMEDY
 from spinn.studies.overview import write_overview
 from spinn.studies.results import RESULTS, check_clone, read_record, record_file, write_documents
 from spinn.studies.run import RunState, check_folders, differences
 from spinn.studies.study import Study, override, read_study, study_file
 from spinn.support.errors import SpinnError
 from spinn.support.files import as_json, write_whole
+from spinn.support.json_files import read_object
 from spinn.training.log import read_metrics
 from spinn.training.run_directory import RunDirectory
 
@@ -117,14 +118,10 @@ def _finished_rows(expanded: ExpandedStudy, output: Path) -> dict[str, Any]:
             kept["configuration"] = _portable(configuration)
             metrics = read_metrics(RunDirectory(run.path).metrics)
             kept["runs"][str(run.seed)] = {
-                "results": _read_json(run.path / "results.json"),
+                "results": read_object(run.path / "results.json", REMEDY).values,
                 "curve": [line for line in metrics if line["kind"] == "dev"],
             }
     return {row: rows[row] for row in expanded.rows if row in rows}
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _seeds(rows: dict[str, Any]) -> dict[str, set[str]]:

@@ -6,7 +6,6 @@ The expanded study is saved with its runs as ``study.json``.
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from spinn.studies.run import Run
 from spinn.studies.study import Row, Study, study_error
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.support.files import as_json, write_whole
+from spinn.support.json_files import parse, read_text
 
 FILE_NAME = "study.json"
 
@@ -155,7 +155,7 @@ def load_expanded(output: Path) -> ExpandedStudy:
     """
     place = output / FILE_NAME
     try:
-        content = json.loads(place.read_text(encoding="utf-8"))
+        content = parse(read_text(place))
         rows = {
             name: tuple(
                 Configuration.of_dict(one, f"{output}, row {name!r},") for one in configurations

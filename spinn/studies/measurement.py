@@ -6,7 +6,6 @@ stored as one bit per transition (SHIFT is 1); a run on SNLI takes about 500 kB.
 
 from __future__ import annotations
 
-import json
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -22,11 +21,13 @@ from spinn.evaluation.evaluate import Evaluation, evaluate_trained
 from spinn.pretrained import load_trained
 from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import written_whole
+from spinn.support.json_files import number, read_object, whole
 from spinn.support.runtime import choose_device, set_threads
 from spinn.training.run import load_training_corpus
 from spinn.transitions import Transition, TransitionArray
 
 FILE_NAME = "predictions.npz"
+REMEDY = "Delete it and repeat the command, which will write it again"
 SPLITS = ("dev", "test")  # sets other than further test sets
 _VERSION = 2
 # What reading a damaged file may raise; NotImplementedError: an unknown compression method.
@@ -136,20 +137,14 @@ def measure(path: Path, place: Mapping[str, Any] | None = None) -> Measurement:
         for split, data in corpus.sets.items()
         if split != "train"
     }
-    results = _results(path)
-    measurement = Measurement(sets, int(results["weights"]), float(results["seconds"]))
+    measurement = Measurement(sets, *_results(path))
     save(measurement, path / FILE_NAME)
     return measurement
 
 
-def _results(path: Path) -> dict[str, Any]:
-    place = path / "results.json"
-    try:
-        results = json.loads(place.read_text(encoding="utf-8"))
-        return {name: results[name] for name in ("weights", "seconds")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "Delete it and repeat the command, which will write it again"
-        raise DataError(place, f"it cannot be read ({error})", remedy=remedy) from error
+def _results(path: Path) -> tuple[int, float]:
+    results = read_object(path / "results.json", REMEDY)
+    return results.take("weights", whole), results.take("seconds", number)
 
 
 def _predictions(evaluation: Evaluation, dataset: PairDataset) -> SplitMeasurement:

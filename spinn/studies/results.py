@@ -7,7 +7,6 @@ studies name as ``highlights``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -18,6 +17,7 @@ from spinn.studies.statistics import deviation, score_interval
 from spinn.studies.study import StudyHeader, read_study, study_file, study_names
 from spinn.support.errors import SpinnError
 from spinn.support.files import write_whole
+from spinn.support.json_files import read_object
 from spinn.support.text import markdown_text
 
 CLONE = Path(__file__).parents[2]
@@ -51,8 +51,9 @@ def record_file(name: str, folder: Path = RESULTS) -> Path:
 def read_record(name: str, folder: Path = RESULTS) -> Record:
     """Return the results of a study; there are no rows if none were kept."""
     path = record_file(name, folder)
-    empty: Record = {"rows": {}}
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else empty
+    if not path.is_file():
+        return {"rows": {}}
+    return read_object(path, "Restore it from the repository").values
 
 
 def full_table(folder: Path = RESULTS) -> str:

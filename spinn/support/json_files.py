@@ -195,6 +195,13 @@ def whole(value: Any) -> int:
     return value
 
 
+def number(value: Any) -> float:
+    """Accept a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("is not a number")
+    return float(value)
+
+
 def list_of(kind: Kind[T]) -> Kind[list[T]]:
     """Return the kind of a list of values of a kind."""
 
