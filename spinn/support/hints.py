@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -25,8 +26,23 @@ def command(*arguments: str | Path) -> str:
 
     """
     program = Path(sys.argv[0]) if sys.argv and sys.argv[0] else Path("spinn")
+    start = _torchrun(arguments) or ["python"]
     if program.name == "train.py" and arguments[0] == "train":
-        return flags("python", program, *arguments[1:])
-    if program.name == "__main__.py" and program.parent.name == "spinn":
-        return flags("python", "-m", "spinn", *arguments)
+        return flags(*start, program, *arguments[1:])
+    if start[0] == "torchrun" or (program.name == "__main__.py" and program.parent.name == "spinn"):
+        return flags(*start, "-m", "spinn", *arguments)
     return flags("spinn", *arguments)
+
+
+def _torchrun(arguments: Sequence[str | Path]) -> list[str]:
+    """Return the start of a command that goes on in as many processes as this one was started in.
+
+    It is empty for one process. Several machines each need the address of the first one, which the
+    user has to add.
+    """
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    alone = processes == int(os.environ.get("WORLD_SIZE", "1"))
+    if "--resume" not in arguments or (processes == 1 and alone):
+        return []
+    where = ["--standalone"] if alone else []
+    return ["torchrun", *where, "--nproc-per-node", str(processes)]

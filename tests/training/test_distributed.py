@@ -304,7 +304,7 @@ def test_a_signal_to_one_process_saves_once_and_ends_all(toy_folder, tmp_path, n
     assert saves.count(["0", str(step)]) == 1
     assert {rank for rank, _ in saves} == {"0"}
     said = (tmp_path / "err0").read_text()
-    assert said.count("Stopped and saved. Go on with: spinn train --resume") == 1
+    assert said.count("Stopped and saved. Go on with: torchrun --standalone") == 1
     assert (tmp_path / "err1").read_text() == ""
 
 
