@@ -156,7 +156,7 @@ def test_a_run_of_two_processes_is_resumed_by_others(kind, count, folder, tmp_pa
     path = tmp_path / "run"
     assert Crew(2, command, tmp_path, flags(path, configuration), stop_last).statuses() == [130] * 2
     said = (tmp_path / "err0").read_text()
-    assert said.count("Stopped and saved. Go on with: spinn lm train --resume") == 1
+    assert said.count("Stopped and saved. Go on with: torchrun --standalone") == 1
     assert (tmp_path / "err1").read_text() == ""
     assert RunDirectory(path).training_state()["progress"]["step"] == 8
     resumed = ["lm", "train", "--resume", str(path)]
