@@ -86,6 +86,13 @@ def _lstm_gates(products, bias, row, column, inside, size: tl.constexpr):
     return write, keep, candidate, show
 
 
+@triton.jit
+def _copied(rows, out, stride, count, row, column, parts: tl.constexpr, size: tl.constexpr):
+    """Return where numbers are in the table, and where they lie side by side."""
+    in_table = tl.load(rows + row, row < count, 0) * size + column
+    return in_table, out + row // parts * stride + row % parts * size + column
+
+
 @_kernel
 def gather(
     table, rows, out, stride, count,
@@ -93,8 +100,7 @@ def gather(
 ):  # fmt: skip
     """Copy rows of a table side by side; ``count`` is that of all parts."""
     row, column, inside = _tile(count, size, height, width)
-    read = tl.load(rows + row, row < count, 0) * size + column
-    place = out + row // parts * stride + row % parts * size + column
+    read, place = _copied(rows, out, stride, count, row, column, parts, size)
     tl.store(place, tl.load(table + read, inside, 0.0).to(out.dtype.element_ty), inside)
 
 
@@ -105,8 +111,7 @@ def scatter(
 ):  # fmt: skip
     """Add to the rows of a table what lies side by side."""
     row, column, inside = _tile(count, size, height, width)
-    added = tl.load(rows + row, row < count, 0) * size + column
-    place = out + row // parts * stride + row % parts * size + column
+    added, place = _copied(rows, out, stride, count, row, column, parts, size)
     value = tl.load(place, inside, 0.0).to(tl.float32)
     _add(table + added, value, inside)
 

@@ -257,8 +257,7 @@ class TrainingStep(nn.Module):
     def _tied(self, loss: torch.Tensor) -> torch.Tensor:
         """Give every weight a gradient, if only zero: processes wait for each other's.
 
-        A share of one-word sentences does not use the composition; steps that follow a teacher do
-        not use a baseline that learns.
+        A share of one-word sentences does not use the composition.
         """
         idle = [*self.model.encoder.parameters(), *self.objective.parameters()]
         return loss + 0.0 * sum(weight.sum() for weight in idle)

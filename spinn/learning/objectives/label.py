@@ -73,7 +73,7 @@ class StepResult:
 
 
 class Objective(nn.Module):
-    """The loss of a form; a module because a baseline or an auxiliary loss may have weights.
+    """The loss of a form; a module because a baseline has statistics and an auxiliary loss weights.
 
     Subclasses override :meth:`step`.
 
