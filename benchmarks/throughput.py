@@ -7,6 +7,10 @@ time everything from building batches of the numericalised set to scores or to u
 contestants read the same pairs with the same number of threads. Each is tried at several batch
 sizes; then all take turns, each at its best batch size.
 
+A form and its rivals have a process of their own, since forms in one process slow each other down:
+the memory that one frees is handed out to the next. So rows of different forms are of different
+minutes; what is measured within a round are the ratios.
+
 The limit of a form is the time in which a large matrix product, which takes its turn in every round
 too, would do the operations of the form's products.
 
@@ -69,6 +73,7 @@ from benchmarks.limits import (
     of_training,
     shares,
 )
+from benchmarks.processes import in_fresh_process
 from spinn.data.dataset import PairDataset
 from spinn.support.errors import ConfigurationError
 
@@ -233,6 +238,7 @@ def rows_of(
             "times_list": None if lists is None else round(lists, 3),
             "times_lstm": None if lstm is None else round(lstm, 3),
             **limit.shares(work, one, results),
+            "ceilings": limit.ceilings.as_dict(),
             "seconds": [round(seconds, 5) for seconds in result.timings.seconds],
             "trials": {str(size): round(speed, 1) for size, speed in result.trials.items()},
         }
@@ -376,32 +382,69 @@ def choose_precisions(given: Sequence[str] | None, device: torch.device) -> list
 def main() -> None:
     """Run all comparisons, print tables, write the record."""
     options = parse()
-    place = place_of(options)
-    device = place.enter()
+    device = place_of(options).device
     precisions = choose_precisions(options.precisions, device)
-    machine = describe_machine(device, options.threads)
-    corpus = load_sentences(options.files)
-    dataset = sample(corpus.sets["train"], options.pairs)
-    widths = Widths(options.hidden_size, options.tracker_size, options.hidden_size)
-    task = Task(dataset, len(corpus.vocabulary), len(corpus.labels), widths, device)
     participants = contestants(options.forms, options.algorithms, precisions)
-    ceilings = measure_ceilings(device, quick=options.quick, precisions=tuple(precisions))
+    machine = describe_machine(device, options.threads)
     say(f"{machine['processor']}, {options.threads} thread(s), torch {machine['torch']}")
-    say(f"Limits: {ceilings.as_dict()}")
-    limit = Limit(*large_product(device, quick=options.quick), ceilings)
+    task = read_task(options)
+    measured: list[dict[str, Any]] = []
+    for group in groups_of(participants):
+        say(f"Measuring {group[0].form} in {group[0].precision} ...")
+        new = in_fresh_process(measure, options, task, group)
+        if new is None:
+            raise ConfigurationError(f"{group[0].form}: memory ran out; give fewer --pairs.")
+        measured += new
     rows: list[dict[str, Any]] = []
     for part, mode in product(options.parts, options.modes):
-        new = contest(task, part, mode, participants, options, limit)
-        show(new)
-        rows += new
+        of_both = [row for row in measured if (row["part"], row["mode"]) == (part, mode)]
+        show(of_both)
+        rows += of_both
     record: dict[str, Any] = {
-        "sentences": describe_sentences(dataset, options.files),
-        "widths": vars(widths),
+        "sentences": describe_sentences(task.dataset, options.files),
+        "widths": vars(task.widths),
         "clock": options.clock,
-        "ceilings": ceilings.as_dict(),
         "rows": rows,
     }
     write_record(record_of(options, f"throughput-{slug(machine['processor'])}"), machine, record)
+
+
+def read_task(options: argparse.Namespace) -> Task:
+    """Return the pairs and widths that the flags name."""
+    corpus = load_sentences(options.files)
+    return Task(
+        sample(corpus.sets["train"], options.pairs),
+        len(corpus.vocabulary),
+        len(corpus.labels),
+        Widths(options.hidden_size, options.tracker_size, options.hidden_size),
+        place_of(options).device,
+    )
+
+
+def groups_of(participants: Sequence[Contestant]) -> list[list[Contestant]]:
+    """Return the contestants of each form and precision, with the LSTMs that they meet."""
+    keys = dict.fromkeys((one.precision, one.form) for one in participants)
+    return [
+        [one for one in participants if (one.precision, one.form) == (precision, form)]
+        + [one for one in participants if one.precision == precision and one.form == "LSTM" != form]
+        for precision, form in keys
+    ]
+
+
+def measure(
+    options: argparse.Namespace, task: Task, group: Sequence[Contestant]
+) -> list[dict[str, Any]]:
+    """Compare the contestants of a group in all parts and modes; return the rows of its form."""
+    place_of(options).enter()
+    precisions = tuple(dict.fromkeys(one.precision for one in group))
+    ceilings = measure_ceilings(task.device, quick=options.quick, precisions=precisions)
+    limit = Limit(*large_product(task.device, quick=options.quick), ceilings)
+    return [
+        row
+        for part, mode in product(options.parts, options.modes)
+        for row in contest(task, part, mode, group, options, limit)
+        if row["form"] == group[0].form
+    ]
 
 
 def contest(
