@@ -49,6 +49,7 @@ from spinn.support.options import GUEST_GROUPS, check_ranges, flag_of
 from spinn.trees import TreeOptions, TreeSource, source_of, tree_source
 
 PLACE = ("device", "threads")  # options that determine where a run is computed, not what it is
+WRITTEN = ("tensorboard", "log_steps", "checkpoint_steps")  # what is written of it meanwhile
 DATA_PLACE = (*DATA_FILES, "vectors")  # and where its data are
 
 # Options of earlier versions, with the value at which they had no effect.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from spinn.config import PLACE, Configuration
+from spinn.config import PLACE, WRITTEN, Configuration
 from spinn.config_files import load_configuration
 from spinn.studies.measurement import FILE_NAME, is_outdated, measure
 from spinn.support.errors import SpinnError
@@ -101,10 +101,10 @@ def check_folders(runs: list[Run]) -> None:
 
 
 def differences(saved: Configuration, expected: Configuration) -> list[str]:
-    """Describe the options in which a saved configuration differs, except ``PLACE``."""
+    """Describe the options in which a saved configuration differs, of those that change a run."""
     before, after = saved.values(), expected.values()
     return [
         f"{name} {before[name]!r} where the study has {after[name]!r}"
         for name in before
-        if before[name] != after[name] and name not in PLACE
+        if before[name] != after[name] and name not in (*PLACE, *WRITTEN)
     ]

@@ -203,8 +203,9 @@ def test_runs_of_another_configuration_are_rejected(made, toy_folder):
     other = study(toy_folder, {"RL": TRACKER | {"epochs": 3}, "LSTM": {"encoder": "lstm"}})
     with pytest.raises(SpinnError, match=r"RL-seed1: .* epochs 2 where the study has 3.*--output"):
         check_folders(other.runs(output))
-    elsewhere = study(toy_folder, {"RL": TRACKER | {"threads": 2, "device": "auto"}})
-    check_folders(elsewhere.runs(output))  # device and threads may change
+    may_change = {"threads": 2, "device": "auto", "tensorboard": True, "log_steps": 7}
+    elsewhere = study(toy_folder, {"RL": TRACKER | may_change})
+    check_folders(elsewhere.runs(output))
 
 
 def test_a_failure_is_reported_and_does_not_stop_other_runs(toy_folder, tmp_path):
