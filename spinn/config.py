@@ -41,7 +41,7 @@ from spinn.model.build import (
 from spinn.model.cells import CompositionOptions
 from spinn.model.leaves import WordEmbedding
 from spinn.model.pair import PairModel
-from spinn.model.parser import ParserOptions
+from spinn.model.parser import PARSER_GROUP, ParserOptions
 from spinn.model.tracker import TrackerOptions
 from spinn.option_groups import GROUPS, all_groups, checked, defaults, flatten
 from spinn.support.errors import ConfigurationError
@@ -320,7 +320,7 @@ def check_compatible(configuration: Configuration) -> None:
         raise ConfigurationError(
             "--baseline leave-one-out compares samples of a sentence; give --samples 2 or more."
         )
-    if reinforce is not None and reinforce.policy_epochs is not None:
+    if reinforce is not None and reinforce.policy_epochs > 0:
         if configuration.batch_transform is not None:
             raise ConfigurationError(
                 "--policy-epochs finds the trees of the training set once, of the formulas as they "
@@ -345,20 +345,29 @@ def check_compatible(configuration: Configuration) -> None:
         )
 
 
-def resolve(*layers: Mapping[str, Any]) -> Configuration:
+def resolve(*layers: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> Configuration:
     """Return the configuration of flat options, later layers taking precedence.
+
+    Parameters
+    ----------
+    layers
+        Options that were given, in files and by flags.
+    base
+        Options below them, of presets. Those without effect beside the layers are left out.
 
     Raises
     ------
     ConfigurationError
-        If an option is unknown, has a value of the wrong type or out of range, or would have no
-        effect.
+        If an option is unknown, has a value of the wrong type or out of range, or, in a layer,
+        would have no effect.
 
     """
     groups = all_groups()
-    values = groups.layered(*layers)
+    values = groups.layered(base or {}, *layers)
+    if PARSER_GROUP.is_present(values):
+        values["tracker"] = False  # it is the parser's, which composes for itself
     configuration = _assemble(values)
-    groups.refuse_idle(values)
+    groups.refuse_idle(values, {name for layer in layers for name in layer})
     reinforce, epochs = configuration.reinforce, configuration.training.epochs
     if reinforce is not None and reinforce.warm_start >= epochs:
         raise ConfigurationError(

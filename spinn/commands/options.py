@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from spinn import extensions
+from spinn.base_options import base_options
 from spinn.config import Configuration, resolve
-from spinn.config_files import preset_names, read_file, read_preset
+from spinn.config_files import preset_names, read_file
 from spinn.data.formats import FORMAT_NAMES, Naming
 from spinn.data.formats.columns import read_naming
 from spinn.data.options import DATA_GROUP
+from spinn.learning.objectives.reinforce import LEARNED_TREES
 from spinn.option_groups import all_groups, all_options
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import Field, Group, flag_of, type_of
@@ -72,8 +74,7 @@ def add_option(section: Any, part: Field) -> None:
         metavar = "NAME=FILE" if part.name == "also" else "FILE"
         section.add_argument(flag, action="extend", nargs="+", metavar=metavar, help=text, **common)
         return
-    if part.default is not None:
-        text = f"{text} (default: {part.default})"
+    text += _shown_default(part)
     choices = part.metadata["choices"]
     if part.name == "trees":
         # --predict and --rl name a source too; all that was named is collected and compared.
@@ -83,6 +84,15 @@ def add_option(section: Any, part: Field) -> None:
     section.add_argument(
         flag, type=_TYPES[declared], choices=choices, metavar=value, help=text, **common
     )
+
+
+def _shown_default(part: Field) -> str:
+    """Return the default of an option as a remark; ``--rl`` has other ones."""
+    learned = LEARNED_TREES.get(part.name)
+    if learned is None:
+        return "" if part.default is None else f" (default: {part.default})"
+    usual = "" if part.default is None else f"default: {part.default}; "
+    return f" ({usual}with --rl: {learned})"
 
 
 def given_options(namespace: argparse.Namespace) -> dict[str, Any]:
@@ -107,12 +117,9 @@ def _one_source(sources: list[str]) -> str:
 
 def configuration_of(namespace: argparse.Namespace) -> Configuration:
     """Resolve preset, file and flags, in this order, to a configuration."""
-    layers = []
-    if namespace.preset is not None:
-        layers.append(read_preset(namespace.preset))
-    if namespace.config is not None:
-        layers.append(read_file(namespace.config))
-    return resolve(*layers, given_options(namespace))
+    given = {} if namespace.config is None else read_file(namespace.config)
+    given |= given_options(namespace)
+    return resolve(given, base=base_options(namespace.preset, given))
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:

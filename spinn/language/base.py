@@ -66,7 +66,7 @@ class TokenConfiguration:
         """
         values = cls.groups.layered(*layers)
         configuration = cls._of(values)
-        cls.groups.refuse_idle(values)
+        cls.groups.refuse_idle(values, values)
         return configuration
 
     @classmethod

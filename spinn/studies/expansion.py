@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from spinn.base_options import base_options
 from spinn.config import Configuration, resolve
-from spinn.config_files import read_preset
 from spinn.studies.run import Run
 from spinn.studies.study import Row, Study, study_error
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
@@ -107,8 +107,8 @@ def _resolve(study: Study, row: Row, seed: int) -> Configuration:
         del merged[name]
     preset = merged.pop("preset", None)
     try:
-        below = {} if preset is None else read_preset(preset)
-        return resolve(below, merged, {"seed": seed}).with_corpus_named()
+        base = base_options(preset, merged)
+        return resolve(merged, {"seed": seed}, base=base).with_corpus_named()
     except ConfigurationError as error:
         place = f"{study.path}, row {row.name!r}" if study.path else f"Row {row.name!r}"
         advice = " Set an option only in rows that use it." if "nothing" in str(error) else ""

@@ -62,6 +62,7 @@ def option(
     minimum: float | None = None,
     maximum: float | None = None,
     when: Condition | None = None,
+    former_none: bool = False,
 ) -> Any:
     """Declare an option.
 
@@ -77,6 +78,8 @@ def option(
         Its bounds, inclusive.
     when
         The condition under which it has an effect, if it is narrower than that of its group.
+    former_none
+        Whether earlier versions wrote ``None`` for the default.
 
     """
     metadata = {
@@ -85,6 +88,7 @@ def option(
         "minimum": minimum,
         "maximum": maximum,
         "when": when,
+        "former_none": former_none,
     }
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
@@ -231,11 +235,11 @@ class Groups(dict[str, Group]):
             check_range(part, given.get(name))
         return self.defaults() | given
 
-    def refuse_idle(self, values: Values) -> None:
-        """Raise :class:`ConfigurationError` if an option has a value but no effect."""
+    def refuse_idle(self, values: Values, given: Collection[str]) -> None:
+        """Raise :class:`ConfigurationError` if a given option has a value but no effect."""
         for group in self.values():
             for name, part in group.fields().items():
-                remedy = group.idle(name, values)
+                remedy = group.idle(name, values) if name in given else None
                 if remedy is not None and values[name] != default_of(part):
                     raise ConfigurationError(f"{flag_of(name)} does nothing here; {remedy}.")
 
@@ -289,6 +293,8 @@ def converted(field: Field, value: Any) -> Any:
     base = type_of(field)
     if value is None and base != _declared(field):
         return None
+    if value is None and field.metadata["former_none"]:
+        return default_of(field)
     fits = isinstance(value, _TYPES[base]) and (base == "bool" or not isinstance(value, bool))
     if not fits or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
         raise ConfigurationError(

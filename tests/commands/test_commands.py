@@ -508,7 +508,7 @@ def test_rows_that_cannot_be_used_are_named(corpus, tmp_path, capsys, name):
 @pytest.mark.parametrize(
     ("flags", "cause"),
     [
-        (["--rl"], "--tracker"),
+        (["--rl", "--parser", "shared"], "--tracker"),
         (["--predict"], "--tracker"),
         (["--tracker", "--rl", "--predict"], "exclude each other"),
         (["--rl", "--trees", "left"], "exclude each other"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spinn.base_options import base_options
 from spinn.config import resolve
 from spinn.data.find import named
 from spinn.model.build import ModelOptions
@@ -103,7 +104,7 @@ def test_a_study_of_one_row_has_the_configuration_of_train(options):
     base = {name: value for name, value in options.items() if name != "seed"}
     seed = options.get("seed", 1)
     expanded = expand(Study(base=base, seeds=(seed,)), "study")
-    expected = resolve(base, {"seed": seed})
+    expected = resolve(base, {"seed": seed}, base=base_options(None, base))
     assert expanded.rows == {"base": (replace(expected, data=named(expected.data)),)}
 
 
@@ -183,7 +184,7 @@ def test_folder_names_are_portable(name):
 def test_an_empty_string_omits_an_option_of_the_base(tmp_path):
     path = tmp_path / "study.toml"
     path.write_text(
-        "[base]\nhidden_size = 8\n"
+        '[base]\ndata = "folder"\nhidden_size = 8\n'
         '[[row]]\nname = "own"\n'
         '[[row]]\nname = "default"\nhidden_size = ""\nvectors = ""\n'
     )

@@ -9,7 +9,9 @@ trees).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 from torch.nn import functional
@@ -45,11 +47,12 @@ class ReinforceOptions:
         "learning rate of the tracker, or of the parser (default: that of the model)",
         minimum=0,
     )
-    policy_epochs: int | None = option(
-        None,
+    policy_epochs: int = option(
+        0,
         "epochs after which a parser of its own (--parser own) is frozen and its most probable "
-        "trees are followed (default: it learns to the end)",
-        minimum=1,
+        "trees are followed; 0 for never",
+        minimum=0,
+        former_none=True,
         when=Condition(
             lambda values: values["parser"] == "own", "it belongs to --rl with --parser own"
         ),
@@ -69,10 +72,28 @@ class ReinforceOptions:
 
     def ends_before(self, epoch: float) -> bool:
         """Return whether the policy no longer learns, ``epoch`` epochs into training."""
-        return self.policy_epochs is not None and epoch >= self.policy_epochs
+        return 0 < self.policy_epochs <= epoch
 
 
 REINFORCE_GROUP = Group("reinforce", ReinforceOptions, WITH_SAMPLED_TREES)
+
+LEARNED_TREES: Mapping[str, Any] = {
+    "parser": "own",
+    "samples": 4,
+    "baseline": "leave-one-out",
+    "policy_updates": 3,
+    "policy_learning_rate": 2e-3,
+    "policy_epochs": 6,
+    "entropy_weight": 0.2,
+    "entropy_weight_end": 0.005,
+    "entropy_epochs": 3,
+    "curriculum": 0.4,
+    "curriculum_epochs": 8,
+    "warmup": 0.05,
+}
+"""The options that ``--rl`` brings, of this and other groups. A parser of its own learns by PPO,
+short sentences first and with an entropy bonus that falls, and is then frozen; see
+``docs/learning-trees.md`` for the reasons."""
 
 
 class ReinforceObjective(Objective):
