@@ -171,7 +171,15 @@ def test_flags_win_over_file_and_file_over_preset(corpus, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "flags", [[], ["--preset", "rl-spinn", "--seed", "7"], ["--encoder", "gumbel", "--no-cache"]]
+    "flags",
+    [
+        [],
+        ["--preset", "rl-spinn", "--seed", "7"],
+        ["--encoder", "gumbel", "--no-cache"],
+        ["--tracker", "--rl"],
+        ["--rl", "--curriculum", "1", "--policy-updates", "1", "--policy-epochs", "0"],
+        ["--rl", "--epochs", "1", "--schedule", "constant"],
+    ],
 )
 def test_a_printed_configuration_is_one_for_config(tmp_path, capsys, flags):
     assert main(["train", "--print-config", *flags]) == 0
