@@ -10,13 +10,12 @@ flags), of which later ones take precedence. :mod:`spinn.config_files` reads and
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from spinn import extensions
-from spinn.data.batching import Curriculum, CurriculumOptions
+from spinn.data.batching import CurriculumOptions
 from spinn.data.find import named
 from spinn.data.options import DATA_FILES, CorpusOptions, VectorOptions
 from spinn.data.spacy_parser import SpacyParser, pipeline_of
@@ -53,7 +52,14 @@ WRITTEN = ("tensorboard", "log_steps", "checkpoint_steps")  # what is written of
 DATA_PLACE = (*DATA_FILES, "vectors")  # and where its data are
 
 # Options of earlier versions, with the value at which they had no effect.
-_REMOVED = {"balance_labels": False, "average_forms": 1, "dropout_unit": "token"}
+_REMOVED = {
+    "balance_labels": False,
+    "average_forms": 1,
+    "dropout_unit": "token",
+    "warm_start": 0.0,
+    "reward": "loss",
+    "policy_weight": 1.0,
+}
 _REMOVED_VALUES = {"baseline": "value"}
 _OTHER_FORMS = {
     "gumbel": "Gumbel Tree-LSTM",
@@ -211,15 +217,6 @@ class Configuration:
             return "RL-SPINN" if self.source.sampled else "SPINN"
         return "SPINN-PI" if self.spinn.tracker else "SPINN-PI-NT"
 
-    @property
-    def example_shares(self) -> Curriculum | None:
-        """The examples that the first epochs read; all of a warm start read the first share."""
-        if self.curriculum is None:
-            return None
-        return self.curriculum.after(
-            0 if self.reinforce is None else math.ceil(self.reinforce.warm_start)
-        )
-
     def build_model(self, embedding: WordEmbedding, labels: int, sides: int = 2) -> PairModel:
         """Build the model; see :func:`spinn.model.build.build_model`."""
         return build_model(
@@ -273,7 +270,7 @@ def check_compatible(configuration: Configuration) -> None:
 
     """
     data, model, training = configuration.data, configuration.model, configuration.training
-    reinforce, curriculum = configuration.reinforce, configuration.example_shares
+    reinforce, curriculum = configuration.reinforce, configuration.curriculum
     _ = data.further  # raises an error if an item does not name a further test set
     if configuration.predicts and configuration.tracker is None:
         flag = "--rl" if reinforce is not None else "--predict"
@@ -331,16 +328,10 @@ def check_compatible(configuration: Configuration) -> None:
                 f"The parser would never be frozen: it learns for {reinforce.policy_epochs} epochs "
                 f"of {training.epochs}. Give more --epochs, or leave --policy-epochs out."
             )
-        if reinforce.policy_epochs <= reinforce.warm_start:
-            raise ConfigurationError(
-                f"The policy would never learn: the warm start takes {reinforce.warm_start:g} "
-                f"epochs, and learning ends after {reinforce.policy_epochs}. "
-                "Give more --policy-epochs."
-            )
-    if curriculum is not None and curriculum.epochs >= training.epochs:
+    if curriculum is not None and curriculum.curriculum_epochs >= training.epochs:
         raise ConfigurationError(
             "The longest examples would never be read: they join after "
-            f"{curriculum.epochs} epochs of {training.epochs}. Give more --epochs or "
+            f"{curriculum.curriculum_epochs} epochs of {training.epochs}. Give more --epochs or "
             "fewer --curriculum-epochs, or leave them out with --max-words."
         )
 
@@ -368,12 +359,6 @@ def resolve(*layers: Mapping[str, Any], base: Mapping[str, Any] | None = None) -
         values["tracker"] = False  # it is the parser's, which composes for itself
     configuration = _assemble(values)
     groups.refuse_idle(values, {name for layer in layers for name in layer})
-    reinforce, epochs = configuration.reinforce, configuration.training.epochs
-    if reinforce is not None and reinforce.warm_start >= epochs:
-        raise ConfigurationError(
-            f"The policy would never learn: the warm start takes {reinforce.warm_start:g} "
-            f"epochs of {epochs}. Give more --epochs."
-        )
     return configuration
 
 

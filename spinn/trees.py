@@ -188,11 +188,10 @@ def _samples(values: Values) -> bool:
 
 def follows_parses(values: Values) -> bool:
     """Return whether training follows trees that the data must have, or learns from them."""
+    if _predicts(values):
+        return tree_source(values["teacher"]).needs_parse
     source = source_of(values["encoder"], values["trees"])
-    if source is None or source is GUMBEL_TREES:
-        return False
-    taught = source.needs_tracker and (not source.sampled or values["warm_start"] > 0)
-    return source.needs_parse or (taught and tree_source(values["teacher"]).needs_parse)
+    return source is not None and source.needs_parse
 
 
 WITH_SPINN = Condition(lambda values: values["encoder"] == "spinn", "it belongs to --encoder spinn")

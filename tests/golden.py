@@ -36,7 +36,6 @@ RUNS: dict[str, tuple[str, ...]] = {
     "random trees, all phrases": ("--trees", "random", "--pooling", "max-all"),
     "leaf LSTM": ("--leaf-context", "bilstm", "--tracker"),
     "scheduled sampling": ("--tracker", "--predict", "--scheduled-sampling", "0.5"),
-    "warm start": (*RL, "--warm-start", "0.5"),
     "curriculum": (*RL, "--curriculum", "0.3", "--curriculum-epochs", "1", "--baseline", "mean"),
     "own parser, predicted": ("--predict", "--parser", "own"),
     "published": ("--preset", "spinn", "--batch-size", "32"),

@@ -81,8 +81,6 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "gumbel": ({}, {"encoder": "gumbel"}),
     "trees": ({"encoder": "lstm"}, {}),
     "teacher": (RL, PREDICT),
-    "transition_weight_end": (RL | {"warm_start": 1.0}, PREDICT),
-    "scheduled_sampling": (RL | {"warm_start": 1.0}, PREDICT),
     "reinforce": (PREDICT, RL),
     "policy_epochs": (RL, RL | {"parser": "own"}),
     "entropy_epochs": (RL | {"entropy_weight_end": 0.02}, RL),
@@ -212,7 +210,6 @@ def test_teacher_is_there_where_transitions_are_learned_from_one():
     assert taught(PREDICT) == "gold"
     assert taught(PREDICT, {"teacher": "left"}) == "left"
     assert taught(RL) is None
-    assert taught(RL, {"warm_start": 0.5, "teacher": "right"}) == "right"
     assert taught({"encoder": "gumbel"}) is None
     assert resolve({"encoder": "bow"}).source is None
 
@@ -230,7 +227,6 @@ SPINN = {"spinn", "trees", "composition", "embedding"}
         ({"data": PREPARED.name}, SPINN | {"pretrained"}),
         (PREDICT, SPINN | {"tracker", "teacher"}),
         (RL, SPINN | {"tracker", "reinforce"}),
-        (RL | {"warm_start": 1}, SPINN | {"tracker", "reinforce", "teacher"}),
         (RL | {"policy_updates": 2}, SPINN | {"tracker", "reinforce", "ppo"}),
         ({"trees": "sampled", "parser": "own"}, SPINN | {"tracker", "parser", "reinforce"}),
         ({"curriculum": 0.5}, SPINN | {"curriculum"}),
@@ -392,8 +388,8 @@ REMEDIES = [
     (RL | {"parser_size": 9}, "--parser-size", "it belongs to --parser own"),
     ({"vectors": "v", "embedding_size": 9}, "--embedding-size", "--vectors sets the width"),
     ({"embeddings": "fixed"}, "--embeddings", "it belongs to --vectors"),
-    ({"teacher": "left"}, "--teacher", "it belongs to --predict, or --rl --warm-start"),
-    ({"warm_start": 1.0}, "--warm-start", "it belongs to --rl"),
+    (RL | {"teacher": "left"}, "--teacher", "it belongs to --predict"),
+    ({"entropy_weight": 1.0}, "--entropy-weight", "it belongs to --rl"),
     (RL | {"policy_epochs": 1}, "--policy-epochs", "it belongs to --rl with --parser own"),
     (RL | {"policy_clip": 0.1}, "--policy-clip", "--rl with --policy-updates 2 or more"),
     ({"curriculum_epochs": 1}, "--curriculum-epochs", "it belongs to --curriculum"),
@@ -456,14 +452,10 @@ def test_a_default_written_out_is_never_refused(name):
 
 def test_a_curriculum_comes_to_its_end_before_training_does():
     begun = {"curriculum": 0.5, "curriculum_epochs": 2}
-    policy = {"trees": "sampled", "tracker": True, "warm_start": 1.5}
-    assert resolve({"epochs": 1}).example_shares is None
-    for options, epochs in ((begun, 2), ({**begun, **policy}, 4)):
-        with pytest.raises(ConfigurationError, match=f"join after {epochs} epochs"):
-            resolve(options, {"epochs": epochs})
-        curriculum = resolve(options, {"epochs": epochs + 1}).example_shares
-        assert curriculum is not None
-        assert curriculum.epochs == epochs
+    assert resolve({"epochs": 1}).curriculum is None
+    with pytest.raises(ConfigurationError, match="join after 2 epochs"):
+        resolve(begun, {"epochs": 2})
+    assert resolve(begun, {"epochs": 3}).curriculum is not None
 
 
 @pytest.mark.parametrize("encoder", ["lstm", "bilstm"])
@@ -485,20 +477,14 @@ def test_a_policy_learns_for_some_epochs_and_not_for_all():
         resolve(learning, {"epochs": 3, "symmetries": True})
     with pytest.raises(ConfigurationError, match="would never be frozen"):
         resolve(learning, {"epochs": 2})
-    with pytest.raises(ConfigurationError, match="would never learn"):
-        resolve(learning, {"epochs": 3, "warm_start": 2})
-    with pytest.raises(ConfigurationError, match="would never learn"):
-        resolve(RL, {"epochs": 3, "warm_start": 3})
 
 
 def test_a_saved_run_is_not_refused_for_what_does_nothing_in_it(tmp_path):
     saved = resolve(RL).as_dict()
-    saved["reinforce"]["warm_start"], saved["schedule"]["decay"] = 99.0, 0.5
+    saved["schedule"]["decay"] = 0.5
     saved["gumbel"] = {"temperature": 3.0}
     (tmp_path / "config.json").write_text(json.dumps(saved))
     configuration = load_configuration(tmp_path / "config.json")
-    assert configuration.reinforce is not None
-    assert configuration.reinforce.warm_start == 99
     assert configuration.schedule == resolve().schedule
     assert configuration.gumbel is None
 
@@ -566,7 +552,7 @@ def test_options_that_share_their_groups_name_can_stand_flat(tmp_path):
 
 
 def test_saved_configuration_is_read_back(tmp_path):
-    configuration = resolve(RL, {"hidden_size": 33, "warm_start": 0.25})
+    configuration = resolve(RL, {"hidden_size": 33, "entropy_weight": 0.25})
     path = tmp_path / "config.json"
     path.write_text(json.dumps(configuration.as_dict()))
     assert load_configuration(path) == configuration
@@ -657,14 +643,15 @@ def test_an_unknown_preset_is_answered_with_the_known_ones():
 
 
 def test_a_saved_configuration_outlives_a_change_of_defaults(tmp_path):
-    described = json.loads(EARLIER.read_text())
+    described = earlier()
     described["training"]["warmup"] = 0.125  # without effect here, and no longer the default
     path = tmp_path / "config.json"
     path.write_text(json.dumps(described))
-    assert load_configuration(path) == load_configuration(EARLIER)
-    for name in ("average_forms", "balance_labels"):
-        described["training"].pop(name)
-    del described["model"]["dropout_unit"]
+    assert load_configuration(path) == Configuration.of_dict(earlier())
+    for group in described.values():
+        for name in REMOVED & group.keys():
+            del group[name]
+    described["trees"]["teacher"] = "gold"  # no teacher, without a warm start
     path.write_text(json.dumps(described))
     with pytest.raises(ConfigurationError, match="--warmup does nothing here"):
         resolve(read_file(path))
@@ -672,10 +659,26 @@ def test_a_saved_configuration_outlives_a_change_of_defaults(tmp_path):
 
 # Runs of earlier versions.
 
+REMOVED = {
+    "average_forms",
+    "balance_labels",
+    "dropout_unit",
+    "policy_weight",
+    "reward",
+    "warm_start",
+}
+
+
+def earlier() -> dict[str, Any]:
+    """Return the options of the earlier run, without the warm start that it had."""
+    described: dict[str, Any] = json.loads(EARLIER.read_text())
+    described["policy"]["warm_start"] = 0.0
+    return described
+
 
 def test_the_five_groups_of_earlier_versions_are_read():
-    given = flatten(json.loads(EARLIER.read_text()))
-    configuration = load_configuration(EARLIER)
+    given = flatten(earlier())
+    configuration = Configuration.of_dict(earlier())
     assert configuration.form == "RL-SPINN"
     assert set(configuration.groups()) == set(all_groups()) - {
         "embedding",
@@ -683,16 +686,16 @@ def test_the_five_groups_of_earlier_versions_are_read():
         "induced_vectors",
         "next_word",
         "symmetries",
+        "teacher",
         "transfer",
     }
     values = configuration.values()
-    assert set(given) - set(values) == {"average_forms", "balance_labels", "dropout_unit"}
+    assert set(given) - set(values) == REMOVED
     later = {"columns": None, "label_names": None}
     later |= Groups([TRANSFER_GROUP, NEXT_WORD_GROUP]).defaults()
     assert given.keys().isdisjoint(later)
-    later |= {"policy_epochs": 0}
+    later |= {"policy_epochs": 0, "teacher": "gold"}  # no teacher, without a warm start
     assert {name: (given | later)[name] for name in values} == values
-    assert configuration.teacher_source is TREE_SOURCES["left"]
     assert Configuration.of_dict(configuration.as_dict()) == configuration
 
 
@@ -702,10 +705,13 @@ def test_the_five_groups_of_earlier_versions_are_read():
         ("training", "average_forms", 24),
         ("training", "balance_labels", True),
         ("model", "dropout_unit", "word"),
+        ("policy", "warm_start", 0.5),
+        ("policy", "reward", "correct"),
+        ("policy", "policy_weight", 0.5),
     ],
 )
 def test_a_run_with_a_removed_option_is_rejected_in_a_sentence(tmp_path, group, name, value):
-    described = json.loads(EARLIER.read_text())
+    described = earlier()
     described[group][name] = value
     path = tmp_path / "run" / "config.json"
     path.parent.mkdir()
@@ -771,7 +777,7 @@ def test_any_text_is_printed_as_toml(names):
 
 
 def test_spacy_parses_where_trees_of_the_data_are_followed_or_taught():
-    for options in ({}, PREDICT, RL | {"warm_start": 1.0}):
+    for options in ({}, PREDICT):
         assert resolve(options, {"parser": "spacy"}).sentence_parser.pipeline == "en_core_web_sm"
         assert resolve(options).sentence_parser is None
     for options in ({"trees": "left"}, RL, PREDICT | {"teacher": "left"}, {"encoder": "gumbel"}):

@@ -81,45 +81,17 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Curriculum:
-    """The share of the training set, its shortest examples, that each epoch reads.
+class CurriculumOptions:
+    """Training that begins with the shortest examples (``--curriculum`` less than 1).
 
-    The share is constant for some epochs and then grows linearly: the linear competence of
+    The share of the training set that an epoch reads grows linearly: the linear competence of
     Platanios et al. (2019, arXiv 1903.09848, eq. 4), updated once per epoch, with the length of the
     longest sentence as difficulty. Examples tied with the longest of a share are included.
-
-    Attributes
-    ----------
-    first_share
-        Share of the first epoch.
-    held_epochs, growing_epochs
-        Number of epochs with this share, and number of epochs in which it grows to 1.
-
     """
-
-    first_share: float
-    held_epochs: int
-    growing_epochs: int
-
-    @property
-    def epochs(self) -> int:
-        """Number of epochs that read less than the whole set."""
-        return self.held_epochs + self.growing_epochs
-
-    def share(self, epoch: int) -> float:
-        """Return the share of one of these epochs."""
-        grown = max(0, epoch - self.held_epochs) / self.growing_epochs
-        return self.first_share + (1 - self.first_share) * grown
-
-
-@dataclass(frozen=True)
-class CurriculumOptions:
-    """Training that begins with the shortest examples (``--curriculum`` less than 1)."""
 
     curriculum: float = option(
         1.0,
-        "share of the training set, its shortest examples, that the first epoch reads, and every "
-        "epoch of a warm start",
+        "share of the training set, its shortest examples, that the first epoch reads",
         minimum=0.01,
         maximum=1,
     )
@@ -129,9 +101,9 @@ class CurriculumOptions:
         minimum=1,
     )
 
-    def after(self, held_epochs: int) -> Curriculum:
-        """Return the curriculum whose first share is constant for ``held_epochs`` epochs."""
-        return Curriculum(self.curriculum, held_epochs, self.curriculum_epochs)
+    def share(self, epoch: int) -> float:
+        """Return the share that one of the first ``curriculum_epochs`` epochs reads."""
+        return self.curriculum + (1 - self.curriculum) * (epoch / self.curriculum_epochs)
 
 
 CURRICULUM_GROUP = Group(
@@ -188,7 +160,7 @@ class Batcher:
         share: bool = False,
         rank: int = 0,
         world_size: int = 1,
-        curriculum: Curriculum | None = None,
+        curriculum: CurriculumOptions | None = None,
         transform: BatchTransform | None = None,
     ) -> None:
         self.dataset = dataset
@@ -230,7 +202,7 @@ class Batcher:
 
     def rows(self, epoch: int) -> NDArray[np.int64]:
         """Return the rows that an epoch reads."""
-        if self._curriculum is None or epoch >= self._curriculum.epochs:
+        if self._curriculum is None or epoch >= self._curriculum.curriculum_epochs:
             return np.arange(len(self.dataset))
         longest = self.dataset.longest
         limit = np.quantile(longest, self._curriculum.share(epoch), method="inverted_cdf")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -67,14 +66,14 @@ class PairTask(Task[Batch]):
             model.sides, embedding_size=model.leaves.embedding.size, words=words
         ).to(self.device)
         self._step = distributed.data_parallel(TrainingStep(model, self.objective))
-        self._own = self._batcher(corpus.sets["train"], configuration.source)
-        self._taught = self._batcher(corpus.sets["train"], configuration.teacher_source)
+        trees = configuration.teacher_source or configuration.source
+        self._batcher = self._make_batcher(corpus.sets["train"], trees)
         self._evaluated: Evaluated | None = None
         self._frozen = False  # whether the parser is, and the model follows its trees
         self._transfer = configuration.transfer
         self._held: list[nn.Parameter] = []  # pretrained weights that are frozen in this epoch
 
-    def _batcher(self, data: PairDataset, source: TreeSource | None) -> Batcher:
+    def _make_batcher(self, data: PairDataset, source: TreeSource | None) -> Batcher:
         options = self.configuration.training
         return Batcher(
             data,
@@ -87,7 +86,7 @@ class PairTask(Task[Batch]):
             share=self.model.shares(training=True),
             rank=distributed.rank(),
             world_size=distributed.world_size(),
-            curriculum=self.configuration.example_shares,
+            curriculum=self.configuration.curriculum,
             transform=self._transform,
         )
 
@@ -103,20 +102,20 @@ class PairTask(Task[Batch]):
 
     def batches_in(self, epoch: int) -> int:
         """Return the number of batches of an epoch; with a token budget it varies."""
-        return len(self._taught.order(epoch))
+        return len(self._batcher.order(epoch))
 
     def steps(self) -> int:
         """Return the number of steps; with a token budget, as if all whole epochs had as many."""
-        curriculum, epochs = self.configuration.example_shares, self.configuration.training.epochs
-        partial = 0 if curriculum is None else curriculum.epochs
+        curriculum, epochs = self.configuration.curriculum, self.configuration.training.epochs
+        partial = 0 if curriculum is None else curriculum.curriculum_epochs
         steps = [self.batches_in(epoch) for epoch in range(partial + 1)]
         return sum(steps) + (epochs - len(steps)) * steps[-1]
 
     def begin_epoch(self, epoch: int) -> None:
         """Report a curriculum's share, freeze the parser when it is time, set the mode."""
-        curriculum, reinforce = self.configuration.example_shares, self.configuration.reinforce
-        if curriculum is not None and epoch < curriculum.epochs:
-            data, rows = self.corpus.sets["train"], self._taught.rows(epoch)
+        curriculum, reinforce = self.configuration.curriculum, self.configuration.reinforce
+        if curriculum is not None and epoch < curriculum.curriculum_epochs:
+            data, rows = self.corpus.sets["train"], self._batcher.rows(epoch)
             logger.info(
                 f"Epoch {epoch + 1} reads {len(rows):,} of {len(data):,} {self.unit}: "
                 f"those of up to {data.longest[rows].max()} words a sentence."
@@ -139,21 +138,12 @@ class PairTask(Task[Batch]):
             Inference(self.model, self.configuration.source, precision=precision).parse(data).trees
         )
         assert trees is not None
-        self._own = self._batcher(data.with_trees(trees), tree_source("gold"))
+        self._batcher = self._make_batcher(data.with_trees(trees), tree_source("gold"))
         self._frozen = True
 
     def batches(self, epoch: int, start: int) -> Iterator[Batch]:
-        """Yield the rest of an epoch; with the teacher's trees as long as they are followed."""
-        source, reinforce = self.configuration.source, self.configuration.reinforce
-        switch = start
-        if source is not None and source.chosen_by_model:
-            taught = count = self.batches_in(epoch)
-            if reinforce is not None:
-                taught = math.ceil((reinforce.warm_start - epoch) * count)
-            switch = min(max(taught, start), count)
-        for batch in self._taught.batches(epoch, start, switch):
-            yield batch.to(self.device)
-        for batch in self._own.batches(epoch, switch):
+        """Yield the rest of an epoch, with trees unless the model chooses them."""
+        for batch in self._batcher.batches(epoch, start):
             yield batch.to(self.device)
 
     def size(self, batch: Batch) -> int:
@@ -162,7 +152,7 @@ class PairTask(Task[Batch]):
 
     def describe(self, epoch: int, batch: int) -> str:
         """Name the rows of a batch."""
-        rows = self._taught.order(epoch)[batch].tolist()
+        rows = self._batcher.order(epoch)[batch].tolist()
         shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
         return f"training {self.unit} {shown}"
 

@@ -37,7 +37,7 @@ class Progress:
         Epochs done, and batches done in the current one.
     sums, counts
         Sums of the figures over the current epoch, and the number of examples of each: a figure
-        that only some steps have, such as rewards after a warm start, is averaged over those.
+        that only some steps have is averaged over those.
     best, best_epoch
         The best score so far, and after how many epochs.
     seconds

@@ -95,7 +95,7 @@ def run(
         TRACKER,
         [*TRACKER, "--predict"],
         [*TRACKER, "--rl"],
-        [*TRACKER, "--rl", "--samples", "2", "--baseline", "leave-one-out", "--reward", "correct"],
+        [*TRACKER, "--rl", "--samples", "2", "--baseline", "leave-one-out"],
         ["--encoder", "gumbel", "--temperature-end", "0.5", "--leaf-context", "bilstm"],
         ["--encoder", "lstm"],
         ["--encoder", "bilstm", "--pooling", "max"],

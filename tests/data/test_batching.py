@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinn.data.batching import DEFAULT_POOL_BATCHES, Batch, Batcher, Curriculum
+from spinn.data.batching import DEFAULT_POOL_BATCHES, Batch, Batcher, CurriculumOptions
 from spinn.data.dataset import PairDataset
 from spinn.data.examples import kind_with
 from spinn.data.options import CorpusOptions
@@ -268,7 +268,7 @@ def test_bucketing_changes_from_epoch_to_epoch():
 def test_a_curriculum_begins_with_the_shortest_and_ends_with_all(sides):
     dataset = make_dataset(500, sides=sides)
     longest = dataset.lengths.reshape(-1, sides).max(axis=1)
-    batcher = make_batcher(dataset, curriculum=Curriculum(0.2, 0, 4))
+    batcher = make_batcher(dataset, curriculum=CurriculumOptions(0.2, 4))
     counts = []
     for epoch in range(6):
         rows = np.concatenate(batcher.order(epoch))
@@ -282,19 +282,9 @@ def test_a_curriculum_begins_with_the_shortest_and_ends_with_all(sides):
     assert counts[4:] == [500, 500]
 
 
-def test_a_curriculum_can_be_held():
-    dataset = make_dataset(300)
-    held = make_batcher(dataset, curriculum=Curriculum(0.3, 2, 2))
-    free = make_batcher(dataset, curriculum=Curriculum(0.3, 0, 2))
-    for epoch in range(3):
-        assert held.rows(epoch).tolist() == free.rows(0).tolist()
-    assert held.rows(3).tolist() == free.rows(1).tolist()
-    assert len(held.rows(4)) == 300
-
-
 def test_the_end_of_a_curriculum_is_a_run_without_one():
     dataset = make_dataset(300)
-    grown = make_batcher(dataset, curriculum=Curriculum(0.3, 0, 2))
+    grown = make_batcher(dataset, curriculum=CurriculumOptions(0.3, 2))
     assert rows_of(grown, epoch=2) == rows_of(make_batcher(dataset), epoch=2)
 
 

@@ -37,7 +37,6 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "label": {},
     "teacher": FORMS["SPINN"],
     "REINFORCE": {**FORMS["RL-SPINN"], "samples": 3},
-    "warm start": {**FORMS["RL-SPINN"], "warm_start": 1.0},
     "PPO": {**FORMS["RL-SPINN"], "policy_updates": 2, "parser": "own", "parser_size": 3},
     "frozen parser": {**FORMS["RL-SPINN"], "policy_epochs": 1, "parser": "own"},
     "Gumbel": FORMS["Gumbel Tree-LSTM"],

@@ -214,8 +214,8 @@ def test_without_scheduled_sampling_nothing_is_drawn(toy_folder):
 
 
 @pytest.mark.parametrize("baseline", ["none", "leave-one-out", "greedy"])
-def test_reinforce_adds_the_weighted_policy_loss(toy_either, baseline):
-    toy = setting(toy_either, "RL-SPINN", baseline=baseline, samples=3, policy_weight=0.7)
+def test_reinforce_adds_the_policy_loss(toy_either, baseline):
+    toy = setting(toy_either, "RL-SPINN", baseline=baseline, samples=3)
     result = toy.step()
     # The same trees again: the sampling starts from the same seed.
     torch.manual_seed(9)
@@ -237,7 +237,7 @@ def test_reinforce_adds_the_weighted_policy_loss(toy_either, baseline):
         advantage = rewards + functional.cross_entropy(
             greedy.scores, batch.labels, reduction="none"
         ).detach().unsqueeze(1)
-    expected = losses.mean() + 0.7 * policy_loss(
+    expected = losses.mean() + policy_loss(
         encoding.policy, encoding.transitions, advantage, toy.model.sides
     )
     assert same(result.loss, expected)
@@ -245,12 +245,6 @@ def test_reinforce_adds_the_weighted_policy_loss(toy_either, baseline):
     assert same(result.sums["loss"], losses.sum() / 3)
     right = (output.scores.argmax(dim=1) == labels).sum() / 3
     assert same(result.sums["correct"], right)
-
-
-def test_reward_for_correct_labels_is_the_share_of_them(toy_folder):
-    toy = setting(toy_folder, "RL-SPINN", reward="correct", baseline="none")
-    result = toy.step()
-    assert same(result.means["reward"], result.sums["correct"] / len(toy.batch))
 
 
 def test_rewards_know_nothing_of_label_smoothing(toy_folder):
@@ -284,30 +278,6 @@ def test_entropy_weight_can_come_to_its_end_before_training(toy_folder, epoch, w
     result = setting(toy_folder, "RL-SPINN", **options).step(epoch)
     expected = plain.step(epoch).loss - weight * result.means["entropy"]
     assert same(result.loss, expected)
-
-
-@pytest.mark.parametrize(("epoch", "weight"), [(2, 1.0), (3, 0.6), (4, 0.2), (5, 0.2)])
-@pytest.mark.parametrize("ends", [{"entropy_epochs": 2, "epochs": 6}, {"epochs": 4}])
-def test_entropy_weight_moves_when_the_warm_start_is_over(toy_folder, epoch, weight, ends):
-    options = {"warm_start": 2.0, "entropy_weight_end": 0.2, **ends}
-    toy = setting(toy_folder, "RL-SPINN", entropy_weight=1.0, **options)
-    still = setting(toy_folder, "RL-SPINN", warm_start=2.0, entropy_weight=0.0, epochs=6)
-    result = toy.step(epoch)
-    expected = still.step(epoch).loss - weight * result.means["entropy"]
-    assert same(result.loss, expected)
-
-
-def test_warm_start_follows_the_teacher_and_then_samples(toy_either):
-    toy = setting(toy_either, "RL-SPINN", warm_start=0.5, teacher="balanced", transition_weight=3.0)
-    before, after = toy.step(epoch=0.49), toy.step(epoch=0.5)
-    assert set(before.means) == {"transition_loss"}
-    output = toy.output()
-    assert toy.batch.transitions is not None
-    transition_loss = teacher_loss(output.encoding, toy.batch.transitions)
-    assert same(before.loss, toy.label_loss(output) + 3 * transition_loss)
-    assert set(after.means) == {"entropy", "reward"}
-    never = setting(toy_either, "RL-SPINN")
-    assert set(never.step(epoch=0).means) == {"entropy", "reward"}
 
 
 def test_the_trees_of_a_parser_that_is_kept_pay_for_labels_alone(toy_either):

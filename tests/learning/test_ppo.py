@@ -170,7 +170,7 @@ DROPOUT = {"embedding_dropout": 0.4, "leaf_dropout": 0.3, "classifier_dropout": 
 APART = {"tracker": False, "parser": "own", "parser_size": 5}
 SETTINGS: dict[str, dict[str, Any]] = {
     "tracker": {"samples": 2, "entropy_weight": 0.3},
-    "greedy": {"baseline": "greedy", "policy_weight": 0.5},
+    "greedy": {"baseline": "greedy"},
     "parser": {**APART, "samples": 2, "entropy_weight": 0.3},
     "parser, leave-one-out": {**APART, "baseline": "leave-one-out", "samples": 3},
 }
@@ -186,7 +186,7 @@ def first_update(folder: Path, options: dict[str, Any]) -> tuple[Objective, Pair
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_further_update_starts_where_reinforce_stood(toy_folder, name):
+def test_a_further_update_starts_where_reinforce_stood(toy_folder, monkeypatch, name):
     """With dropout, and with several samples: the trees are judged by what has sampled them."""
     options = SETTINGS[name]
     objective, model, result = first_update(toy_folder, {**options, "policy_updates": 2})
@@ -197,8 +197,8 @@ def test_a_further_update_starts_where_reinforce_stood(toy_folder, name):
     assert clipped == 0
     further = torch.autograd.grad(loss, weights)
     # The label's part of the loss, which a tracker feels and a parser does not.
-    nothing = {"policy_weight": 0.0, "entropy_weight": 0.0}
-    _, model, result = first_update(toy_folder, {**options, **nothing})
+    monkeypatch.setattr("spinn.learning.objectives.reinforce.policy_loss", lambda *arguments: 0.0)
+    _, model, result = first_update(toy_folder, {**options, "entropy_weight": 0.0})
     assert result.trees is None
     weights = list(model.encoder.policy.parameters())
     of_labels = torch.autograd.grad(result.loss, weights, materialize_grads=True)
@@ -290,7 +290,7 @@ def test_a_parsers_gradient_is_limited_by_itself(tmp_path, monkeypatch):
     folder = write_corpus(tmp_path / "corpus", train=8)
     options = {**APART, "optimizer": "sgd", "clip": 0.01}
     found = [
-        weights_after_one_step(folder, tmp_path / str(weight), **options, policy_weight=weight)
+        weights_after_one_step(folder, tmp_path / str(weight), **options, entropy_weight=weight)
         for weight in (1.0, 1000.0)
     ]
     for part, value in found[0].items():

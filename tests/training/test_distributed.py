@@ -168,12 +168,12 @@ def test_sentences_of_one_word_leave_no_process_waiting(tmp_path):
             row |= {side: "word1", f"{side}_binary_parse": "word1"}
     (folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
     whole = {**STILL, "batch_size": 12, "epochs": 3}  # of which the first process has no tree
-    warm = {**FORMS["RL-SPINN"], "warm_start": 0.5}
     runs = [
         (tmp_path / "tracker", {**whole, **FORMS["SPINN-PI"]}),
         (tmp_path / "reference", {**whole, "engine": "reference"}),
         (tmp_path / "small", {"batch_size": 3, **FORMS["SPINN-PI"]}),
-        (tmp_path / "warm", {"batch_size": 3, **warm}),
+        (tmp_path / "teacher", {"batch_size": 3, **FORMS["SPINN"]}),
+        (tmp_path / "policy", {"batch_size": 3, **FORMS["RL-SPINN"]}),
     ]
     all_well(3, train_in_turn, folder, runs)
     for path, options in runs[:2]:
@@ -225,7 +225,7 @@ def test_gradients_that_are_one_tensor_are_taken_apart():
 def test_processes_update_a_policy_as_one_would(uneven, tmp_path, monkeypatch):
     """With the most probable trees in place of samples, which would differ."""
     runs = [
-        (tmp_path / "tracker", {**PPO, "baseline": "none", "samples": 2, "reward": "correct"}),
+        (tmp_path / "tracker", {**PPO, "baseline": "none", "samples": 2}),
         (tmp_path / "parser", {**PPO, **OWN_PARSER, "baseline": "greedy", "entropy_weight": 0.1}),
     ]
     all_well(3, train_greedily, uneven, runs)

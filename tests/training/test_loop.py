@@ -63,7 +63,6 @@ RESUMED: dict[str, dict[str, Any]] = {
         "samples": 2,
         "policy_updates": 3,
         "policy_learning_rate": 0.02,
-        "warm_start": 0.4,
     },
     "a parser that is kept": {
         **FORMS["RL-SPINN"],
@@ -75,9 +74,8 @@ RESUMED: dict[str, dict[str, Any]] = {
         "policy_epochs": 1,
         "weight_decay": 0.1,
     },
-    "warm start": {
+    "policy at its own rate": {
         **FORMS["RL-SPINN"],
-        "warm_start": 1.4,
         "policy_learning_rate": 0.02,
         "classifier_norm": "batch",
         "optimizer": "rmsprop",
@@ -179,7 +177,7 @@ def stop() -> None:
         ("PPO", 4),
         *(("PPO of a parser", step) for step in (2, 9)),
         *(("a parser that is kept", step) for step in (4, BATCHES, 8)),
-        *(("warm start", step) for step in (5, 8, 10)),
+        *(("policy at its own rate", step) for step in (5, 8)),
         *(("gumbel", step) for step in (3, 8)),
     ],
 )
@@ -715,29 +713,6 @@ def test_epochs_may_differ_in_how_many_batches_they_have(toy_folder, tmp_path, f
         ("train", 2, first + second),
         ("dev", 2, first + second),
     ]
-
-
-@pytest.mark.parametrize("warm_start", [0.3, 1.0, 1.82])
-def test_a_warm_start_may_end_anywhere_in_an_epoch(tmp_path, monkeypatch, warm_start):
-    """With 50 batches an epoch, (1.82 - 1) * 50 is a little more than 41, and 1 + 41 / 50 less."""
-    folder = write_corpus(tmp_path / "corpus", train=100)
-    options = {**FORMS["RL-SPINN"], "warm_start": warm_start, "log_steps": 1, "batch_size": 2}
-    path, configuration = tmp_path / "run", small_configuration(folder, **options)
-    switched = round(warm_start * 50)
-    with at_step(monkeypatch, switched + 2, stop), pytest.raises(Interruption):
-        run.train(configuration, path)
-    lines = [line for line in figures(path) if line["kind"] == "train"]
-    rewarded = [line["step"] for line in lines if "reward" in line]
-    assert rewarded == [switched + 1, switched + 2]
-
-
-def test_a_figure_is_averaged_over_the_steps_that_have_it(toy_folder, tmp_path):
-    """The reward is the logarithm of the label's probability, and the loss its negative."""
-    options = {**FORMS["RL-SPINN"], "warm_start": 0.5, "epochs": 1, "baseline": "none"}
-    options |= {"learning_rate": 1e-9}  # so that all steps are alike
-    run.train(small_configuration(toy_folder, **options), tmp_path / "run")
-    last = [line for line in figures(tmp_path / "run") if line["kind"] == "train"][-1]
-    assert last["reward"] == pytest.approx(-last["loss"], rel=0.1)
 
 
 @pytest.mark.parametrize("more", [{}, {"tracker": True, "leaf_norm": "batch"}])

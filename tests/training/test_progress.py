@@ -15,6 +15,13 @@ def test_a_position_comes_back():
     assert Progress.of_dict(asdict(progress)) == progress
 
 
+def test_a_figure_is_averaged_over_the_steps_that_have_it():
+    progress = Progress()
+    progress.add({"pairs": 4.0, "loss": 2.0})
+    progress.add({"pairs": 2.0, "loss": 1.0, "reward": -3.0})
+    assert progress.averages() == {"loss": 0.5, "reward": -1.5}
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -34,18 +34,10 @@ def build_objective(
         Sentences that are classified together: 2, or 1.
 
     """
-    taught = None
     objective = Objective(epochs, label_smoothing, gumbel)
     if teacher is not None:
-        objective = taught = TeacherObjective(teacher, epochs, label_smoothing)
+        objective = TeacherObjective(teacher, epochs, label_smoothing)
     if reinforce is not None:
-        objective = ReinforceObjective(
-            reinforce,
-            epochs,
-            label_smoothing,
-            sides=sides,
-            teacher=taught,
-            ppo=ppo,
-        )
+        objective = ReinforceObjective(reinforce, epochs, label_smoothing, sides=sides, ppo=ppo)
     objective.next_word = next_word
     return objective

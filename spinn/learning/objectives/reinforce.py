@@ -20,7 +20,6 @@ from spinn.data.batching import Batch
 from spinn.learning.objectives.baselines import Greedy, make_baseline
 from spinn.learning.objectives.label import Objective, StepResult, counted, ramp
 from spinn.learning.objectives.ppo import PPOOptions, SampledTrees, of_pairs, surrogate_loss
-from spinn.learning.objectives.teacher import TeacherObjective
 from spinn.model.pair import PairModel, PairOutput
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Leaves, Plan
@@ -34,14 +33,12 @@ from spinn.trees import WITH_SAMPLED_TREES
 class ReinforceOptions:
     """Learning transitions by REINFORCE (``--rl``)."""
 
-    reward: str = option("loss", "reward of a sampled tree", choices=("loss", "correct"))
     baseline: str = option(
         "greedy",
         "what a reward is compared with",
         choices=("none", "mean", "greedy", "leave-one-out"),
     )
     samples: int = option(1, "trees sampled for each sentence", minimum=1)
-    policy_weight: float = option(1.0, "weight of the policy loss", minimum=0)
     policy_learning_rate: float | None = option(
         None,
         "learning rate of the tracker, or of the parser (default: that of the model)",
@@ -68,7 +65,6 @@ class ReinforceOptions:
             "it belongs to --rl with an --entropy-weight-end that differs from --entropy-weight",
         ),
     )
-    warm_start: float = option(0.0, "epochs that follow the teacher's trees first", minimum=0)
 
     def ends_before(self, epoch: float) -> bool:
         """Return whether the policy no longer learns, ``epoch`` epochs into training."""
@@ -102,13 +98,11 @@ class ReinforceObjective(Objective):
     Parameters
     ----------
     options
-        Rewards, baseline and weights.
+        Baseline, samples and weights.
     epochs, label_smoothing
         As in :class:`Objective`.
     sides
         Sentences that earn a reward together: 2, or 1.
-    teacher
-        Objective of the warm start, if there is one.
     ppo
         Options of further updates with the same trees, if there are any.
 
@@ -121,41 +115,30 @@ class ReinforceObjective(Objective):
         label_smoothing: float = 0.0,
         *,
         sides: int = 2,
-        teacher: TeacherObjective | None = None,
         ppo: PPOOptions | None = None,
     ) -> None:
         super().__init__(epochs, label_smoothing)
         self.options, self.sides, self.ppo = options, sides, ppo
         self.baseline = make_baseline(options.baseline)
-        # Its losses have no weights; kept out of the modules, so that checkpoints stay as they are.
-        self._teacher = [teacher]
 
     def step(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
-        """Run the model on a batch; warm starts and frozen parsers follow given trees."""
-        options, (teacher,) = self.options, self._teacher
+        """Run the model on a batch, along sampled trees or those of a frozen parser."""
+        options = self.options
         if options.ends_before(epoch):
             return super().step(model, batch, epoch)
-        if epoch < options.warm_start and batch.transitions is not None and teacher is not None:
-            return teacher.step(model, batch, epoch)
-        return self._reinforce(model, batch, epoch)
-
-    def _reinforce(self, model: PairModel, batch: Batch, epoch: float) -> StepResult:
-        options = self.options
         leaves, plan = model.read(batch.words, batch.lengths, Plan.sampled())
         copies = leaves.repeat(options.samples)
         every = model.classify(copies, plan)
         output = counted(every, batch)
         labels = batch.labels.repeat_interleave(options.samples)
-        rewards = self._rewards(output, labels).view(len(batch), options.samples)
+        rewards = rewards_of(output, labels).view(len(batch), options.samples)
         reference = self._greedy_rewards(model, batch, leaves)
         encoding = output.encoding
         assert encoding.policy is not None
         assert encoding.transitions is not None
         advantage = self.baseline.advantage(rewards, reference)
         loss = self.label_loss(output, labels)
-        loss = loss + options.policy_weight * policy_loss(
-            encoding.policy, encoding.transitions, advantage, self.sides
-        )
+        loss = loss + policy_loss(encoding.policy, encoding.transitions, advantage, self.sides)
         entropy = mean_entropy(encoding.policy)
         weight = self._entropy_weight(epoch)
         if weight > 0:
@@ -173,13 +156,12 @@ class ReinforceObjective(Objective):
         policy = trees.judged_by(model)
         loss, clipped = surrogate_loss(policy, trees, self.ppo.policy_clip)
         bonus = trees.entropy_weight * mean_entropy(policy)
-        return self.options.policy_weight * loss - bonus, clipped
+        return loss - bonus, clipped
 
     def _entropy_weight(self, epoch: float) -> float:
         options = self.options
         last = options.policy_epochs or self.epochs
-        epochs = options.entropy_epochs or last - options.warm_start
-        done = (epoch - options.warm_start) / epochs
+        done = epoch / (options.entropy_epochs or last)
         return ramp(options.entropy_weight, options.entropy_weight_end, done)
 
     def _greedy_rewards(self, model: PairModel, batch: Batch, leaves: Leaves) -> Tensor | None:
@@ -188,14 +170,12 @@ class ReinforceObjective(Objective):
             return None
         with evaluation_mode(model):  # leaves no trace in batch statistics
             greedy = counted(model.classify(leaves, Plan()), batch)
-            return self._rewards(greedy, batch.labels)
+            return rewards_of(greedy, batch.labels)
 
-    def _rewards(self, output: PairOutput, labels: Tensor) -> Tensor:
-        """Return rewards ``[P]``: minus the loss, or 1 for a correct label and 0 for another."""
-        scores = output.scores.detach().float()
-        if self.options.reward == "correct":
-            return (scores.argmax(dim=1) == labels).to(scores.dtype)
-        return -functional.cross_entropy(scores, labels, reduction="none")
+
+def rewards_of(output: PairOutput, labels: Tensor) -> Tensor:
+    """Return rewards ``[P]``: the log-probabilities of the labels, without gradient."""
+    return -functional.cross_entropy(output.scores.detach().float(), labels, reduction="none")
 
 
 def mean_entropy(policy: TransitionPolicy) -> Tensor:

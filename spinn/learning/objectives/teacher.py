@@ -12,49 +12,30 @@ from spinn.learning.objectives.label import Objective, StepResult, counted, ramp
 from spinn.model.pair import PairModel
 from spinn.model.types import Encoding, Plan
 from spinn.ops.allreduce import part_of_mean
-from spinn.support.options import Condition, Group, Values, option
-from spinn.trees import (
-    TREE_SOURCES,
-    WITH_PREDICTED_TREES,
-    WITH_SAMPLED_TREES,
-)
+from spinn.support.options import Group, option
+from spinn.trees import TREE_SOURCES, WITH_PREDICTED_TREES
 
 GIVEN_TREES = tuple(name for name, source in TREE_SOURCES.items() if source.draw is not None)
 
 
 @dataclass(frozen=True)
 class TeacherOptions:
-    """Learning transitions from given trees (``--predict``, or ``--rl --warm-start``)."""
+    """Learning transitions from given trees (``--predict``)."""
 
-    teacher: str = option(
-        "gold", "trees that --predict learns from and that --rl starts from", choices=GIVEN_TREES
-    )
+    teacher: str = option("gold", "trees that --predict learns from", choices=GIVEN_TREES)
     transition_weight: float = option(1.0, "weight of the transition loss", minimum=0)
     transition_weight_end: float | None = option(
-        None,
-        "weight at the end of training (default: the same)",
-        minimum=0,
-        when=WITH_PREDICTED_TREES,
+        None, "weight at the end of training (default: the same)", minimum=0
     )
     scheduled_sampling: float = option(
         0.0,
         "share of steps that follow the tracker at the end of training, rising from 0",
         minimum=0,
         maximum=1,
-        when=WITH_PREDICTED_TREES,
     )
 
 
-def _has_teacher(values: Values) -> bool:
-    starts_with_one = WITH_SAMPLED_TREES.holds(values) and values["warm_start"] > 0
-    return starts_with_one or WITH_PREDICTED_TREES.holds(values)
-
-
-TEACHER_GROUP = Group(
-    "teacher",
-    TeacherOptions,
-    Condition(_has_teacher, "it belongs to --predict, or --rl --warm-start"),
-)
+TEACHER_GROUP = Group("teacher", TeacherOptions, WITH_PREDICTED_TREES)
 
 
 class TeacherObjective(Objective):
