@@ -79,13 +79,13 @@ LEARNED_TREES: Mapping[str, Any] = {
     "baseline": "leave-one-out",
     "policy_updates": 3,
     "policy_learning_rate": 2e-3,
-    "policy_epochs": 6,
+    "policy_epochs": 5,
     "entropy_weight": 0.2,
     "entropy_weight_end": 0.005,
     "entropy_epochs": 3,
     "curriculum": 0.4,
     "curriculum_epochs": 8,
-    "warmup": 0.05,
+    "warmup": 0.02,
 }
 """The options that ``--rl`` brings, of this and other groups. A parser of its own learns by PPO,
 short sentences first and with an entropy bonus that falls, and is then frozen; see
