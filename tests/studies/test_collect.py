@@ -289,8 +289,8 @@ def test_the_kept_table_has_all_finished_runs(study, tmp_path):
     [
         (
             "sample",
-            {"batch_size": 99},
-            "given trees' differs from sample: batch_size 99 where",
+            {"pool_batches": 99},
+            "given trees' differs from sample: pool_batches 99 where",
         ),
         (
             "listops",
