@@ -19,7 +19,7 @@ from typing import Any
 
 from safetensors.torch import load_file
 
-RL = ("--tracker", "--rl")
+RL = ("--tracker", "--rl", "--parser", "shared")
 OWN = ("--rl", "--parser", "own", "--samples", "2", "--baseline", "leave-one-out")
 RUNS: dict[str, tuple[str, ...]] = {
     "gold": (),

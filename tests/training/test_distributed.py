@@ -322,7 +322,7 @@ def test_an_error_in_one_process_is_an_error_in_all(tmp_path):
     ("arguments", "message"),
     [
         (["train", "--data", "nowhere"], "nowhere: there is no such folder"),
-        (["train", "--rl"], "--rl needs a tracker"),
+        (["train", "--predict"], "--predict needs a tracker"),
         (["train", "--no-such-option"], "unrecognized arguments"),
         (["train", "--resume", "nowhere"], "nowhere: this is no run"),
         (["evaluate", "nowhere"], "evaluate runs in one process"),
