@@ -34,18 +34,8 @@ BATCH_SIZE = 64
 SIZES = (128, 512, 2048)
 DRAWS = 20_000
 END_TO_END = (
-    *(
-        "--tracker",
-        "--rl",
-        "--parser",
-        "shared",
-        "--epochs",
-        "1",
-        "--max-words",
-        "10",
-        "--hidden-size",
-        "32",
-    ),
+    *("--tracker", "--rl", "--parser", "shared", "--epochs", "1"),
+    *("--max-words", "10", "--hidden-size", "32"),
     *("--no-tensorboard", "--batch-size", "256"),
 )
 
