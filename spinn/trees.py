@@ -119,7 +119,7 @@ TREE_SOURCES: dict[str, TreeSource] = {
         ),
         TreeSource(
             "sampled",
-            "the tracker's own trees, learned by REINFORCE (--rl)",
+            "a parser's own trees, learned from the labels (--rl)",
             needs_tracker=True,
             sampled=True,
         ),

@@ -46,7 +46,7 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
                     "predicted",
                     "the tracker learns to predict trees (--trees predicted)",
                 ),
-                ("--rl", "sampled", "the tracker learns trees by REINFORCE (--trees sampled)"),
+                ("--rl", "sampled", "learn trees from the labels (--trees sampled)"),
             ):
                 section.add_argument(
                     flag, dest="trees", action="append_const", const=source, help=text

@@ -87,9 +87,9 @@ LEARNED_TREES: Mapping[str, Any] = {
     "curriculum_epochs": 8,
     "warmup": 0.02,
 }
-"""The options that ``--rl`` brings, of this and other groups. A parser of its own learns by PPO,
-short sentences first and with an entropy bonus that falls, and is then frozen; see
-``docs/learning-trees.md`` for the reasons."""
+"""The options that ``--rl`` sets, in this and other groups: a separate parser is trained by PPO, on
+short sentences first and with a decreasing entropy bonus, and is then frozen. The reasons are in
+``docs/learning-trees.md``."""
 
 
 class ReinforceObjective(Objective):
