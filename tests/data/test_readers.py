@@ -103,7 +103,7 @@ def test_a_kind_of_example_can_be_required(tmp_path, content, kind, other, cause
 
 
 def gzipped(content: bytes) -> bytes:
-    """Return a gzip file without the time of its writing, which would make names of tests differ."""
+    """Return a gzip file without its time, which would make names of tests differ."""
     return gzip.compress(content, mtime=0)
 
 
