@@ -61,7 +61,7 @@ def collect(name: str, output: Path, results: Path = RESULTS) -> list[str]:
     if not finished:
         raise SpinnError(f"{output}: no run of the study is finished yet.")
     record = read_record(name, results)
-    dropped = []
+    dropped, found = [], _seeds(finished)
     for row, kept in finished.items():
         before = record["rows"].get(row, kept)
         changed = differences(
@@ -75,7 +75,7 @@ def collect(name: str, output: Path, results: Path = RESULTS) -> list[str]:
             seeds = ", ".join(before["runs"])
             dropped.append(f"{row}: seeds {seeds} are dropped, they had {'; '.join(changed)}.")
         record["rows"][row] = kept
-    complete = _seeds(finished) == _seeds(record["rows"])
+    complete = found == _seeds(record["rows"])
     table = _table(study, expanded, output) if complete else None
     text = as_json(record, indent=1, ensure_ascii=False)
     write_whole(record_file(name, results), text + "\n")
