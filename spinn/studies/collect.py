@@ -61,21 +61,21 @@ def collect(name: str, output: Path, results: Path = RESULTS) -> list[str]:
     if not finished:
         raise SpinnError(f"{output}: no run of the study is finished yet.")
     record = read_record(name, results)
-    dropped, found = [], _seeds(finished)
+    dropped = []
     for row, kept in finished.items():
         before = record["rows"].get(row, kept)
         changed = differences(
             Configuration.of_dict(before["configuration"], f"Row {row!r} of {name}"),
             Configuration.of_dict(kept["configuration"]),
         )
+        runs = kept["runs"]
         if not changed:
-            runs = before["runs"] | kept["runs"]
-            kept["runs"] = {seed: runs[seed] for seed in sorted(runs, key=int)}
+            runs = before["runs"] | runs
         else:
             seeds = ", ".join(before["runs"])
             dropped.append(f"{row}: seeds {seeds} are dropped, they had {'; '.join(changed)}.")
-        record["rows"][row] = kept
-    complete = found == _seeds(record["rows"])
+        record["rows"][row] = kept | {"runs": {seed: runs[seed] for seed in sorted(runs, key=int)}}
+    complete = _seeds(finished) == _seeds(record["rows"])
     table = _table(study, expanded, output) if complete else None
     text = as_json(record, indent=1, ensure_ascii=False)
     write_whole(record_file(name, results), text + "\n")
