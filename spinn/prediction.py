@@ -109,7 +109,7 @@ class Step:
     buffer: list[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SentenceTrace:
     """The transitions of a sentence of N words, and how probable they were.
 
@@ -155,7 +155,7 @@ class SentenceTrace:
         return {"shift": shift, "reduce": reduce}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """The results for one example of S sentences.
 

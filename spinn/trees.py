@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import Condition, Group, Values, option
+from spinn.support.registry import Choices
 from spinn.support.text import did_you_mean
 from spinn.transitions import FIXED_SHAPES, RANDOM_SHAPES, Transition, TransitionArray
 
@@ -152,7 +153,7 @@ class TreeOptions:
     """Where the transitions of the shift-reduce encoder come from."""
 
     trees: str | None = option(
-        None, "where transitions come from (default: gold)", choices=tuple(TREE_SOURCES)
+        None, "where transitions come from (default: gold)", choices=Choices(TREE_SOURCES)
     )
 
 

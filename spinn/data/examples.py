@@ -64,6 +64,21 @@ class Sentence(NamedTuple):
     words: list[str]
     transitions: TransitionArray | None = None
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether the other sentence has the same words and the same tree."""
+        return isinstance(other, Sentence) and self._content() == other._content()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self._content())
+
+    def _content(self) -> tuple[tuple[str, ...], tuple[int, ...] | None]:
+        """Return words and transitions; arrays compare element by element."""
+        transitions = self.transitions
+        return tuple(self.words), None if transitions is None else tuple(map(int, transitions))
+
 
 class Example(NamedTuple):
     """A pair or a single sentence, its label (``None`` if unknown) and its line in the file.

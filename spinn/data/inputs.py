@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 from spinn.data.examples import Example, Sentence
+from spinn.data.sentences import size_problem
 from spinn.data.text import TextReader
 from spinn.support.errors import DataError, shorten
+from spinn.transitions import TreeError, check
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -73,8 +77,33 @@ def example_of(given: ExampleInput, line: int, reader: TextReader) -> Example:
 def sentence_of(given: SentenceInput, line: int, reader: TextReader) -> Sentence:
     """Return an input as a sentence; see :func:`example_of`."""
     if isinstance(given, Sentence):
-        return given
+        return _checked(given, line)
     if isinstance(given, str):
         return reader.sentence(given, PLACE, line)
     cause = f"a sentence is {shorten(repr(given))}, which is no text"
     raise DataError(PLACE, cause, line=line, remedy="Give strings")
+
+
+def _checked(sentence: Sentence, line: int) -> Sentence:
+    """Check the words and the tree; return the latter, any sequence of numbers, as an array."""
+    words, transitions = sentence
+    if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+        cause = f"the words of a sentence are {shorten(repr(words))}"
+        raise DataError(PLACE, cause, line=line, remedy="Give a list of strings")
+    if len(words) == 0:
+        raise DataError(PLACE, "a sentence is empty", line=line, remedy="Give it some words")
+    problem = size_problem(words)
+    if problem is not None:
+        raise DataError(PLACE, f"a sentence has {problem}", line=line, remedy="Shorten it")
+    if transitions is None:
+        return sentence
+    try:
+        steps = np.asarray(transitions)
+        if steps.ndim != 1:
+            raise TreeError("its transitions are not a sequence of numbers")
+        check(steps, len(words))
+    except ValueError as error:  # also of numpy
+        remedy = "Give SHIFT (3) and REDUCE (2) in the order in which they build the tree"
+        cause = f"the tree of a sentence is none: {error}"
+        raise DataError(PLACE, cause, line=line, remedy=remedy) from error
+    return sentence._replace(transitions=steps.astype(np.int8, copy=False))

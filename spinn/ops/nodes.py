@@ -14,9 +14,7 @@ through every group. Under autocast the products run in its type; states keep th
 - :class:`spinn.ops.recorded.RecordedNodes` takes any cell: autograd records each group separately.
 
 A token, a scalar that runs through all groups, orders the backward pass: autograd reaches a group
-only after everything that could have read it. A backward pass must reach the first group, as one
-from a loss to all weights does; the gradient of a tracker's weight alone would leave gradients
-behind for the next pass over the same graph.
+only after everything that could have read it.
 """
 
 from __future__ import annotations

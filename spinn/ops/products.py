@@ -17,6 +17,7 @@ from torch import Tensor
 
 from spinn.ops.dispatch import loops_for
 from spinn.ops.precision import ROWS, product_type, rounded_rows
+from spinn.ops.sums import PassSums
 
 Multiply = Callable[[Tensor], Tensor]
 MANY = 256  # rows; for fewer, laying out the weights costs more than it saves
@@ -91,7 +92,7 @@ class Products:
         self.inputs = like.new_empty(rows + ROWS, weight.shape[1], dtype=self.type)
         self._lay_out()
         self.outputs: dict[int, Tensor] = {}
-        self._gradients: tuple[Tensor, Tensor] | None = None
+        self._gradients: PassSums[tuple[Tensor, Tensor]] = PassSums()
         self._reached = 0  # rows that the backward pass has reached; the last may not matter
 
     def load(self, weight: Tensor, bias: Tensor) -> None:
@@ -124,10 +125,13 @@ class Products:
 
     def gradients(self) -> tuple[Tensor, Tensor]:
         """Return the gradients of outputs and bias; the latter is added to."""
-        if self._gradients is None:
+
+        def zeros() -> tuple[Tensor, Tensor]:
+            self._reached = 0
             outputs = self.inputs.new_empty(len(self.inputs), len(self.weight))
-            self._gradients = outputs, torch.zeros_like(self.bias)
-        return self._gradients
+            return outputs, torch.zeros_like(self.bias)
+
+        return self._gradients.get(zeros)
 
     def below(self, start: int, end: int) -> Tensor:
         """Return the gradient of the inputs of some rows, from that of their outputs."""
@@ -141,7 +145,7 @@ class Products:
         """Return the gradients of weight and bias; reset those of the pass."""
         outputs, bias = self.gradients()
         weight = outputs[: self._reached].T @ self.inputs[: self._reached]
-        self._gradients, self._reached = None, 0
+        self._gradients.forget()
         return weight.to(bias.dtype), bias
 
     def _stop(self, start: int, end: int) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spinn.ops.nodes import Composition
+from spinn.ops.sums import PassSums
 
 
 class RecordedNodes:
@@ -59,7 +60,7 @@ class Record:
         self.cell = type(cell)(*self.weights)
         self.states = leaves.new_empty(len(leaves) + compositions + 1, leaves.shape[1])
         self.states[-1] = 0
-        self._gradients: tuple[Tensor, list[Tensor]] | None = None
+        self._gradients: PassSums[tuple[Tensor, list[Tensor]]] = PassSums()
 
     def compose(self, children: Tensor, tracker: Tensor | None) -> tuple[int, int, _Group | None]:
         """Compose rows ``[n, 2]``; return the range of new rows, and the graph of the group."""
@@ -76,15 +77,14 @@ class Record:
         return start, end, _Group(below, watched, made) if self.recording else None
 
     def gradients(self) -> tuple[Tensor, list[Tensor]]:
-        """Return the gradients of states and weights accumulated so far."""
-        if self._gradients is None:
-            weights = [torch.zeros_like(weight) for weight in self.weights]
-            self._gradients = torch.zeros_like(self.states), weights
-        return self._gradients
+        """Return the gradients of states and weights, which are added to."""
+        return self._gradients.get(
+            lambda: (torch.zeros_like(self.states), [torch.zeros_like(w) for w in self.weights])
+        )
 
     def forget_gradients(self) -> None:
         """Reset the gradients for the next backward pass."""
-        self._gradients = None
+        self._gradients.forget()
 
 
 class _BeginRecord(torch.autograd.Function):
@@ -126,6 +126,8 @@ class _ComposeRecorded(torch.autograd.Function):
             [group.children, *record.weights, *watched],
             states[ctx.start : ctx.end],
             retain_graph=True,  # freed with the group; there may be a second backward pass
+            allow_unused=True,
+            materialize_grads=True,  # zeros for what the cell does not use
         )
         states.index_add_(0, ctx.rows, below)
         for whole, part in zip(weights, found, strict=False):

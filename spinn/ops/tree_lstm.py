@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from spinn.ops.nodes import TreeLSTMComposition
 from spinn.ops.products import Products
+from spinn.ops.sums import PassSums
 
 
 class Nodes:
@@ -57,7 +58,7 @@ class Rows:
         self.hidden = leaves.new_empty(self.leaves + compositions + 1, self.size)
         self.memory = torch.empty_like(self.hidden)
         self.hidden[-1] = self.memory[-1] = 0
-        self._gradients: tuple[Tensor, Tensor] | None = None
+        self._gradients: PassSums[tuple[Tensor, Tensor]] = PassSums()
         self.load(leaves)
 
     def load(self, leaves: Tensor) -> None:
@@ -98,14 +99,14 @@ class Rows:
 
     def gradients(self) -> tuple[Tensor, Tensor]:
         """Return the gradients of hidden states and memory cells, which are added to."""
-        if self._gradients is None:
-            self._gradients = torch.zeros_like(self.hidden), torch.zeros_like(self.memory)
-        return self._gradients
+        return self._gradients.get(
+            lambda: (torch.zeros_like(self.hidden), torch.zeros_like(self.memory))
+        )
 
     def finish(self) -> Tensor:
         """Return the gradient of the leaves ``[N, 2H]``; reset those of all rows."""
         hidden, memory = self.gradients()
-        self._gradients = None
+        self._gradients.forget()
         return torch.cat([hidden[: self.leaves], memory[: self.leaves]], dim=1)
 
 
@@ -114,12 +115,14 @@ class _Begin(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, leaves: Tensor, weight: Tensor, bias: Tensor, rows: Rows) -> Tensor:
+        ctx.save_for_backward(weight, bias)  # not used, but an error if changed in place
         ctx.rows = rows
         return leaves.new_zeros(())
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, token: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+        _ = ctx.saved_tensors
         return ctx.rows.finish(), *ctx.rows.products.finish(), None
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, TypeVar
 
 from spinn.support.errors import ConfigurationError
 from spinn.support.text import did_you_mean
@@ -34,16 +34,31 @@ class Registry(dict[str, Item]):
 
 
 class Choices(Collection[str]):
-    """The values of an option: some fixed ones, and the names in a registry when they are read."""
+    """The values of an option: some fixed ones, and the names in a registry when they are read.
 
-    def __init__(self, registry: Mapping[str, object], *fixed: str) -> None:
-        self._registry, self._fixed = registry, fixed
+    Parameters
+    ----------
+    registry, fixed
+        Where the names are, and further values.
+    where
+        Which items count; by default all.
+
+    """
+
+    def __init__(
+        self,
+        registry: Mapping[str, Any],
+        *fixed: str,
+        where: Callable[[Any], bool] = lambda item: True,
+    ) -> None:
+        self._registry, self._fixed, self._where = registry, fixed, where
 
     def __contains__(self, name: object) -> bool:
-        return name in self._fixed or name in self._registry
+        return any(name == known for known in self)
 
     def __iter__(self) -> Iterator[str]:
-        return iter((*self._fixed, *self._registry))
+        yield from self._fixed
+        yield from (name for name, item in self._registry.items() if self._where(item))
 
     def __len__(self) -> int:
-        return len(self._fixed) + len(self._registry)
+        return sum(1 for _ in self)

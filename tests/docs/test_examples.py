@@ -20,6 +20,7 @@ from spinn.data.formats import FORMATS
 from spinn.learning.schedules import SCHEDULES
 from spinn.model.cells import COMPOSITIONS
 from spinn.model.leaves import LEAF_CONTEXTS
+from spinn.option_groups import all_options
 from spinn.training.loggers import LOGGERS
 from spinn.training.run import train
 from spinn.trees import TREE_SOURCES
@@ -27,6 +28,14 @@ from spinn.trees import TREE_SOURCES
 CLONE = Path(__file__).parents[2]
 PAGES = [CLONE / "README.md", *sorted((CLONE / "docs").rglob("*.md"))]
 REGISTRIES: list[dict] = [COMPOSITIONS, LEAF_CONTEXTS, FORMATS, TREE_SOURCES, SCHEDULES, LOGGERS]
+
+CHOSEN_BY: dict[str, dict] = {
+    "composition": COMPOSITIONS,
+    "format": FORMATS,
+    "leaf_context": LEAF_CONTEXTS,
+    "schedule": SCHEDULES,
+    "trees": TREE_SOURCES,
+}  # the registry of an option's values
 
 BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n"
@@ -109,3 +118,6 @@ def test_examples_print_what_the_page_shows(page, tmp_path, monkeypatch):
         with contextlib.redirect_stdout(printed):
             exec(code, namespace)
         assert printed.getvalue() == example.output, f"{page.name}, line {example.line}"
+    options = all_options()
+    for option, registry in CHOSEN_BY.items():
+        assert set(registry) <= set(options[option].metadata["choices"]), option

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from machine import DEVICE, examples
+from machine import DEVICE, again, examples
 from torch import Tensor
 
 from spinn.model import reference
@@ -178,6 +178,17 @@ def changed(values: Tensor, row: int, column: int, value: int) -> Tensor:
 def test_what_does_not_fit_is_a_sentence(given, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         make()(*given)
+
+
+def test_a_gradient_of_the_tracker_alone_leaves_nothing_to_the_next_pass():
+    encoder, (embeddings, lengths) = make(K), drawn([5, 2, 3])
+    encoding = encoder.encode(embeddings, lengths)
+    label = encoding.sentences.sum()
+    policy = -encoding.policy.log_prob(encoding.transitions).sum()
+    weights = list(encoder.encoder.composition.parameters())
+    before = torch.autograd.grad(label, weights, retain_graph=True)
+    torch.autograd.grad(policy, encoder.encoder.tracker.cell.weight_ih, retain_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(label, weights), before, **again(1e-9))
 
 
 def test_options_that_are_none_are_refused():

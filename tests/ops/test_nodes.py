@@ -212,6 +212,61 @@ def test_the_gradients_of_a_second_backward_pass_start_from_nothing(cell, nodes)
 
 
 @over_all_forms
+def test_a_backward_pass_to_some_of_the_weights_leaves_nothing_to_the_next(cell, nodes):
+    setting = Setting.drawn(cell, 2, 4)
+    loss = setting.run(nodes, PROGRAM).sum()
+    whole = torch.autograd.grad(loss, setting.weights, retain_graph=True)
+    part = torch.autograd.grad(loss, setting.tracker, retain_graph=True)
+    torch.testing.assert_close(part, whole[-1:], **again(1e-9))
+    torch.testing.assert_close(torch.autograd.grad(loss, setting.weights), whole, **again(1e-9))
+
+
+@over_all_forms
+def test_weights_that_change_before_the_backward_pass_are_an_error(cell, nodes):
+    setting = Setting.drawn(cell, 2, 4)
+    loss = setting.run(nodes, PROGRAM).sum()
+    with torch.no_grad():
+        next(setting.cell.parameters()).mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(loss, setting.weights)
+
+
+@dataclass(frozen=True)
+class Average:
+    """A cell that uses neither the tracker's states nor one of its weights."""
+
+    weight: Tensor
+    unused: Tensor
+    hidden_size = 3
+    table = RecordedNodes
+
+    @property
+    def weights(self) -> tuple[Tensor, ...]:
+        return self.weight, self.unused
+
+    def __call__(self, left: Tensor, right: Tensor, tracker: Tensor | None) -> Tensor:
+        return (left + right) / 2 * self.weight
+
+
+@pytest.mark.parametrize("watched", [None, 0, 2])
+def test_a_cell_need_not_use_all_that_it_is_given(watched):
+    leaves, weight, unused = (
+        torch.full(shape, 0.5, dtype=torch.float64, device=DEVICE).requires_grad_()
+        for shape in ((3, 3), (3,), (2,))
+    )
+    found = []
+    for kind in (RecordedNodes, PlainNodes):
+        nodes = kind(leaves, Average(weight, unused), 1)
+        tracker = None if watched is None else leaves[:1, :watched].detach().requires_grad_()
+        read = nodes.read(nodes.compose(tensor([[0, 1]]), tracker))
+        needed = [leaves, weight, unused]
+        found.append(
+            torch.autograd.grad(read.sum(), needed, allow_unused=True, materialize_grads=True)
+        )
+    torch.testing.assert_close(*found)
+
+
+@over_all_forms
 def test_compositions_that_nobody_reads_leave_no_trace(cell, nodes):
     setting = Setting.drawn(cell, 2, 6)
     assert setting.tracker is not None

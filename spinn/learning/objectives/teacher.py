@@ -13,9 +13,10 @@ from spinn.model.pair import PairModel
 from spinn.model.types import Encoding, Plan
 from spinn.ops.allreduce import part_of_mean
 from spinn.support.options import Group, option
+from spinn.support.registry import Choices
 from spinn.trees import TREE_SOURCES, WITH_PREDICTED_TREES
 
-GIVEN_TREES = tuple(name for name, source in TREE_SOURCES.items() if source.draw is not None)
+GIVEN_TREES = Choices(TREE_SOURCES, where=lambda source: not source.chosen_by_model)
 
 
 @dataclass(frozen=True)
