@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spinn.config import Configuration
 from spinn.model.leaves import WordEmbedding
 from spinn.support.errors import ConfigurationError, DataError
-from spinn.support.tensor_files import read_tensors
+from spinn.support.tensor_files import read_tensors, save_tensors
 
 Built = TypeVar("Built", bound=nn.Module)
 WEIGHTS = "weights.safetensors"
@@ -62,7 +61,7 @@ def write_weights(path: Path, model: nn.Module, dtype: torch.dtype | None = None
     weights = model.state_dict()
     if dtype is not None:
         weights = {name: _rounded(name, value, dtype) for name, value in weights.items()}
-    save_file({name: value.cpu().contiguous() for name, value in weights.items()}, path / WEIGHTS)
+    save_tensors(weights, path / WEIGHTS)
 
 
 def _rounded(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:

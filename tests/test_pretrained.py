@@ -139,7 +139,7 @@ def test_a_model_that_cannot_be_written_leaves_nothing(folder, tmp_path, monkeyp
     def full_disk(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("spinn.weights.save_file", full_disk)
+    monkeypatch.setattr("spinn.support.tensor_files.save_file", full_disk)
     with pytest.raises(SpinnError, match="No space left"):
         save_trained(make_trained(folder), tmp_path / "model")
     assert list(tmp_path.iterdir()) == []

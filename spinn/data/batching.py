@@ -267,11 +267,13 @@ class Batcher:
         return rows[np.lexsort(self._lengths[rows].T[::-1])]
 
     def _split(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Divide sorted rows into batches; if shuffling, a last one of one example is merged."""
-        if self._token_budget is None:
-            ends = list(range(self._batch_size, len(rows), self._batch_size))
-        else:
-            ends = self._ends_within_budget(rows, self._token_budget)
+        """Divide sorted rows into batches; if shuffling, a last one of one example is merged.
+
+        Within a budget it is not: it is the longest, to which the others would be padded.
+        """
+        if self._token_budget is not None:
+            return np.split(rows, self._ends_within_budget(rows, self._token_budget))
+        ends = list(range(self._batch_size, len(rows), self._batch_size))
         if self._shuffle and ends and len(rows) - ends[-1] == 1:
             ends.pop()  # batch normalisation needs two examples
         return np.split(rows, ends)

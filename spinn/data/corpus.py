@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from spinn.data.dataset import ARRAY_TYPES, PairDataset
@@ -28,7 +27,7 @@ from spinn.support import json_files as kinds
 from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import written_folder
 from spinn.support.json_files import JSONObject, read_object
-from spinn.support.tensor_files import read_tensors
+from spinn.support.tensor_files import read_tensors, save_tensors
 
 VERSION = 3  # of the files
 _WITHOUT_CHECKSUM = 2  # the last version without one
@@ -115,8 +114,7 @@ class Corpus:
         }
         try:
             with written_folder(directory) as scratch:
-                whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-                save_file(whole, scratch / ARRAYS)
+                save_tensors(tensors, scratch / ARRAYS)
                 description["checksum"] = _checksum(scratch / ARRAYS, description)
                 (scratch / DESCRIPTION).write_text(json.dumps(description), encoding="utf-8")
         except (OSError, SafetensorError, RuntimeError) as error:

@@ -1,14 +1,19 @@
-"""Reading files of tensors, in the format of safetensors or of torch, which may be damaged."""
+"""Files of tensors, in the format of safetensors or of torch.
+
+Files that are read may be damaged.
+"""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from spinn.support.errors import DataError
@@ -19,6 +24,21 @@ _DAMAGE = (
     SafetensorError, ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError,
     TypeError, ValueError,
 )  # fmt: skip
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors with the permissions of any new file; safetensors lets only the owner read it.
+
+    Raises
+    ------
+    OSError, SafetensorError
+        If the file cannot be written.
+
+    """
+    path.touch()
+    permissions = S_IMODE(path.stat().st_mode)
+    save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, path)
+    path.chmod(permissions)
 
 
 def read_tensors(path: Path, remedy: str) -> dict[str, Tensor]:

@@ -44,6 +44,7 @@ TRAINING_STATE = "training.pt"
 _LOCK = ".lock"
 METRICS, CURVE = "metrics.jsonl", "learning_curve.png"
 DATA = "data.json"
+_FIRST_FILES = pretrained.CONFIGURATION, pretrained.VOCABULARY, DATA, METRICS
 _NO_CHECK = "Delete it to resume without a check of the data"
 
 
@@ -336,7 +337,8 @@ def check_unused(path: Path, trained_by: Sequence[str] = ("train",)) -> None:
     Raises
     ------
     SpinnError
-        If it holds a run with a checkpoint, or nothing can be written.
+        If it holds a run with a checkpoint, or files of others under the names of a run's, or
+        nothing can be written.
 
     """
     complete = (pretrained.CHECKPOINTS, WEIGHTS, pretrained.RESULTS)
@@ -345,12 +347,27 @@ def check_unused(path: Path, trained_by: Sequence[str] = ("train",)) -> None:
             f"{path}: there is a run here already. Choose another --output, or continue it: "
             f"{RunDirectory(path, trained_by).resume_command}"
         )
+    there = [name for name in (*_FIRST_FILES, CURVE) if (path / name).exists()]
+    if there and not _began_in(path):
+        raise SpinnError(
+            f"{path / there[0]}: a run would overwrite this file, which is of no run. Choose "
+            "another --output, or move the file."
+        )
     try:
         if path.is_dir():
             with TemporaryFile(dir=path) as stream:
                 stream.write(bytes(2**16))
     except OSError as error:
         raise _not_writable(path, error) from error
+
+
+def _began_in(path: Path) -> bool:
+    """Return whether a folder holds the first files of a run."""
+    try:
+        configuration = read_object(path / pretrained.CONFIGURATION, "").values
+    except SpinnError:
+        return False
+    return "training" in configuration and (path / pretrained.VOCABULARY).is_file()
 
 
 def _not_writable(path: Path, error: OSError) -> SpinnError:
@@ -362,7 +379,7 @@ def _not_writable(path: Path, error: OSError) -> SpinnError:
 
 def _clear(path: Path) -> None:
     """Remove the files of a run that ended before its first checkpoint."""
-    for name in (pretrained.CONFIGURATION, pretrained.VOCABULARY, DATA, METRICS):
+    for name in _FIRST_FILES:
         (path / name).unlink(missing_ok=True)
     _remove_checkpoints(path / "checkpoints")
     logs = path / "tensorboard"

@@ -148,7 +148,7 @@ def test_a_disk_that_is_full_ends_nothing(options, monkeypatch, error):
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("spinn.data.corpus.save_file", fail)
+    monkeypatch.setattr("spinn.support.tensor_files.save_file", fail)
     corpus, lines = load(options)
     assert len(corpus.sets["train"]) == 3
     assert any("is not cached" in line for line in lines)

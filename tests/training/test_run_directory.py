@@ -116,6 +116,22 @@ def test_a_run_that_ended_before_its_first_checkpoint_makes_room(toy_folder, pla
     assert (place.path / "notes.txt").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["config.json", "vocabulary.json", "data.json", "metrics.jsonl", "learning_curve.png"]
+)
+@pytest.mark.parametrize("content", ["", "[]", '{"training": {}}'])
+def test_files_of_others_are_not_overwritten(toy_folder, tmp_path, name, content):
+    configuration = small_configuration(toy_folder)
+    interface = interface_of(load_corpus(configuration.data))
+    (tmp_path / "own" / "run").mkdir(parents=True)
+    place = tmp_path / "own" / "run" / name
+    place.write_text(content)
+    with pytest.raises(SpinnError, match=f"{name}: a run would overwrite this file, .* --output"):
+        RunDirectory.create(place.parent, configuration, interface)
+    assert [file.name for file in place.parent.iterdir()] == [name]
+    assert place.read_text() == content
+
+
 def test_a_folder_that_cannot_be_made_is_named(toy_folder, tmp_path):
     (tmp_path / "file").write_text("")
     configuration = small_configuration(toy_folder)
@@ -229,8 +245,8 @@ def refused(*arguments: Any, **keywords: Any) -> None:
 
 
 FAILURES = [
-    (weights, "save_file", full_disk),
-    (weights, "save_file", refused),
+    (tensor_files, "save_file", full_disk),
+    (tensor_files, "save_file", refused),
     (torch, "save", torn_archive),
     (torch, "save", full_disk),
     (run_directory, "write_whole", full_disk),
@@ -304,7 +320,7 @@ def test_a_process_killed_while_saving_leaves_the_earlier_checkpoint(
         return wrapped
 
     with monkeypatch.context() as patch:
-        patch.setattr(weights, "save_file", mortal(weights.save_file))
+        patch.setattr(tensor_files, "save_file", mortal(tensor_files.save_file))
         patch.setattr(torch, "save", mortal(torch.save))
         patch.setattr(os, "replace", mortal(os.replace))
         patch.setattr(os, "fsync", mortal(os.fsync))
@@ -647,7 +663,7 @@ def test_weights_that_are_not_finite_are_refused(damaged):
     path = RunDirectory.open(damaged).checkpoint("last") / "weights.safetensors"
     tensors = weights.read_weights(path)
     tensors["classifier.layers.0.bias"][1] = float("nan")
-    weights.save_file(tensors, path)
+    tensor_files.save_tensors(tensors, path)
     with pytest.raises(DataError, match=r"classifier\.layers\.0\.bias is not finite"):
         load_trained(damaged, "last")
 
@@ -666,7 +682,7 @@ def test_word_vectors_that_do_not_belong_together_are_refused(damaged, name, val
     path = RunDirectory.open(damaged).checkpoint("last") / "weights.safetensors"
     tensors = weights.read_weights(path)
     tensors[f"leaves.embedding.{name}"] = value
-    weights.save_file(tensors, path)
+    tensor_files.save_tensors(tensors, path)
     with pytest.raises(DataError, match="word vectors"):
         load_trained(damaged, "last")
 

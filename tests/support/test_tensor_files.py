@@ -1,0 +1,16 @@
+"""Files of tensors: what is written is read again, with the permissions of any new file."""
+
+from __future__ import annotations
+
+import torch
+
+from spinn.support.tensor_files import read_tensors, save_tensors
+
+
+def test_tensors_are_written_with_the_permissions_of_any_new_file(tmp_path):
+    (tmp_path / "any").touch()
+    tensors = {"a": torch.eye(3).T[1:], "b": torch.arange(2)}
+    save_tensors(tensors, tmp_path / "tensors")
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
+    torch.testing.assert_close(read_tensors(tmp_path / "tensors", ""), tensors)
