@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,10 @@ class Inference:
         with self._running():
             for batch in self._batches(dataset):
                 moved = batch.to(self.device)
-                output = self.model(moved.words, moved.lengths, plan_of(moved))
+                plan = plan_of(moved)
+                if details and self.model.encoder.parser is not None:
+                    plan = replace(plan, heights=None)  # with heights it would be left out
+                output = self.model(moved.words, moved.lengths, plan)
                 found.add(batch, output.encoding)
                 unnormalised = output.scores.float()
                 batches.append(batch.rows.numpy())

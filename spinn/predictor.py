@@ -67,13 +67,15 @@ class Predictor(Shared):
     Raises
     ------
     ConfigurationError
-        If the model cannot follow these trees.
+        If the model cannot follow these trees, or batches would have no examples.
 
     """
 
     def __init__(
         self, trained: TrainedModel, *, trees: str | None = None, batch_size: int = 256
     ) -> None:
+        if batch_size < 1:
+            raise ConfigurationError(f"batch_size is {batch_size}; it must be at least 1.")
         self.trained = trained
         self.source: TreeSource | None = trained.tree_source(trees)
         self.batch_size = batch_size

@@ -201,13 +201,14 @@ def load_trained(
         If the folder is neither, or is damaged; or the model cannot be downloaded.
 
     """
-    if not path.exists() and path == Path(SHIPPED):
-        path = Path(__file__).parent / "shipped" / SHIPPED
-    elif not path.exists() and hub.is_repository(path):
+    shipped = not path.exists() and path == Path(SHIPPED)
+    if not (path.exists() or shipped) and hub.is_repository(path):
         required = (CONFIGURATION, VOCABULARY, WEIGHTS)
         path = hub.download(path.as_posix(), required, (RESULTS,), revision)
     elif revision is not None:
         raise ConfigurationError(f"{path} has no revisions, as models on the Hub have; give none.")
+    elif shipped:
+        path = Path(__file__).parent / "shipped" / SHIPPED
     require_model(path)
     configuration, interface = read_configuration(path), read_interface(path)
     place, weights = _weights_of(path, checkpoint)

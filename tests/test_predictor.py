@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -189,6 +190,66 @@ def test_trees_are_those_that_pairs_are_classified_by(pairs, name):
         assert tree is not None
         check(tree, len(words))
         assert np.array_equal(tree, other)
+
+
+WORDS = ["a", "dog", "runs"]
+
+
+@pytest.mark.parametrize(
+    "tree", [[3, 3, 2, 3, 2], np.array([3, 3, 2, 3, 2]), torch.tensor([3, 3, 2, 3, 2])]
+)
+@pytest.mark.parametrize("name", ["SPINN-PI-NT", "SPINN-PI"])
+def test_a_tree_can_be_given_as_any_sequence_of_numbers(pairs, name, tree):
+    predictor = Predictor(make_trained(pairs, **CASES[name], trees="gold"))
+    expected = predictor.encode("( ( a dog ) runs )")
+    np.testing.assert_array_equal(predictor.encode(Sentence(WORDS, tree)), expected)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "message"),
+    [
+        (Sentence(WORDS, [3, 3, 3, 2]), "the tree of a sentence is none: the stack ends with 2"),
+        (Sentence(WORDS, [3, 2, 3, 3, 2]), "a REDUCE finds fewer than two items"),
+        (Sentence(WORDS, [3, 3, 2]), "the tree has 2 words where the sentence has 3"),
+        (Sentence(WORDS, ["s"] * 5), "a tree is a sequence of SHIFT and REDUCE"),
+        (Sentence(WORDS, [[3, 3, 2, 3, 2]]), "its transitions are not a sequence of numbers"),
+        (Sentence([], None), "a sentence is empty"),
+        (Sentence("a dog", None), "the words of a sentence are 'a dog'"),
+        (Sentence([1, 2], None), "the words of a sentence are"),
+    ],
+)
+def test_sentences_that_are_none_are_refused(pairs, sentence, message):
+    predictor = Predictor(make_trained(pairs))
+    with pytest.raises(DataError, match=f"input, line 2: .*{re.escape(message)}"):
+        predictor.encode(["( a dog )", sentence])
+
+
+def test_trees_are_equal_if_words_and_transitions_are(pairs):
+    predictor = Predictor(make_trained(pairs, trees="left"))
+    tree, again, other = predictor.parse(["a dog runs", "a dog runs", "a dog sits"])
+    assert tree == again == Sentence(WORDS, left_branching(3))
+    assert not tree != again
+    assert tree in [other, again]
+    assert len({tree, again, other}) == 2
+    assert tree != other
+    assert tree != Sentence(WORDS)
+    assert tree != Sentence(WORDS, right_branching(3))
+
+
+@pytest.mark.parametrize("trees", ["left", "random"])
+def test_a_parser_apart_scores_given_trees_too(pairs, trees):
+    predictor = Predictor(make_trained(pairs, **CASES["own parser"]), trees=trees)
+    (one,) = predictor.predict([("a dog runs", "a dog sits")])
+    assert one.traces is not None
+    alone = predictor.trace("a dog runs")
+    assert all(trace.probabilities is not None for trace in one.traces)
+    if trees == "left":
+        assert one.traces[0].probabilities == pytest.approx(alone.probabilities, abs=1e-6)
+
+
+def test_a_batch_has_an_example(pairs):
+    with pytest.raises(ConfigurationError, match="batch_size is 0; it must be at least 1"):
+        Predictor(make_trained(pairs), batch_size=0)
 
 
 @pytest.mark.parametrize("name", SCORED)

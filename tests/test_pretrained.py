@@ -86,6 +86,11 @@ def test_the_folder_of_a_run_is_one_of_a_model(folder, tmp_path):
     assert same_weights(trained, load_trained(tmp_path / "model"))
 
 
+def test_the_shipped_model_has_no_revisions():
+    with pytest.raises(ConfigurationError, match="snli-79k has no revisions"):
+        load_trained(Path("snli-79k"), revision="v1")
+
+
 def test_an_existing_folder_is_not_overwritten(folder, tmp_path):
     with pytest.raises(SpinnError, match="it exists already"):
         save_trained(make_trained(folder), tmp_path)

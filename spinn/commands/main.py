@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from spinn import __version__
+from spinn import __version__, extensions
 from spinn.commands.completion import SHELLS, PrintCompletion
 from spinn.commands.parser import Parser
 from spinn.support.errors import SpinnError, of_system
@@ -83,6 +83,8 @@ def _report(error: object, status: int = 2) -> int:
 
 def _run(given: list[str]) -> int:
     """Parse the arguments and run the command; return the exit status."""
+    if extensions.VARIABLE in os.environ:
+        extensions.load()  # what they register are values of options
     selected = given[0] if given and given[0] in COMMANDS else None
     module: Any = None if selected is None else _load(selected)
     parser, commands = _parsers({} if selected is None else {selected: module})

@@ -36,12 +36,11 @@ def run(namespace: argparse.Namespace) -> int:
     """Prepare a corpus; return the exit status."""
     from spinn.commands.options import given_options
     from spinn.config import resolve
+    from spinn.data.corpus import check_place
     from spinn.data.prepare import load_corpus
-    from spinn.support.errors import SpinnError
     from spinn.support.files import require_writable
 
-    if namespace.output.exists() and not (namespace.output / "corpus.json").is_file():
-        raise SpinnError(f"{namespace.output}: this is not a prepared corpus; name a new folder.")
+    check_place(namespace.output)
     require_writable(namespace.output.parent)
     configuration = resolve(given_options(namespace))
     corpus = load_corpus(

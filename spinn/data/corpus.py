@@ -92,9 +92,10 @@ class Corpus:
         Raises
         ------
         SpinnError
-            If it cannot be written.
+            If it cannot be written, or the folder has other files than a corpus.
 
         """
+        check_place(directory)
         tensors = {
             f"{split}.{name}": torch.from_numpy(getattr(data, name))
             for split, data in self.sets.items()
@@ -152,6 +153,27 @@ class Corpus:
             return _assemble(described, tensors)
         except (ValueError, TypeError) as error:
             raise DataError(place, f"{error}", remedy=_REMEDY) from error
+
+
+def check_place(directory: Path) -> None:
+    """Check that a corpus can be written to a folder: a new one, or that of a prepared corpus.
+
+    Raises
+    ------
+    SpinnError
+        If the folder has other files, or the path is none of a folder.
+
+    """
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise SpinnError(f"{directory}: this is a file; name a new folder.")
+    others = sorted({place.name for place in directory.iterdir()} - {DESCRIPTION, ARRAYS})
+    if others:
+        raise SpinnError(
+            f"{directory}: this is not only a prepared corpus, and {others[0]} would be lost. Name "
+            "a new folder."
+        )
 
 
 def _checksum(arrays: Path, description: Mapping[str, Any]) -> str:

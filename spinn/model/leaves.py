@@ -97,7 +97,7 @@ class WordEmbedding(nn.Module):
         # A word's row among the trained vectors; -1 where its vector is fixed.
         rows = torch.where(fixed, -1, (~fixed).cumsum(0) - 1)
         self.register_buffer("trained_rows", rows)
-        self.register_buffer("fixed_vectors", vectors if fixed.any() else vectors[:0])
+        self.register_buffer("fixed_vectors", vectors if fixed.any() else vectors[:0].clone())
 
     @classmethod
     def shaped_like(cls, weights: Mapping[str, Tensor], prefix: str) -> WordEmbedding:

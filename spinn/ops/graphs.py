@@ -220,8 +220,9 @@ def run(
     """
     type = product_type(states)
     own = Weights(**{name: value.detach() for name, value in vars(weights).items()})
-    recorded = torch.is_grad_enabled()  # else the steps share memory
-    key = (kind, words, len(lengths), states.dtype, type, states.device, recorded)
+    # Without gradients the steps share memory; tensors of inference mode cannot leave it.
+    mode = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+    key = (kind, words, len(lengths), states.dtype, type, states.device, *mode)
     lease = passes.lend(
         key, lambda: StaticPass(words, states.detach(), lengths, own, transitions, choose)
     )

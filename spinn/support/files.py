@@ -21,6 +21,7 @@ from typing import Any
 
 from spinn.support.errors import SpinnError
 
+_STREAMS = tuple(map(Path, ("/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd")))
 # JSON allows these ends of lines inside texts; readers that split lines take them for real ones.
 _LINE_ENDS = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"})
 
@@ -29,8 +30,14 @@ _LINE_ENDS = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "\x85\u2028\
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path, renamed to ``path`` if the block succeeds.
 
-    An error in the block removes the temporary file and is raised again.
+    An error in the block removes the temporary file and is raised again. The file that a link
+    points to is replaced, not the link. Pipes and devices, such as ``/dev/stdout``, cannot be
+    replaced, so ``path`` itself is yielded.
     """
+    if _is_stream(path):
+        yield path
+        return
+    path = _target(path)
     remove_abandoned(path.parent)
     # Another process may write it too.
     scratch = path.with_name(f"{path.name}{_owner()}.part")
@@ -44,6 +51,19 @@ def written_whole(path: Path) -> Iterator[Path]:
             error.filename = str(path)  # the error of a full disk has no file name
         scratch.unlink(missing_ok=True)
         raise
+
+
+def _is_stream(path: Path) -> bool:
+    """Return whether a path is a pipe, a terminal or another device."""
+    if path.exists() and not path.is_file():
+        return not path.is_dir()
+    # A standard stream may be redirected to a file, which the process writes to already.
+    return path.parent in _STREAMS or path in _STREAMS
+
+
+def _target(path: Path) -> Path:
+    """Return what a link points to, or the path if it is no link."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -123,6 +143,7 @@ def written_folder(target: Path) -> Iterator[Path]:
     is kept, because its content is the same. An error in the block removes the temporary folder and
     is raised again.
     """
+    target = _target(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(target.parent)
     prefix = f".{target.name}{_owner()}-"

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from spinn.data.corpus import Corpus
-from spinn.support.errors import DataError
+from spinn.support.errors import DataError, SpinnError
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,6 +56,19 @@ def test_a_saved_corpus_can_be_loaded(options, tmp_path, vectors):
     corpus.save(prepared)  # over the one before
     assert_same(Corpus.load(prepared), corpus)
     assert [path.name for path in prepared.parent.iterdir()] == ["here"]
+
+
+def test_a_folder_with_other_files_is_kept(options, tmp_path):
+    corpus, _ = load(options)
+    place = tmp_path / "prepared"
+    place.mkdir()
+    corpus.save(place)  # an empty folder is like a new one
+    (place / "thesis.tex").write_text("")
+    with pytest.raises(SpinnError, match=r"and thesis\.tex would be lost\. Name a new folder"):
+        corpus.save(place)
+    assert (place / "thesis.tex").is_file()
+    with pytest.raises(SpinnError, match="this is a file"):
+        corpus.save(place / "thesis.tex")
 
 
 def test_a_prepared_corpus_stands_in_for_the_texts(options, tmp_path):

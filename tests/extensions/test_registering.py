@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,3 +172,29 @@ def test_what_is_not_registered_is_refused(tmp_path):
     ):
         with pytest.raises(ConfigurationError, match="choose from"):
             small_configuration(tmp_path, **options)
+
+
+def run_with_extensions(names: str, folder: Path) -> subprocess.CompletedProcess:
+    environment = os.environ | {"SPINN_EXTENSIONS": names, "PYTHONPATH": str(folder)}
+    arguments = ["train", "--data", "sample", "--composition", "mine", "--print-config"]
+    return subprocess.run(
+        [sys.executable, "-m", "spinn", *arguments],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_modules_in_the_environment_are_loaded(tmp_path):
+    (tmp_path / "first.py").write_text(
+        "from spinn.model.cells import COMPOSITIONS, TreeLSTM\n"
+        "COMPOSITIONS.register('mine', TreeLSTM)\n"
+    )
+    (tmp_path / "second.py").write_text("raise ImportError('no such library')\n")
+    found = run_with_extensions("first", tmp_path)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert 'composition = "mine"' in found.stdout
+    found = run_with_extensions("first, second", tmp_path)
+    assert found.returncode == 2
+    assert "names second, which cannot be imported (no such library)" in found.stderr

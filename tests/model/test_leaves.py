@@ -102,6 +102,11 @@ def test_shaped_like_makes_room_for_stored_weights(fixed):
     assert fresh.size == 3
 
 
+def test_without_fixed_vectors_the_initial_ones_are_not_kept():
+    embedding = WordEmbedding(torch.zeros(1000, 8), torch.zeros(1000, dtype=torch.bool))
+    assert embedding.fixed_vectors.untyped_storage().nbytes() == 0
+
+
 def test_looking_up_does_not_write_into_the_fixed_vectors():
     embedding = WordEmbedding(drawn(6, 3), FIXED)
     before = embedding.fixed_vectors.clone()

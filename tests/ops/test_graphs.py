@@ -74,6 +74,16 @@ def test_weights_that_have_moved_are_read_anew():
     assert not torch.allclose(before, after)
 
 
+def test_inference_mode_has_passes_apart():
+    replayed, plain = encoders()
+    leaves = batch(1)
+    expected = plain(leaves, given(LEFT, LEFT)).sentences
+    for mode in (torch.inference_mode, torch.no_grad, torch.inference_mode):
+        with mode():
+            found = replayed(leaves, given(LEFT, LEFT)).sentences
+            torch.testing.assert_close(found, expected)
+
+
 def test_two_batches_of_one_shape_can_be_underway():
     replayed, plain = encoders()
     leaves, plans = [batch(1), batch(2)], [given(LEFT, RIGHT), given(RIGHT, LEFT)]

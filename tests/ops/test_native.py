@@ -47,6 +47,13 @@ def test_without_a_compiler_there_is_no_library(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", [" ", "gcc '", "/nowhere/cc -m64"])
+def test_a_compiler_that_is_none_is_passed_over(tmp_path, monkeypatch, command):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CC", command)
+    assert sources.compile_library(tmp_path) is None
+
+
 def test_without_a_library_the_plain_versions_are_used(monkeypatch):
     monkeypatch.setattr(native, "library_name", lambda: "missing.so")
     native.compiled_loops.cache_clear()

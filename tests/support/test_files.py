@@ -179,3 +179,36 @@ def test_all_json_is_written_by_one_function() -> None:
     for file in package.rglob("*.py"):
         if str(file.relative_to(package)) not in allowed:
             assert "json.dump" not in file.read_text(encoding="utf-8"), file
+
+
+def test_the_file_behind_a_link_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("before")
+    for name, target in (("link", "file"), ("loose", "new")):
+        (tmp_path / name).symlink_to(target)
+        write_whole(tmp_path / name, "after")
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / target).read_text() == "after"
+
+
+def test_a_folder_behind_a_link_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    with written_folder(tmp_path / "link") as scratch:
+        (scratch / "file").write_text("")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "folder" / "file").is_file()
+
+
+def test_a_pipe_is_written_to(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True)
+    write_whole(pipe, "text")
+    assert reader.communicate()[0] == "text"
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/null", "/dev/fd/1"])
+def test_streams_are_never_replaced(name: str) -> None:
+    with written_whole(Path(name)) as place:
+        assert place == Path(name)

@@ -41,8 +41,11 @@ def compile_library(folder: Path = FOLDER) -> Path | None:
 
     """
     path = folder / library_name()
-    command = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
-    if shutil.which(command[0]) is None:
+    try:
+        command = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    except ValueError:  # a quotation mark is not closed
+        command = []
+    if not command or shutil.which(command[0]) is None:
         command = ["cc"]
     source = str(FOLDER / SOURCES[0])
     # OpenMP's functions are not linked: torch, which is loaded before, has them.
