@@ -8,11 +8,12 @@ number of sentences of an example, H the width of a sentence vector.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -26,11 +27,13 @@ from spinn.model.pair import PairModel
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Encoding, Leaves, Plan
 from spinn.support.errors import SpinnError
-from spinn.support.runtime import arithmetic, evaluation_mode
+from spinn.support.runtime import arithmetic, evaluation_mode, is_out_of_memory
 from spinn.support.streams import is_terminal
 from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource
 
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 Floats = NDArray[np.float32]
 BAR_DELAY = 1.0  # seconds of work before a bar appears
 
@@ -131,6 +134,9 @@ class Inference:
             Whether to return the probabilities of transitions and the sentence vectors, too.
 
         """
+        return self._in_memory(lambda smaller: smaller._classify(dataset, details))
+
+    def _classify(self, dataset: PairDataset, details: bool) -> Outputs:
         found = _Collected(dataset, steps=details, vectors=details)
         batches, scores, probabilities = [], [], []
         with self._running():
@@ -155,14 +161,22 @@ class Inference:
 
     def encode(self, dataset: PairDataset) -> Encodings:
         """Return vectors and trees of the sentences of a data set of any kind."""
-        return self._collect(self.model.encode, _Collected(dataset, vectors=True), dataset)
+        return self._in_memory(
+            lambda smaller: smaller._collect(
+                self.model.encode, _Collected(dataset, vectors=True), dataset
+            )
+        )
 
     def parse(self, dataset: PairDataset, *, steps: bool = False) -> Encodings:
         """Return trees, and steps on request, of the sentences of a data set of any kind.
 
         The trees are those of :meth:`classify`. A parser apart from the encoder runs alone.
         """
-        return self._collect(self.model.parse, _Collected(dataset, steps=steps), dataset)
+        return self._in_memory(
+            lambda smaller: smaller._collect(
+                self.model.parse, _Collected(dataset, steps=steps), dataset
+            )
+        )
 
     def _collect(
         self, run: Callable[[Leaves, Plan], Encoding], found: _Collected, dataset: PairDataset
@@ -174,6 +188,23 @@ class Inference:
                 leaves, plan = self.model.read(moved.words, moved.lengths, plan_of(moved))
                 found.add(batch, run(leaves, plan))
         return found.encodings
+
+    def _in_memory(self, run: Callable[[Inference], T]) -> T:
+        """Run with this batch size, or with half of it until the batches fit into the memory."""
+        size = self.batch_size
+        while True:
+            try:
+                return run(replace(self, batch_size=size))
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                if size == 1:
+                    raise SpinnError(
+                        f"An example does not fit into the memory of {self.device}. Leave out the "
+                        "longest sentences."
+                    ) from error
+            size //= 2
+            logger.warning(f"Out of memory; going on with {size} examples a batch.")
 
     @contextmanager
     def _running(self) -> Iterator[None]:

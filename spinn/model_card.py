@@ -15,6 +15,7 @@ from spinn.data.options import CorpusOptions
 from spinn.model.build import count_parameters
 from spinn.pretrained import TrainedModel, read_results
 from spinn.support.files import as_json
+from spinn.support.text import markdown_text
 
 _ENGLISH = ("snli", "multinli", "sample")
 _EXAMPLE = """
@@ -61,7 +62,7 @@ def model_card(
     rows = {
         "model": configuration.form,
         "data": f"`{_data_name(configuration.data)}`",
-        "labels": ", ".join(f"`{label}`" for label in trained.labels),
+        "labels": ", ".join(f"`{markdown_text(label)}`" for label in trained.labels),
         "trained parameters": f"{count_parameters(trained.model):,}",
         **_scores(read_results(trained) or {}),
     }

@@ -228,7 +228,7 @@ def test_trees_are_equal_if_words_and_transitions_are(pairs):
     predictor = Predictor(make_trained(pairs, trees="left"))
     tree, again, other = predictor.parse(["a dog runs", "a dog runs", "a dog sits"])
     assert tree == again == Sentence(WORDS, left_branching(3))
-    assert not tree != again
+    assert (tree != again) is False
     assert tree in [other, again]
     assert len({tree, again, other}) == 2
     assert tree != other

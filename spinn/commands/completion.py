@@ -68,7 +68,7 @@ def _complete_values(parser: argparse.ArgumentParser, file: object, folder: obje
             for command in action.choices.values():
                 _complete_values(command, file, folder)
         if action.dest == "preset":
-            action.choices = preset_names()
+            action.choices = preset_names("language" if " lm " in parser.prog else "")
         shown = set(re.findall("[A-Z]+", str(action.metavar or "")))
         if action.type is Path or shown & {"FILE", *_FOLDERS}:
             action.complete = folder if shown & _FOLDERS else file  # type: ignore[attr-defined]

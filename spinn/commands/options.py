@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,14 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, metavar="FILE", help="options from a TOML or JSON file"
     )
     parser.add_argument(
-        "--preset", metavar="NAME", help="a named configuration: " + ", ".join(preset_names())
+        "--preset",
+        metavar="NAME",
+        help=f"a named configuration: {', '.join(preset_names())} (default on the bundled corpus: "
+        "sample)",
     )
     for group in all_groups().values():
         section = parser.add_argument_group(group.name, group.summary)
-        add_group(section, group)
+        add_group(section, group, LEARNED_TREES)
         if group.name == "trees":
             for flag, source, text in (
                 (
@@ -53,13 +56,13 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
                 )
 
 
-def add_group(section: Any, group: Group) -> None:
-    """Add the flags of a group of options."""
+def add_group(section: Any, group: Group, learned: Mapping[str, Any] | None = None) -> None:
+    """Add the flags of a group of options; ``learned`` are the values that ``--rl`` sets."""
     for part in group.fields().values():
-        add_option(section, part)
+        add_option(section, part, learned)
 
 
-def add_option(section: Any, part: Field) -> None:
+def add_option(section: Any, part: Field, learned: Mapping[str, Any] | None = None) -> None:
     """Add one flag; if it is not given it is not in the namespace, so that files take effect."""
     declared = type_of(part)
     flag, text = flag_of(part.name), part.metadata["help"].replace("%", "%%")
@@ -74,7 +77,7 @@ def add_option(section: Any, part: Field) -> None:
         metavar = "NAME=FILE" if part.name == "also" else "FILE"
         section.add_argument(flag, action="extend", nargs="+", metavar=metavar, help=text, **common)
         return
-    text += _shown_default(part)
+    text += _shown_default(part, (learned or {}).get(part.name))
     choices = part.metadata["choices"]
     if part.name == "trees":
         # --predict and --rl name a source too; all that was named is collected and compared.
@@ -86,9 +89,8 @@ def add_option(section: Any, part: Field) -> None:
     )
 
 
-def _shown_default(part: Field) -> str:
-    """Return the default of an option as a remark; ``--rl`` has other ones."""
-    learned = LEARNED_TREES.get(part.name)
+def _shown_default(part: Field, learned: Any) -> str:
+    """Return the default of an option as a remark, and what ``--rl`` sets, if anything."""
     if learned is None:
         return "" if part.default is None else f" (default: {part.default})"
     usual = "" if part.default is None else f"default: {part.default}; "

@@ -6,6 +6,8 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
+from spinn.support.errors import ConfigurationError
+
 Item = TypeVar("Item")
 
 
@@ -14,9 +16,17 @@ class Dice:
 
     Everything is derived from ``random.Random.random``, the only method whose sequence Python
     guarantees.
+
+    Raises
+    ------
+    ConfigurationError
+        If the seed is negative.
+
     """
 
     def __init__(self, seed: int) -> None:
+        if seed < 0:  # random.Random would take its absolute value
+            raise ConfigurationError(f"The seed is {seed}; give 0 or more.")
         self._random = random.Random(seed).random
 
     def below(self, count: int) -> int:

@@ -31,7 +31,7 @@ def write_generated(
     seed, settings
         Arguments of the generator, recorded in the manifest.
     files
-        Text of each file by name.
+        Text of each file by name. An empty one is not written.
 
     Raises
     ------
@@ -39,6 +39,8 @@ def write_generated(
         If the files cannot be written.
 
     """
+    empty = [name for name, text in files.items() if not text]
+    files = {name: text for name, text in files.items() if text}
     manifest = {
         "corpus": corpus,
         "seed": seed,
@@ -60,6 +62,8 @@ def write_generated(
             for name, text in texts.items():
                 scratch = together.enter_context(written_whole(directory / name))
                 scratch.write_bytes(text.encode())
+        for name in empty:
+            (directory / name).unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
             directory,

@@ -137,10 +137,11 @@ def make_optimizer(
         Weights whose peak rate is multiplied by a factor, which are then another group.
 
     """
+    scaled = [] if factor == 1 else list(scaled)
     separate: list[nn.Parameter] = []
     if policy_learning_rate is not None and model.encoder.policy is not None:
-        separate = list(model.encoder.policy.parameters())
-    scaled = [] if factor == 1 else list(scaled)
+        taken = set(map(id, scaled))
+        separate = [p for p in model.encoder.policy.parameters() if id(p) not in taken]
     apart = {id(parameter) for parameter in (*separate, *scaled)}
     rest = [p for p in (*model.parameters(), *extra.parameters()) if id(p) not in apart]
     groups: list[dict[str, Any]] = [{"params": rest, "peak": options.learning_rate}]

@@ -124,10 +124,14 @@ class TransferOptions:
     def parts(self, model: PairModel) -> dict[str, list[nn.Parameter]]:
         """Return the weights of a model that are taken, by name, the upper part first.
 
-        Vectors of words that the language model does not know are among the embeddings.
+        Vectors of words that the language model does not know are among the embeddings; so are
+        those of a parser apart, which has a copy.
         """
         lstm = {} if self.pretrained_parts == "embeddings" else {"LSTM": _lstm_weights(model)}
-        return lstm | {"embeddings": list(model.leaves.embedding.parameters())}
+        embeddings = [model.leaves.embedding]
+        if model.encoder.parser is not None:
+            embeddings.append(model.encoder.parser.leaves.embedding)
+        return lstm | {"embeddings": [w for one in embeddings for w in one.parameters()]}
 
     def frozen(self, model: PairModel, epoch: int) -> list[nn.Parameter]:
         """Return the weights that are not trained in an epoch, counted from 0.

@@ -185,7 +185,8 @@ class PairTask(Task[Batch]):
         assert isinstance(self.objective, ReinforceObjective)
         assert self.objective.ppo is not None
         assert self.model.encoder.policy is not None
-        weights = list(self.model.encoder.policy.parameters())
+        held = set(map(id, self._held))
+        weights = [one for one in self.model.encoder.policy.parameters() if id(one) not in held]
         for _ in range(self.objective.ppo.policy_updates - 1):
             with arithmetic(self.device, self.configuration.training.precision):
                 loss, clipped = self.objective.improve(self.model, result.trees)

@@ -372,8 +372,8 @@ def _began_in(path: Path) -> bool:
 
 def _not_writable(path: Path, error: OSError) -> SpinnError:
     return SpinnError(
-        f"{path}: the run cannot be written there ({error.strerror}). Choose another --output, or "
-        "check the permissions and the free space."
+        f"{path}: the run cannot be written there ({error.strerror}). Check the permissions and "
+        "the free space, or choose another folder."
     )
 
 

@@ -36,7 +36,8 @@ def test_bash_completes_commands_flags_choices_and_paths(capsys, tmp_path):
     (tmp_path / "corpus.jsonl").write_text("")
     (tmp_path / "a-run").mkdir()
     lines = ["spinn tr", "spinn train --tr", "spinn train --trees bal", "spinn predict a-",
-             "spinn evaluate r --files cor", "spinn train --preset spinn-pi-"]  # fmt: skip
+             "spinn evaluate r --files cor", "spinn train --preset spinn-pi-",
+             "spinn lm train --preset a"]  # fmt: skip
     expected = [
         {"train"},
         {"--trees", "--tracker", "--train", "--tracker-size"},
@@ -44,6 +45,7 @@ def test_bash_completes_commands_flags_choices_and_paths(capsys, tmp_path):
         {"a-run"},
         {"corpus.jsonl"},
         {"spinn-pi-nt"},
+        {"awd"},
     ]
     for line, words in zip(lines, expected, strict=True):
         assert words <= completed(path, line), line

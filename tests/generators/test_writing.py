@@ -50,3 +50,10 @@ def test_a_file_in_the_place_of_the_folder_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="Choose another directory"):
         write_generated(tmp_path / "file", "logic", 1, {}, {"train0": "=\ta\ta\n"})
+
+
+def test_an_empty_set_has_no_file(tmp_path: Path) -> None:
+    write_generated(tmp_path, "listops", 1, {}, {"train.tsv": "a\n", "test.tsv": "b\n"})
+    write_generated(tmp_path, "listops", 1, {}, {"train.tsv": "a\n", "test.tsv": ""})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "train.tsv"]
+    assert list(json.loads((tmp_path / "manifest.json").read_text())["files"]) == ["train.tsv"]

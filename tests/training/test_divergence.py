@@ -15,6 +15,7 @@ from toys import small_configuration
 
 from spinn.commands.main import main
 from spinn.evaluation import plots
+from spinn.model.pair import PairModel
 from spinn.pretrained import load_trained
 from spinn.studies.run import RunState, perform, run_state
 from spinn.support.errors import SpinnError
@@ -22,6 +23,13 @@ from spinn.training import run
 from spinn.training.pairs import PairTask
 from spinn.training.run_directory import RunDirectory
 
+OUT_OF_MEMORY = pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
 BATCHES = 6  # of the toy's 44 pairs, 8 in a batch
 
 
@@ -123,13 +131,7 @@ def test_figures_of_the_best_model_are_finite(toy_folder, tmp_path, monkeypatch)
     assert not (tmp_path / "run" / "results.json").exists()
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory"),
-        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
-    ],
-)
+@OUT_OF_MEMORY
 def test_a_batch_that_does_not_fit_into_memory(toy_folder, tmp_path, monkeypatch, error):
     def forward(*arguments: Any) -> None:
         raise error
@@ -137,6 +139,30 @@ def test_a_batch_that_does_not_fit_into_memory(toy_folder, tmp_path, monkeypatch
     monkeypatch.setattr(PairTask, "forward", forward)
     with pytest.raises(SpinnError, match=r"^Batch 1 of epoch 1 does not fit .* --batch-size"):
         run.train(small_configuration(toy_folder), tmp_path / "run")
+
+
+@OUT_OF_MEMORY
+@pytest.mark.parametrize("room", [3, 0])
+def test_an_evaluation_that_does_not_fit_into_memory_goes_on_with_smaller_batches(
+    toy_folder, tmp_path, monkeypatch, caplog, error, room
+):
+    forward = PairModel.forward
+
+    def bounded(model: PairModel, words: torch.Tensor, lengths: torch.Tensor, plan: Any) -> Any:
+        if not model.training and len(lengths) > 2 * room:
+            raise error
+        return forward(model, words, lengths, plan)
+
+    configuration = small_configuration(toy_folder, epochs=1)
+    expected = run.train(configuration, tmp_path / "whole")
+    monkeypatch.setattr(PairModel, "forward", bounded)
+    if room == 0:
+        with pytest.raises(SpinnError, match="An example does not fit into the memory of c"):
+            run.train(configuration, tmp_path / "run")
+        return
+    found = run.train(configuration, tmp_path / "run")
+    assert found["dev"]["accuracy"] == expected["dev"]["accuracy"]
+    assert "Out of memory; going on with 2 examples a batch." in caplog.text
 
 
 def test_a_study_does_not_measure_a_run_that_diverged(toy_folder, tmp_path):

@@ -282,6 +282,56 @@ def test_what_is_taken_has_a_learning_rate_of_its_own(toy_folder, sources):
             assert {id(w) for w in groups[1]["params"]} == {id(w) for w in taken}
 
 
+OWN_PARSER = {"parser": "own", "parser_size": 5, "tracker_size": 4}
+LEARNED_TREES = {
+    "predicted": {**OWN_PARSER, "trees": "predicted", "teacher": "left"},
+    "sampled": {**OWN_PARSER, "trees": "sampled", "policy_updates": 2, "policy_epochs": 2},
+}
+
+
+@pytest.mark.parametrize("trees", list(LEARNED_TREES))
+@pytest.mark.parametrize(
+    "options", [{"pretrained_unfreeze": 1}, {"pretrained_rate": 0.0}, {"pretrained_freeze": True}]
+)
+def test_the_embeddings_of_a_parser_apart_are_held_too(
+    toy_folder, sources, tmp_path, options, trees
+):
+    configuration = small_configuration(
+        toy_folder,
+        **LEAVES,
+        **LEARNED_TREES[trees],
+        **options,
+        pretrained=str(sources["equal"]),
+        embedding_size=100,
+        epochs=3,
+    )
+    begun: dict[str, Tensor] = {}
+
+    def stop(task: PairTask, epoch: int) -> None:
+        if epoch == 1:  # the embeddings are unfrozen in the third epoch
+            after = task.model.state_dict()
+            moved = {name for name, weight in begun.items() if not weight.equal(after[name])}
+            assert "encoder.parser.leaves.projection.weight" in moved
+            own = {name for name in moved if ".embedding." in name or ".context." in name}
+            assert own <= {"leaves.embedding.trained", "encoder.parser.leaves.embedding.trained"}
+            assert not own or "pretrained_freeze" in options  # words that are not known
+            raise InterruptedError
+        begun.update({name: w.clone() for name, w in task.model.state_dict().items()})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PairTask, "begin_epoch", after_call(PairTask.begin_epoch, stop))
+        with pytest.raises(InterruptedError):
+            run.train(configuration, tmp_path / "run")
+
+
+def after_call(call: Any, act: Any) -> Any:
+    def both(*arguments: Any) -> None:
+        call(*arguments)
+        act(*arguments)
+
+    return both
+
+
 RESUMED: dict[str, dict[str, Any]] = {
     "frozen": {**LEAVES, "pretrained_freeze": True},
     "unfrozen": {**LEAVES, "pretrained_unfreeze": 1, "epochs": 3},
