@@ -18,6 +18,7 @@ from spinn.learning.objectives.reinforce import LEARNED_TREES
 from spinn.option_groups import all_groups, all_options
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import Field, Group, flag_of, type_of
+from spinn.trees import TREE_SOURCES
 
 CHECKPOINT = "of the run (default: best)"
 _NAMING = ("columns", "label_names")  # options of the corpus
@@ -80,6 +81,7 @@ def add_option(section: Any, part: Field, learned: Mapping[str, Any] | None = No
     text += _shown_default(part, (learned or {}).get(part.name))
     choices = part.metadata["choices"]
     if part.name == "trees":
+        text += "".join(f"; {name}: {source.summary}" for name, source in TREE_SOURCES.items())
         # --predict and --rl name a source too; all that was named is collected and compared.
         section.add_argument(flag, action="append", choices=choices, help=text, **common)
         return
