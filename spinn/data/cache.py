@@ -12,13 +12,14 @@ from typing import Any
 from spinn.data.corpus import DESCRIPTION, VERSION, Corpus
 from spinn.data.lines import unreadable
 from spinn.data.options import CorpusOptions
+from spinn.data.spacy_parser import stamp_of
 from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import require_writable
 
 logger = logging.getLogger(__name__)
 _NOT_CACHED = "The prepared corpus is not cached."
 
-_READING = 2  # increased when the same files are read differently, so that older entries are unused
+_READING = 3  # increased when the same files are read differently, so that older entries are unused
 
 
 def cache_key(
@@ -32,7 +33,7 @@ def cache_key(
     """Return a digest of the options, and of the paths, sizes and times of all files.
 
     ``induced`` is true if a source completes the vectors; ``pipeline`` parses sentences without a
-    tree.
+    tree, and its version or files are part of the key.
     """
     parts: dict[str, Any] = {
         "version": [VERSION, _READING],
@@ -43,7 +44,7 @@ def cache_key(
     if options.columns is not None or options.label_names is not None:
         parts["naming"] = [options.columns, options.label_names]
     if pipeline is not None:
-        parts["pipeline"] = pipeline
+        parts["pipeline"] = stamp_of(pipeline)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
 

@@ -101,13 +101,15 @@ class PairDataset:
         ------
         ValueError
             If an array has another type or shape, offsets do not increase, an index is out of
-            range, or transitions are not trees.
+            range, or transitions are not trees; or if there are no examples.
 
         """
         for name, dtype in ARRAY_TYPES.items():
             array = getattr(self, name)
             if array.ndim != 1 or array.dtype != dtype:
                 raise ValueError(f"{name} are not a vector of {dtype}")
+        if not len(self.labels):
+            raise ValueError("there are no examples")
         offsets = self.offsets
         # The differences of numbers that are far apart could overflow.
         ordered = offsets[0] == 0 and offsets[-1] == len(self.words)

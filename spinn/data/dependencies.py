@@ -107,7 +107,7 @@ def _attach_adverbs(heads: list[int], labels: list[str]) -> None:
     for word, head in enumerate(heads):
         if labels[word] == "pobj" and labels[head] == "prt":
             heads[word] = heads[head]
-        if word > head:
+        if word >= head:  # a root is its own head
             continue
         if labels[word] in _AUXILIARIES:
             auxiliary[head] = word

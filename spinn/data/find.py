@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from spinn.data import download
+from spinn.data.archives import ARCHIVES
 from spinn.data.options import SPLITS, CorpusOptions
 from spinn.data.places import bundled_corpus, data_directory
 from spinn.support.errors import ConfigurationError, SpinnError, of_system
@@ -78,9 +79,13 @@ def find_vectors(name: str | None, directory: Path) -> Path | None:
 
 
 def _has_snli(directory: Path) -> bool:
+    """Return whether SNLI is on disk; raise :class:`SpinnError` if its archive is, but damaged."""
+    folder = directory / "snli"
     try:
-        download.ensure("snli", directory / "snli", download=False)
+        download.ensure("snli", folder, download=False)
     except SpinnError:
+        if (folder / ARCHIVES["snli"].filename).exists():
+            raise
         return False
     return True
 

@@ -38,6 +38,8 @@ _LABELS = 8  # number of labels that are few, however few the rows
 def read_label(text: str, allowed: Collection[str]) -> str | None:
     """Return the label that a file writes as ``text``; ``None`` for a missing gold label.
 
+    A whole number is one without a point: where a label is missing, pandas writes ``0.0`` for 0.
+
     Parameters
     ----------
     text
@@ -53,6 +55,8 @@ def read_label(text: str, allowed: Collection[str]) -> str | None:
     lower = text.strip().lower()
     if lower in _UNLABELLED:
         return None
+    if is_number(lower):
+        return lower.partition(".")[0]
     standard = _SPELLINGS.get(lower)
     if standard in allowed:
         return standard

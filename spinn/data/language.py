@@ -211,12 +211,21 @@ def directed(tokens: Tokens, direction: str) -> Tokens:
 
 
 def check_sources(options: TextOptions) -> None:
-    """Raise :class:`ConfigurationError` unless text is named in exactly one way."""
+    """Raise :class:`ConfigurationError` unless text is named in one way, and has lines to reverse.
+
+    Only letters are kept of the characters of files; the sentences of a corpus keep their ends.
+    """
     ways = [bool(options.text), bool(options.files), options.corpus is not None]
     if sum(ways) != 1 or (options.files and "train" not in options.files):
         raise ConfigurationError(
             "Name the text in one way: --text FILES, --train FILES (with --dev and --test), "
             "or --corpus snli, multinli, sample or a folder."
+        )
+    letters = options.unit == "char" and options.normalize == "letters"
+    if letters and options.direction == "backward" and options.corpus is None:
+        raise ConfigurationError(
+            "--normalize letters drops the ends of lines of characters, which --direction backward "
+            "needs; give --normalize lower, or --unit word."
         )
     if options.text:
         _ = options.shares  # raises an error if they are wrong

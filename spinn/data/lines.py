@@ -16,6 +16,8 @@ from spinn.support.errors import DataError
 
 LONGEST_LINE = 2**24  # bytes
 _START = 64  # bytes that the kind of a file is recognised by
+_TAR = (b"ustar", 257)  # the mark of a tar archive, and where it is
+_PEEKED = 512  # bytes that are looked at
 _OFTEN = 2**14  # lines between two checks of the expansion
 _EXPANSION = 250  # unpacked bytes per packed byte; rows of text have about 10
 _LARGE = 2**26  # unpacked bytes that are accepted at any expansion
@@ -41,6 +43,8 @@ def numbered_lines(path: Path, *, blank: bool = False) -> Iterator[tuple[int, by
             for number, line in enumerate(
                 iter(lambda: stream.readline(LONGEST_LINE), b""), start=1
             ):
+                if number == 1 and b"\r" in line[:-1] and not line.endswith(b"\n"):
+                    raise _old_line_ends(path)
                 if len(line) == LONGEST_LINE:
                     cause = f"the line has more than {LONGEST_LINE:,} bytes"
                     raise DataError(path, cause, line=number, remedy="Write each row on one line")
@@ -57,6 +61,11 @@ def numbered_lines(path: Path, *, blank: bool = False) -> Iterator[tuple[int, by
         raise unreadable(path, error) from error
 
 
+def is_pipe(path: Path) -> bool:
+    """Return whether a file can be read only once."""
+    return path.is_fifo() or path.is_char_device()
+
+
 def unreadable(path: Path, error: OSError) -> DataError:
     """Return the error for a file that cannot be opened or read."""
     if isinstance(error, FileNotFoundError):
@@ -69,6 +78,14 @@ def unreadable(path: Path, error: OSError) -> DataError:
         cause = f"the file cannot be read ({error.strerror or error})"
         remedy = "Check it and its permissions"
     return DataError(path, cause, remedy=remedy)
+
+
+def _old_line_ends(path: Path) -> DataError:
+    return DataError(
+        path,
+        "its lines end with a carriage return alone, as on old Macs",
+        remedy=r"Convert it, for example with `tr '\r' '\n'`",
+    )
 
 
 def _damaged(path: Path, line: int, error: Exception) -> DataError:
@@ -100,34 +117,74 @@ _REFUSED = {
         "Name it *.parquet, or give --format parquet",
     ),
     b"\x28\xb5\x2f\xfd": ("this is compressed by zstd", "Decompress it (`zstd -d`)"),
-    **dict.fromkeys(
-        (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
-        ("this is text in UTF-16", "Convert it, for example with `iconv -f utf-16 -t utf-8`"),
-    ),
+}
+_MARKS = {  # the longer ones first: that of UTF-32 begins with that of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_WIDE = {  # the zeros in each four bytes of a text that is mostly ASCII; the fewest first
+    (1, 3): "utf-16le",
+    (0, 2): "utf-16be",
+    (1, 2, 3): "utf-32le",
+    (0, 1, 2): "utf-32be",
 }
 
 
 def _decompress(path: Path, file: io.BufferedReader) -> BinaryIO:
-    start = file.peek(_START)[:_START]
-    for magic, opener in _OPENERS.items():
-        if start.startswith(magic):
-            # These files yield lines in Python; a buffered reader around them does so in C.
-            compressed = cast(io.RawIOBase, opener(file))
-            return cast(BinaryIO, io.BufferedReader(compressed, 2**18))
+    opener = _opener(file)
+    if opener is None:
+        _check_kind(path, file.peek(_PEEKED))
+        return cast(BinaryIO, file)
+    # These files yield lines in Python; a buffered reader around them does so in C.
+    compressed = cast(io.RawIOBase, opener(file))
+    stream = cast(io.BufferedReader, io.BufferedReader(compressed, 2**18))
+    if _opener(stream) is not None:
+        raise DataError(path, "it is compressed twice", remedy="Decompress it once")
+    try:
+        _check_kind(path, stream.peek(_PEEKED))
+    except DataError as error:
+        cause = f"{error.cause} in a compressed file"
+        raise DataError(path, cause, remedy=f"Decompress it. {error.remedy}") from None
+    return cast(BinaryIO, stream)
+
+
+def _opener(file: io.BufferedReader) -> Callable[[BinaryIO], object] | None:
+    """Return what decompresses a file; ``None`` if it is not compressed."""
+    start = file.peek(_START)
+    return next((one for magic, one in _OPENERS.items() if start.startswith(magic)), None)
+
+
+def _check_kind(path: Path, start: bytes) -> None:
+    """Raise :class:`DataError` if a file with these first bytes is not text in UTF-8."""
     for magic, (cause, remedy) in _REFUSED.items():
         if start.startswith(magic):
             raise DataError(path, cause, remedy=remedy)
-    if b"\0" in start:
-        zeros = {place % 2 for place, byte in enumerate(start) if not byte}
-        order = "utf-16le" if zeros == {1} else "utf-16be"
-        if len(zeros) > 1 or 3 * start.count(0) < len(start):
-            raise DataError(path, "this is not text", remedy="Name a text file")
+    mark, place = _TAR
+    if start.startswith(mark, place):
+        cause, remedy = "this is a tar archive", "Unpack it (`tar -xf`) and name a file in it"
+        raise DataError(path, cause, remedy=remedy)
+    encoding = _wide_encoding(start[:_START])
+    if encoding is not None:
         raise DataError(
             path,
-            "this is text in UTF-16",
-            remedy=f"Convert it, for example with `iconv -f {order} -t utf-8`",
+            f"this is text in {encoding[:6].upper()}",
+            remedy=f"Convert it, for example with `iconv -f {encoding} -t utf-8`",
         )
-    return cast(BinaryIO, file)
+    if b"\0" in start[:_START]:
+        raise DataError(path, "this is not text", remedy="Name a text file")
+
+
+def _wide_encoding(start: bytes) -> str | None:
+    """Return the encoding of a text with several bytes a character; ``None`` if it is none."""
+    for mark, encoding in _MARKS.items():
+        if start.startswith(mark):
+            return encoding
+    places = {place % 4 for place, byte in enumerate(start) if not byte}
+    if not places or 3 * start.count(0) < len(start):
+        return None
+    return next((one for zeros, one in _WIDE.items() if places.issubset(zeros)), None)
 
 
 def _check_expansion(path: Path, line: int, file: BinaryIO, stream: BinaryIO) -> None:

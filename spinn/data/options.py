@@ -25,7 +25,8 @@ def prepared_corpus(data: str | None) -> Path | None:
 
 
 _FROM_TEXTS = Condition(
-    lambda values: prepared_corpus(values["data"]) is None, "the corpus is prepared already"
+    lambda values: prepared_corpus(values["data"]) is None,
+    "the corpus is prepared already: give it to `spinn prepare`",
 )
 
 

@@ -17,7 +17,7 @@ from spinn.data.examples import Example, kind_with
 from spinn.data.find import find_files, find_vectors, named
 from spinn.data.formats import FORMATS, Format, detect_format
 from spinn.data.labels import check_labels, read_label, standard_labels, unlisted_label
-from spinn.data.lines import NEEDS_EXAMPLES
+from spinn.data.lines import NEEDS_EXAMPLES, is_pipe
 from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.places import data_directory
 from spinn.data.spacy_parser import SpacyParser
@@ -25,6 +25,7 @@ from spinn.data.transforms import VectorSourceOptions
 from spinn.data.vectors import VectorTable, WordVectors
 from spinn.data.vocabulary import Vocabulary, choose_words
 from spinn.support.errors import ConfigurationError, DataError
+from spinn.support.text import printable
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def _prepare(
     unparsed: dict[str, list[Any] | None] = {}
     notes: list[str] = []
     for split, paths in files.items():
-        logger.info(f"Reading {', '.join(str(path) for path in paths)}")
+        logger.info(f"Reading {', '.join(printable(str(path)) for path in paths)}")
         builders[split] = DatasetBuilder(labels, lower=options.lower, kind=format.kind)
         unparsed[split], note = _read(builders[split], paths, options, labels, parser)
         notes.append(f"{split}: {note}")
@@ -144,8 +145,8 @@ def corpus_from_examples(
     ConfigurationError
         If ``train`` is missing.
     DataError
-        If no training example has a label, the labels look like sentences, or an example of another
-        set has a label that does not occur in training.
+        If a set has no example with a label, the labels look like sentences, or an example of
+        another set has a label that does not occur in training.
 
     """
     if "train" not in sets:
@@ -161,6 +162,9 @@ def corpus_from_examples(
     for split, examples in {**sets, "train": training}.items():
         builders[split] = DatasetBuilder(labels, lower=lower, kind=kind)
         unparsed[split] = _add(builders[split], split, _labelled(split, examples, labels))
+        if not len(builders[split]):
+            remedy = "Leave the set out, or give a list: an iterator can be used only once"
+            raise DataError(split, "no example has a label", remedy=remedy)
     notes = [f"{split}: {len(builder):,} {kind.unit}" for split, builder in builders.items()]
     return _numericalise(builders, labels, unparsed, notes, vectors, minimum_count, None)
 
@@ -196,7 +200,8 @@ def _numericalise(
         notes += [table.note] if table.note else []
         vectors = _vectors(source, vocabulary, table, sets)
     notes.append(_vocabulary_note(vocabulary, vectors, sets))
-    return Corpus(vocabulary, vectors, labels, sets, unparsed, notes)
+    # Names of files may have characters that are not Unicode, which no file of JSON can have.
+    return Corpus(vocabulary, vectors, labels, sets, unparsed, [printable(note) for note in notes])
 
 
 def _read(
@@ -233,7 +238,7 @@ def _add(builder: DatasetBuilder, place: str, examples: Iterable[Example]) -> li
     for example in examples:
         builder.add(example)
         if first is None and not example.is_parsed:
-            first = [place, example.line]
+            first = [printable(place), example.line]
     return first
 
 
@@ -275,6 +280,9 @@ def _format_and_labels(
     known: tuple[Format, tuple[str, ...]] | None = None
     for path in (path for paths in files.values() for path in paths):
         auto = options.format == "auto"
+        if is_pipe(path) and (auto or FORMATS.find(options.format).labels is None):
+            cause = "a pipe can be read once only, and a corpus is read more than once"
+            raise DataError(path, cause, remedy="Save it to a file first")
         format = detect_format(path, options.naming) if auto else FORMATS.find(options.format)
         if known is not None:
             readers.check_kind(path, format, known[0].kind)

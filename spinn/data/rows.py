@@ -15,9 +15,10 @@ from typing import Any
 from spinn.data.examples import Example
 from spinn.data.formats.columns import Columns, Naming, named_columns
 from spinn.data.formats.fields import name_labels, names_of, read_fields
-from spinn.data.formats.format import SAMPLE, NumberedRow
+from spinn.data.formats.format import SAMPLE, NumberedRow, Row
 from spinn.data.formats.snli import JSON_LINES
 from spinn.data.readers import ReadCounts, examples_of
+from spinn.data.text import check_unicode
 from spinn.support.errors import DataError
 
 
@@ -78,6 +79,7 @@ def _numbered(
     stream = _dictionaries(rows, path)
     sample = list(islice(stream, SAMPLE))
     names = names_of(sample)
+    _check_names(names, path)
     columns = named_columns(path, None, names, naming) if names else None
     if sample and columns is None:
         raise DataError(
@@ -87,8 +89,28 @@ def _numbered(
         )
     if columns is not None:
         numbered = enumerate(chain(sample, stream), start=1)
-        read = ((number, read_fields(columns, path, number, row)) for number, row in numbered)
+        read = ((number, _row(columns, path, number, row)) for number, row in numbered)
         yield from name_labels(path, read, naming.label_names or _feature_names(rows, columns))
+
+
+def _check_names(names: Sequence[object], path: Path) -> None:
+    for name in names:
+        if not isinstance(name, str):
+            raise DataError(
+                path,
+                f"the name of a field is {name!r} where text is required",
+                remedy="Name the fields (in a pandas table: table.columns = ['label', 'premise', "
+                "'hypothesis'])",
+            )
+
+
+def _row(columns: Columns, path: Path, number: int, fields: Mapping[str, Any]) -> Row:
+    """Return the row of a dictionary, whose texts nothing has decoded before."""
+    row = read_fields(columns, path, number, fields)
+    sources = [row.premise] if row.hypothesis is None else [row.premise, row.hypothesis]
+    for text in (row.label, row.identifier, row.language, *chain.from_iterable(sources)):
+        check_unicode(text or "", path, number)
+    return row
 
 
 def _dictionaries(rows: Iterable[Mapping[str, Any]], path: Path) -> Iterator[Mapping[str, Any]]:

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from spinn.data.formats.format import NumberedRow
+from spinn.data.lines import is_pipe
 from spinn.support.errors import ConfigurationError, DataError
 
 _SHARD = re.compile(r"([0-9]{1,5})/([0-9]{1,5})", re.ASCII)
@@ -42,7 +43,7 @@ class Shard:
             If the file is a pipe, or has fewer rows than there are shards.
 
         """
-        if path.is_fifo() or path.is_char_device():
+        if is_pipe(path):
             cause, remedy = "a pipe has no shards", "Give --shard a file"
             raise DataError(path, cause, remedy=remedy)
         total = sum(1 for _ in read())

@@ -7,6 +7,9 @@ Any installed pipeline with a parser, or a folder of one, can be used; see
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spinn.data.dependencies import DependencyParse, tree_of
@@ -28,6 +31,20 @@ def pipeline_of(parser: str) -> str | None:
     """Return the pipeline that a value of ``--parser`` names; ``None`` if it names none."""
     name, _, pipeline = parser.partition(":")
     return (pipeline or DEFAULT_PIPELINE) if name == "spacy" else None
+
+
+def stamp_of(pipeline: str) -> list[Any]:
+    """Return what changes with a pipeline, without loading it.
+
+    It is the version of an installed pipeline, and the names, sizes and times of the files of a
+    folder.
+    """
+    with suppress(PackageNotFoundError, ValueError):
+        return [pipeline, version(pipeline)]
+    folder = Path(pipeline)
+    status = {path: path.stat() for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = [[str(path), one.st_size, one.st_mtime_ns] for path, one in status.items()]
+    return [str(folder.resolve()), files]
 
 
 def named_parser(parser: str) -> SpacyParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from spinn.data.examples import PAIR, Example, ExampleKind, Sentence
 from spinn.data.sentences import size_problem
@@ -67,9 +68,7 @@ class TextReader:
 
     def sentence(self, text: str, place: str, line: int) -> Sentence:
         """Read a sentence; see :meth:`example`."""
-        if not _is_unicode(text):
-            cause = f"{shorten(text)!r} is not UTF-8"
-            raise DataError(place, cause, line=line, remedy="Convert it to UTF-8")
+        check_unicode(text, place, line)
         tree = self._looks_like_a_tree(text)
         words = [] if tree else self._tokenise(text)
         if tree or "(" in words or ")" in words:
@@ -110,10 +109,13 @@ class TextReader:
         return self._words(text)
 
 
-def _is_unicode(text: str) -> bool:
-    """Return whether a text can be encoded; bytes that were not decoded are lone surrogates."""
+def check_unicode(text: str, place: str | Path, line: int) -> None:
+    """Raise :class:`DataError` if a text cannot be encoded.
+
+    Bytes that were not decoded are lone surrogates.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        cause = f"{shorten(text)!r} is not UTF-8"
+        raise DataError(place, cause, line=line, remedy="Convert it to UTF-8") from None

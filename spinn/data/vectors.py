@@ -8,7 +8,9 @@ finite.
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -106,14 +108,15 @@ _Table = tuple[list[str], Tensor, str]  # words, their vectors, and the note
 def _load(path: Path, cache: Path) -> _Table:
     """Return the content of a file, from its binary copy if there is one.
 
-    The folder name of a copy includes the size and modification time of the file. If the cache is
-    not writable, no copy is kept.
+    The folder name of a copy includes the size and modification time of the file, and a digest of
+    the folder that it is in. If the cache is not writable, no copy is kept.
     """
     try:
         stamp = path.stat()
     except OSError:
         return _read(path)  # raises an error with the reason
-    folder = cache / f"{path.name}-{stamp.st_size}-{stamp.st_mtime_ns}"
+    place = hashlib.sha256(os.fsencode(path.resolve().parent)).hexdigest()[:10]
+    folder = cache / f"{path.name}-{stamp.st_size}-{stamp.st_mtime_ns}-{place}"
     copy = folder / "words-and-vectors.pt"
     if copy.is_file():
         try:

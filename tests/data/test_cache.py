@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 
 from spinn import extensions
 from spinn.data import readers
+from spinn.data.cache import cache_key
 from spinn.data.options import CorpusOptions
 
 extensions.load()
@@ -170,3 +171,23 @@ def test_a_cache_that_does_not_say_its_format_has_that_asked_for(tmp_path):
     del description["format"], description["checksum"]
     place.write_text(json.dumps(description))
     assert load(options)[0].format == "logic-brackets"
+
+
+def test_another_version_of_a_pipeline_has_a_key_of_its_own(options, tmp_path, monkeypatch):
+    folder = tmp_path / "pipeline"
+    write(folder / "parser/model", "weights")
+
+    def keys() -> list[str]:
+        return [
+            cache_key(options, {}, None, induced=False, pipeline=name)
+            for name in (str(folder), "numpy")  # any that is installed
+        ]
+
+    first = keys()
+    assert keys() == first
+    os.utime(folder / "parser/model", ns=(1, 1))
+    changed = keys()
+    assert changed[0] != first[0]
+    assert changed[1] == first[1]
+    monkeypatch.setattr("spinn.data.spacy_parser.version", lambda name: "0.1")
+    assert keys()[1] != first[1]

@@ -121,3 +121,14 @@ def test_a_long_sentence_takes_no_recursion():
     words = [f"w{word}" for word in range(length)]
     chain = DependencyParse(words, [0, *range(length - 1)], ["x"] * length, ["NN"] * length)
     check(tree_of(chain), length)
+
+
+def test_a_root_may_be_called_an_adverb():
+    check(
+        tree_of(
+            DependencyParse(
+                list("abcd"), [2, 3, 2, 3], ["aux", "intj", "advmod", "ccomp"], ["NN"] * 4
+            )
+        ),
+        4,
+    )

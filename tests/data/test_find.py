@@ -159,6 +159,12 @@ def test_without_a_word_snli_is_used_if_it_is_there(tmp_path):
     assert not any("bundled" in line for line in lines)
 
 
+def test_a_damaged_archive_of_snli_is_named_and_the_bundled_corpus_not_used(tmp_path):
+    write(tmp_path / "snli/snli_1.0.zip", "half an archive")
+    with pytest.raises(SpinnError, match=r"snli_1\.0\.zip is not the published"):
+        named(CorpusOptions(data_directory=str(tmp_path)))
+
+
 def test_logic_as_a_folder(real_data):
     found = find_files(CorpusOptions(data=str(real_data / "logic")), real_data)
     assert {split: len(paths) for split, paths in found.items()} == {"train": 7, "test": 7}

@@ -155,3 +155,13 @@ def test_a_text_that_is_cut_in_a_line_is_reversed_up_to_there():
         assert found.tolist() == expected
         assert directed(found, "backward").tolist() == tokens
         assert directed(text, "forward") is text
+
+
+def test_lines_that_have_no_ends_are_not_reversed(file, corpus_folder):
+    options = TextOptions(unit="char", text=[file], normalize="letters", direction="backward")
+    with pytest.raises(ConfigurationError, match="--normalize letters drops the ends of lines"):
+        load_text(options)
+    whole = TextOptions(
+        unit="char", corpus=str(corpus_folder), normalize="letters", direction="backward"
+    )
+    assert read_back(whole).startswith("skrab god a\nsevom ti\n")

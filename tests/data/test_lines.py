@@ -5,9 +5,11 @@ from __future__ import annotations
 import bz2
 import errno
 import gzip
+import io
 import json
 import lzma
 import os
+import tarfile
 import threading
 
 import pytest
@@ -48,6 +50,10 @@ def test_byte_order_marks_are_ignored(tmp_path):
         ("yes\tA.\tB.".encode("utf-16-le"), "iconv -f utf-16le -t utf-8"),
         ("yes\tA.\tB.".encode("utf-16-be"), "iconv -f utf-16be -t utf-8"),
         ("yes\tCaf\xe9.\tB.".encode("latin1"), "iconv -f latin1 -t utf-8"),
+        ("yes\tA.\tB.".encode("utf-32"), "UTF-32.*iconv -f utf-32 -t utf-8"),
+        ("yes\tA.\tB.".encode("utf-32-le"), "iconv -f utf-32le -t utf-8"),
+        ("yes\tA.\tB.".encode("utf-32-be"), "iconv -f utf-32be -t utf-8"),
+        (b"yes\tA.\tB.\rno\tA.\tC.\r", "its lines end with a carriage return alone"),
         (b"\x28\xb5\x2f\xfd  ", "zstd -d"),
         (b"\0\5\x16\7\0\2\0\0Mac OS X", "this is not text"),
         (b"\x7fELF\2\1\1\0\0\0", "this is not text"),
@@ -57,6 +63,35 @@ def test_the_remedy_fits_the_content(tmp_path, content, message):
     (tmp_path / "f").write_bytes(content)
     with pytest.raises(DataError, match=message):
         read(tmp_path / "f")
+
+
+def archive(compression: str) -> bytes:
+    """Return a tar archive of one file."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=f"w:{compression}") as tar:
+        content = json.dumps(ROW).encode()
+        member = tarfile.TarInfo("a-name-of-a-file" * 5)
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (archive(""), r"this is a tar archive\. Unpack it \(`tar -xf`\)"),
+        (archive("gz"), r"this is a tar archive in a compressed file\."),
+        (archive("xz"), r"this is a tar archive in a compressed file\."),
+        (gzip.compress("yes\tA.\tB.".encode("utf-16")), r"UTF-16 in .* Decompress it\. Convert it"),
+        (bz2.compress(b"\x7fELF\2\1\1\0\0\0"), "this is not text in a compressed file"),
+        (gzip.compress(gzip.compress(b"yes\tA.\tB.")), "it is compressed twice"),
+    ],
+    ids=["tar", "tar.gz", "tar.xz", "utf-16.gz", "elf.bz2", "gz.gz"],  # the bytes have times
+)
+def test_the_kind_of_compressed_content_is_told_too(tmp_path, content, message):
+    (tmp_path / "f").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        list(lines.numbered_lines(tmp_path / "f"))
 
 
 def test_a_line_without_end_is_refused(tmp_path, monkeypatch):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -291,3 +294,27 @@ def test_a_mixture_of_words_and_numbers_is_refused(tmp_path):
     path = table(tmp_path / "t", "en\tneutral\tA.\tB.", "en\t1\tA.\tB.")
     with pytest.raises(DataError, match=r"some are words \(1, neutral\)\. .*--label-names"):
         load(CorpusOptions(train=[path], dev=[path], data_directory=str(tmp_path)))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("format", ["auto", "tsv"])
+def test_a_pipe_is_refused_where_it_would_be_read_again(tmp_path, format):
+    os.mkfifo(tmp_path / "pipe")
+    options = CorpusOptions(
+        train=[str(tmp_path / "pipe")], format=format, data_directory=str(tmp_path)
+    )
+    with pytest.raises(DataError, match=r"pipe: a pipe can be read once only.*Save it to a file"):
+        load(options)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="all names of files are UTF-8")
+def test_names_of_files_need_not_be_unicode(tmp_path):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    train, vectors = table(Path(f"{name}.tsv"), "en\tyes\tA b.\tB."), Path(f"{name}.txt")
+    vectors.write_text("a 1 2\nb 1 nan\n")
+    options = CorpusOptions(train=[train], dev=[train], data_directory=str(tmp_path))
+    corpus, _ = load(options, vectors)
+    assert any("vectors left out" in note for note in corpus.notes)
+    again, lines = load(options, vectors)
+    assert not was_read(lines)
+    assert again.unparsed == corpus.unparsed

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rows import ROW, read, without, write
 
-from spinn.data.examples import PAIR, SENTENCE
+from spinn.data.examples import PAIR, SENTENCE, Sentence
 from spinn.data.formats import FORMATS, detect_format
 from spinn.data.readers import ReadCounts, no_parse, read_examples
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
@@ -57,7 +57,7 @@ def test_sentence_without_a_tree_is_tokenised(tmp_path, parse):
     row = without(sentence1="He isn't  here.", sentence1_binary_parse=parse)
     counts = ReadCounts()
     (example,) = read(write(tmp_path / "f", row), counts=counts)
-    assert example.premise == (["He", "is", "n't", "here", "."], None)
+    assert example.premise == Sentence(["He", "is", "n't", "here", "."])
     assert example.hypothesis.transitions is not None
     assert counts.unparsed == 1
 
@@ -66,7 +66,7 @@ def test_without_parses_words_are_still_the_leaves_but_need_not_be_a_tree(tmp_pa
     path = write(tmp_path / "f", without(sentence1_binary_parse="( A dog runs . )"))
     counts = ReadCounts()
     (example,) = read(path, use_parses=False, counts=counts)
-    assert example.premise == (["A", "dog", "runs", "."], None)
+    assert example.premise == Sentence(["A", "dog", "runs", "."])
     assert counts.unparsed == 0
     with pytest.raises(DataError):
         read(path)
@@ -137,7 +137,7 @@ TRUNCATED = gzipped(b"".join(json.dumps(ROW | {"n": n}).encode() + b"\n" for n i
         (b"just text", "auto", 1, "1 tab-separated column."),
         (b"=\ta\tb\tc", "logic", 1, "4 tab-separated columns"),
         (b"NEUTRAL\t( A dog )", "sick", 1, "2 tab-separated columns"),
-        (b"PERHAPS\t( A dog )\t( A cat )", "auto", 1, "the label 'perhaps' is not one of"),
+        (b"PERHAPS\t( A dog )\t( A cat )", "sick", 1, "the label 'perhaps' is not one of"),
         (b"!\ta\tb", "logic", 1, "the label '!' is not one of: =, <"),
         (b"\tA dog.\tA cat.", "tsv", None, "all 1 rows are without a gold"),
         (b"yes\t \tA cat.", "tsv", 1, "the premise is empty"),
@@ -219,3 +219,12 @@ def test_real_rows_without_trees_are_tokenised():
     examples = [example for example, _ in zip(reading, range(2000), strict=False)]
     assert counts.unparsed == counts.read >= 2000
     assert all(example.hypothesis.words for example in examples)
+
+
+@pytest.mark.parametrize("labels", [None, ["0", "1"]])
+def test_whole_numbers_are_read_as_pandas_writes_them(tmp_path, labels):
+    rows = ["1.0,A.,B.", ",A.,B.", "0,A.,B.", "0.00,A.,B."]
+    path = write(tmp_path / "f.csv", "label,premise,hypothesis", *rows)
+    assert [example.label for example in read(path, labels=labels)] == ["1", "0", "0"]
+    half = write(tmp_path / "half.csv", "label,premise,hypothesis", "0.5,A.,B.")
+    assert [example.label for example in read(half)] == ["0.5"]

@@ -58,6 +58,10 @@ def test_fields_can_be_named():
         ([ROWS[0], "premise"], "rows, line 2: a row is of type str where a dictionary is required"),
         ([ROWS[0], {"premise": "A.", "label": 0}], "rows, line 2: there is no field 'hypothesis'"),
         (ROWS, "rows, line 1: the label '0' is not one of: entailment.*--label-names"),
+        ([{0: "yes", 1: "A.", 2: "B."}], "rows: the name of a field is 0 where text .*columns = "),
+        ([ROWS[0] | {"label": 10**400}], "rows, line 1: the field 'label' is not text"),
+        ([ROWS[0], ROWS[1] | {"premise": "A \udce9"}], r"rows, line 2: 'A \\udce9' is not UTF-8"),
+        ([ROWS[0] | {"uid": "\udce9"}], "rows, line 1: .* is not UTF-8"),
     ],
 )
 def test_bad_rows_are_named(rows, cause):
@@ -79,6 +83,12 @@ def test_examples_become_a_corpus_to_train_on(tmp_path):
     assert same.words.tolist() == corpus.sets["train"].words.tolist()
     corpus.save(tmp_path / "prepared")
     assert Corpus.load(tmp_path / "prepared").labels == corpus.labels
+
+
+def test_an_iterator_is_not_used_for_two_sets():
+    examples = from_rows(ROWS)
+    with pytest.raises(DataError, match=r"dev: no example has a label\. .*give a list"):
+        corpus_from_examples({"train": examples, "dev": examples})
 
 
 def test_a_corpus_needs_labelled_training_examples():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spinn.data.examples import PAIR, SENTENCE
+from spinn.data.examples import PAIR, SENTENCE, Sentence
 from spinn.data.formats.logic import spell_brackets
 from spinn.data.text import TextReader
 from spinn.support.errors import DataError
@@ -26,7 +26,7 @@ def test_trees_are_read_with_their_transitions():
 def test_single_sentences_are_words_between_blanks():
     example = TextReader(SENTENCE).example(["[MAX 2  8 ]"], "x", 1)
     assert example.hypothesis is None
-    assert example.premise == (["[MAX", "2", "8", "]"], None)
+    assert example.premise == Sentence(["[MAX", "2", "8", "]"])
 
 
 @pytest.mark.parametrize("kind", [SENTENCE, PAIR])
@@ -39,7 +39,7 @@ def test_one_word_has_its_only_tree(kind):
 def test_raw_text_of_pairs_is_tokenised():
     pytest.importorskip("spacy")
     sentence = TextReader(PAIR).sentence("It isn't (asleep).", "x", 1)
-    assert sentence == (["It", "is", "n't", "-LRB-", "asleep", "-RRB-", "."], None)
+    assert sentence == Sentence(["It", "is", "n't", "-LRB-", "asleep", "-RRB-", "."])
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_raw_text_of_pairs_is_tokenised():
 )
 def test_text_may_begin_with_a_bracket(text, words):
     pytest.importorskip("spacy")
-    assert TextReader(PAIR).sentence(text, "x", 1) == (words.split(), None)
+    assert TextReader(PAIR).sentence(text, "x", 1) == Sentence(words.split())
 
 
 @pytest.mark.parametrize("text", ["( a ( small dog )", "( a small dog )"])

@@ -246,3 +246,11 @@ def test_tabs_may_separate_and_gzip_is_recognised_by_content(tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_bytes(gzip.compress(GLOVE.replace(" ", "\t").encode()))
     assert VectorTable(path, tmp_path / "cache").of(["the"]).vectors.tolist() == [[0.5, -1, 2]]
+
+
+def test_files_of_one_name_in_two_folders_have_copies_of_their_own(tmp_path):
+    for folder, text in (("a", "the 1 2\n"), ("b", "the 3 4\n")):
+        (tmp_path / folder).mkdir()
+        os.utime(write(tmp_path / folder / "g.txt", text), ns=(1, 1))
+    found = [VectorTable(tmp_path / one / "g.txt", tmp_path / "cache") for one in "ab"]
+    assert [table.of(["the"]).vectors.tolist() for table in found] == [[[1, 2]], [[3, 4]]]

@@ -34,6 +34,8 @@ _LABELS = (
 )  # fmt: skip
 _IDENTIFIERS = ("pairid", "id", "uid", "guid", "exampleid", "idx", "index")
 _LANGUAGES = ("language", "lang")  # XNLI
+# The numbers of the rows as pandas writes them: "", "Unnamed: 0", "__index_level_0__".
+_ROW_NUMBERS = re.compile(r"((unnamed|indexlevel)[0-9]+)?")
 _ROLES = ("premise", "hypothesis", "label", "id")  # of --columns
 
 
@@ -129,7 +131,7 @@ def find_columns(names: Sequence[str], naming: Naming = NO_NAMING) -> Columns | 
     """Return the columns with these names; ``None`` if they do not include both sentences.
 
     They are ``None`` too if a column that is named by the user is missing. A column of another name
-    is the label if it is the only one left of three.
+    is the label if it is the only one left of three, and not the row numbers of pandas.
     """
     given = naming.columns
     if missing_columns(names, naming):
@@ -144,7 +146,11 @@ def find_columns(names: Sequence[str], naming: Naming = NO_NAMING) -> Columns | 
         premise, hypothesis = known[pair[0]], known[pair[1]]
     label = given.get("label") or _first(known, _LABELS)
     identifier = given.get("id") or _first(known, _IDENTIFIERS)
-    rest = [name for name in known.values() if name not in (premise, hypothesis)]
+    rest = [
+        name
+        for plain, name in known.items()
+        if name not in (premise, hypothesis) and not _ROW_NUMBERS.fullmatch(plain)
+    ]
     if label is None and identifier is None and len(names) == 3 and len(rest) == 1:
         label = rest[0]
     premise_tree, hypothesis_tree = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
@@ -63,12 +64,19 @@ def _label(path: Path, line: int, fields: Fields, name: str) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Real) and not isinstance(value, bool):
-        number = float(value)
+        number = _as_float(value)
         if number != number:  # NaN
             return ""
         if number.is_integer():
             return str(int(number))
     return "" if value is None and name in fields else _text(path, line, fields, name)
+
+
+def _as_float(number: Real) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
 
 
 def _source(path: Path, line: int, fields: Fields, name: str, tree: str | None) -> Source:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spinn.data.formats.format import Format, Row, Source, are_trees, is_tree
-from spinn.data.labels import INFERENCE_LABELS
+from spinn.data.labels import INFERENCE_LABELS, read_label
 from spinn.data.lines import split_cells
 
 _COLUMNS = ("label", "premise tree", "hypothesis tree")
@@ -21,9 +21,16 @@ def matches(first_line: str) -> bool:
 
 
 def matches_sample(lines: Sequence[str]) -> bool:
-    """Return whether the columns after the label hold trees."""
-    rows = [line.split("\t")[1:3] for line in lines if not line.startswith("%")]
-    return not rows or are_trees([cell.strip() for row in rows for cell in row])
+    """Return whether the columns after the label hold trees, and most labels are those of SICK.
+
+    Trees with other labels are a table; a wrong label among many is refused by :func:`read_line`.
+    """
+    rows = [line.split("\t")[:3] for line in lines if not line.startswith("%")]
+    allowed = (None, *INFERENCE_LABELS)
+    others = sum(read_label(row[0], INFERENCE_LABELS) not in allowed for row in rows)
+    if 10 * others > len(rows):
+        return False
+    return not rows or are_trees([cell.strip() for row in rows for cell in row[1:]])
 
 
 def read_line(path: Path, number: int, content: bytes) -> Row | None:

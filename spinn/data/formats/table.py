@@ -163,7 +163,10 @@ class _Headed:
 
 def _not_csv(path: Path, number: int, error: csv.Error) -> DataError:
     """Return the error for a row that begins on a line and cannot be split into cells."""
-    if "unexpected end" in str(error) or "field larger" in str(error):
+    if "new-line" in str(error):
+        cause = "a cell without quotation marks contains a carriage return"
+        remedy = "Remove it, or put the cell in quotation marks"
+    elif "unexpected end" in str(error) or "field larger" in str(error):
         cause, remedy = "a quotation mark is not closed", "Close it, or double it within a cell"
     else:
         cause = f"the row is not CSV ({error})"
@@ -193,13 +196,11 @@ def _without_names(
     path: Path, sample: Sequence[NumberedLine], lines: Iterator[NumberedLine]
 ) -> Iterator[NumberedRow]:
     """Yield the rows of a file whose header, if any, names no sentences."""
-    number, content = sample[0]
-    first = split_cells(path, number, content, _COLUMNS, remedy=_NAME_COLUMNS)
-    headed = number == 1 and any(map(is_label, first))
-    rest = [split_cells(path, *line, _COLUMNS, remedy=_NAME_COLUMNS) for line in sample[1:]]
-    if headed:
-        column: int | None = [is_label(cell) for cell in first].index(True)
-    else:
+    number = sample[0][0]
+    first, *rest = (split_cells(path, *line, _COLUMNS, remedy=_NAME_COLUMNS) for line in sample)
+    column = _named_label(first, rest) if number == 1 else None
+    headed = column is not None
+    if not headed:
         _refuse_header(path, number, first, rest)
         column = _label_column([first, *rest])
     if column is None:
@@ -207,13 +208,28 @@ def _without_names(
             path, "no column of its first rows holds labels", line=number, remedy=_NAME_COLUMNS
         )
 
+    read = rest if headed else [first, *rest]
+    trees = are_trees([cell for row in read for cell in row[:column] + row[column + 1 :]])
     for line, content in chain(sample, lines):
         cells = split_cells(path, line, content, _COLUMNS, remedy=_NAME_COLUMNS)
-        if headed and line == number:
+        if headed and cells == first:
             continue
         label = cells.pop(column)
-        premise, hypothesis = (Source(text, None) for text in cells)
+        premise, hypothesis = (
+            Source(None, text) if trees else Source(text, None) for text in cells
+        )
         yield line, Row(label, premise, hypothesis)
+
+
+def _named_label(first: list[str], rest: list[list[str]]) -> int | None:
+    """Return the column of the label if the first row names it; ``None`` if it may be an example.
+
+    A label may be called as a column of labels is (``y`` for yes): then it occurs again, or
+    sentences stand beside it.
+    """
+    named = [place for place, cell in enumerate(first) if is_label(cell)]
+    again = any(row[place] == first[place] for row in rest if row != first for place in named)
+    return None if again or not named or any(map(is_sentence, first)) else named[0]
 
 
 def _label_column(rows: list[list[str]]) -> int | None:

@@ -41,6 +41,11 @@ def test_columns_that_are_not_named_are_found():
     assert find_columns(["answer", "other", "text"], pair).label == "other"
 
 
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "Unnamed: 0.1", "__index_level_0__"])
+def test_the_row_numbers_of_pandas_are_no_label(name):
+    assert find_columns([name, "premise", "hypothesis"]).label is None
+
+
 def test_names_may_have_commas():
     columns = read_naming("premise=one, first,hypothesis=a=b", None).columns
     assert columns == {"premise": "one, first", "hypothesis": "a=b"}

@@ -107,8 +107,8 @@ def test_format_is_told_by_the_first_line(tmp_path, line, format):
         ("8\t8", "listops"),
         ("8\t( 8 9 )", "listops"),
         ("8\tA dog.", "tsv"),  # half a row of a table
-        ("8\t( 8 9 )\t( 9 8 )", "sick"),
-        ("yes\t( 8 9 )", "sick"),
+        ("8\t( 8 9 )\t( 9 8 )", "tsv"),  # trees with labels of their own
+        ("yes\t( 8 9 )", "tsv"),
     ],
 )
 def test_a_digit_and_one_expression_make_listops(tmp_path, line, format):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from rows import ROW, read, without, write
 
+from spinn.data.examples import Sentence
 from spinn.data.formats import detect_format
 from spinn.data.labels import INFERENCE_LABELS
 from spinn.support.errors import DataError
@@ -23,7 +24,7 @@ def test_snli_row_becomes_words_transitions_label_line_and_identifier(tmp_path, 
 def test_row_with_three_fields_is_enough(tmp_path):
     row = without("pairID", "sentence1_binary_parse", "sentence2_binary_parse")
     (example,) = read(write(tmp_path / "f", row), use_parses=True)
-    assert example.premise == (["A", "dog", "runs", "."], None)
+    assert example.premise == Sentence(["A", "dog", "runs", "."])
     assert example.identifier == ""
 
 

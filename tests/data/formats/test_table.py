@@ -148,3 +148,35 @@ def test_labels_in_other_spellings_are_those_of_the_model(tmp_path):
     with pytest.raises(DataError, match="line 4: the label 'not_entailment' is not one of"):
         read(path, labels=INFERENCE_LABELS)
     assert [example.label for example in read(path)] == ["entailment", *labels[1:]]
+
+
+@pytest.mark.parametrize("name", ["y", "target"])
+@pytest.mark.parametrize("texts", ["A dog runs {}.\tIt moves.", "dogs{}\tcats"])
+def test_a_first_row_may_have_a_label_that_is_the_name_of_a_column(tmp_path, name, texts):
+    rows = [f"{name if row % 2 == 0 else 'n'}\t{texts.format(row)}" for row in range(6)]
+    examples = read(write(tmp_path / "f", *rows))
+    assert [example.label for example in examples] == [name, "n"] * 3
+
+
+def test_a_header_of_the_label_alone_is_skipped_again(tmp_path):
+    header, row = "y\ttext\tother", "no\tA dog.\tIt."
+    assert [one.line for one in read(write(tmp_path / "f", header, row, header, row))] == [2, 4]
+
+
+@pytest.mark.parametrize("format", ["auto", "tsv"])
+@pytest.mark.parametrize(
+    "first",
+    ["pos\t( A ( dog runs ) )\t( It moves )", "neutral\tYes\tNo", "label\ttree\tother"],
+)
+def test_trees_are_read_under_any_label_and_without_names(tmp_path, first, format):
+    rows = [f"{label}\t( A ( dog runs ) )\t( It moves )" for label in ("neg", "pos")]
+    examples = read(write(tmp_path / "f", first, *rows), format)
+    assert all(example.is_parsed for example in examples)
+    assert [example.label for example in examples[-2:]] == ["neg", "pos"]
+    assert examples[-1].premise.words == ["A", "dog", "runs"]
+
+
+def test_a_carriage_return_in_a_cell_is_named(tmp_path):
+    path = write(tmp_path / "c", "premise,hypothesis,label", "He\rran,It,no")
+    with pytest.raises(DataError, match="line 2: a cell without quotation marks contains a carr"):
+        read(path)
