@@ -3,6 +3,9 @@
 A model that learns trees from labels needs many options to work together; ``--rl`` brings them. The
 bundled corpus is small, so it brings the preset of its name. Options that are given take precedence
 over all of these.
+
+Nothing is added to a whole configuration, which ``--print-config`` or a run wrote: options that it
+lacks have no value or no effect.
 """
 
 from __future__ import annotations
@@ -13,8 +16,9 @@ from typing import Any
 from spinn.config_files import read_preset
 from spinn.data.find import named
 from spinn.data.options import CorpusOptions
-from spinn.learning.objectives.reinforce import LEARNED_TREES
-from spinn.learning.options import TrainingOptions
+from spinn.learning.objectives.reinforce import LEARNED_TREES, REINFORCE_GROUP
+from spinn.learning.options import TRAINING_GROUP, TrainingOptions
+from spinn.support.options import Group, default_of
 
 _CORPUS = ("data", "train", "dev", "test", "data_directory")
 
@@ -39,16 +43,26 @@ def base_options(preset: str | None, given: Mapping[str, Any]) -> dict[str, Any]
     """
     if preset is not None:
         base = read_preset(preset)
-    elif _on_bundled_corpus(given):
+    elif not _is_whole(given, TRAINING_GROUP) and _on_bundled_corpus(given):
         base = read_preset("sample")
         del base["data"]  # it is named, or the default
     else:
         base = {}
     values = {**base, **given}
     learned = values.get("trees") == "sampled" and values.get("encoder", "spinn") == "spinn"
-    if learned and base.get("trees") != "sampled" and values.get("parser", "own") == "own":
+    separate = base.get("trees") != "sampled" and values.get("parser", "own") == "own"
+    if learned and separate and not _is_whole(given, TRAINING_GROUP, REINFORCE_GROUP):
         base |= _learned_trees(values.get("epochs", TrainingOptions.epochs))
     return base
+
+
+def _is_whole(given: Mapping[str, Any], *groups: Group) -> bool:
+    """Return whether all options of groups are given, as in a configuration that was written.
+
+    TOML lacks those without a value.
+    """
+    fields = {name: part for group in groups for name, part in group.fields().items()}
+    return all(name in given for name, part in fields.items() if default_of(part) is not None)
 
 
 def _on_bundled_corpus(given: Mapping[str, Any]) -> bool:

@@ -61,6 +61,7 @@ _REMOVED = {
     "policy_weight": 1.0,
 }
 _REMOVED_VALUES = {"baseline": "value"}
+_SHORT_FLAGS = {"--trees predicted": "--predict", "--trees sampled": "--rl"}
 _OTHER_FORMS = {
     "gumbel": "Gumbel Tree-LSTM",
     "lstm": "LSTM",
@@ -280,7 +281,8 @@ def check_compatible(configuration: Configuration) -> None:
     if configuration.transfer is not None:
         if configuration.vectors is not None:
             raise ConfigurationError(
-                "--vectors and --pretrained both give word vectors; leave one of the two out."
+                "--vectors and --pretrained both give word vectors; leave one of the two out, or "
+                "the --preset that has it."
             )
         configuration.transfer.check(model, training.epochs)
     spinn, composition = configuration.spinn, configuration.composition
@@ -311,7 +313,7 @@ def check_compatible(configuration: Configuration) -> None:
             raise ConfigurationError(
                 "--policy-updates compares the probabilities of a tree before and after, and "
                 "--composition-dropout would change them by itself; give --parser own, which "
-                "drops nothing, or leave one of the two out."
+                "drops nothing, --composition-dropout 0, or --policy-updates 1."
             )
     if reinforce is not None and reinforce.baseline == "leave-one-out" and reinforce.samples < 2:
         raise ConfigurationError(
@@ -321,12 +323,13 @@ def check_compatible(configuration: Configuration) -> None:
         if configuration.batch_transform is not None:
             raise ConfigurationError(
                 "--policy-epochs finds the trees of the training set once, of the formulas as they "
-                "are written, and this run reads them in other forms; leave one of the two out."
+                "are written, and this run reads them in other forms; give --policy-epochs 0, or "
+                "drop the option that rewrites them."
             )
         if reinforce.policy_epochs >= training.epochs:
             raise ConfigurationError(
                 f"The parser would never be frozen: it learns for {reinforce.policy_epochs} epochs "
-                f"of {training.epochs}. Give more --epochs, or leave --policy-epochs out."
+                f"of {training.epochs}. Give more --epochs, fewer --policy-epochs, or 0 for never."
             )
     if curriculum is not None and curriculum.curriculum_epochs >= training.epochs:
         raise ConfigurationError(
@@ -358,7 +361,7 @@ def resolve(*layers: Mapping[str, Any], base: Mapping[str, Any] | None = None) -
     if PARSER_GROUP.is_present(values):
         values["tracker"] = False  # it is the parser's, which composes for itself
     configuration = _assemble(values)
-    groups.refuse_idle(values, {name for layer in layers for name in layer})
+    groups.refuse_idle(values, {name for layer in layers for name in layer}, _SHORT_FLAGS)
     return configuration
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spinn.config import Configuration
-from spinn.learning.objectives.reinforce import LEARNED_TREES
-from spinn.option_groups import FORMER_GROUPS, all_groups, defaults
+from spinn.option_groups import FORMER_GROUPS, all_groups
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.support.json_files import parse, read_text
 from spinn.support.options import Groups
@@ -183,30 +182,15 @@ def load_configuration(path: Path) -> Configuration:
 def as_toml(configuration: Configuration) -> str:
     """Return the options of a configuration as TOML, a table for each group that is present.
 
-    Options without a value (``None``) are left out. Options that ``--rl`` would bring are written
-    even if they have no effect.
+    Options without a value (``None``) are left out.
     """
     tables = []
-    written = configuration.as_dict()
-    if configuration.reinforce is not None and configuration.parser is not None:
-        written |= _without_effect(written)
-    for name, options in written.items():
+    for name, options in configuration.as_dict().items():
         lines = [
             f"{option} = {_toml(value)}" for option, value in options.items() if value is not None
         ]
         tables.append("".join(f"{line}\n" for line in [f"[{name}]", *lines]))
     return "\n".join(tables)
-
-
-def _without_effect(written: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return options of absent groups that ``--rl`` would bring, at their defaults."""
-    values = defaults()
-    absent = {name: group for name, group in all_groups().items() if name not in written}
-    found = {
-        name: {option: values[option] for option in group.fields() if option in LEARNED_TREES}
-        for name, group in absent.items()
-    }
-    return {name: options for name, options in found.items() if options}
 
 
 def _toml(value: bool | int | float | str | list[str]) -> str:

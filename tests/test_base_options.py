@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from spinn.base_options import base_options
 from spinn.config import Configuration, resolve
-from spinn.config_files import read_preset
+from spinn.config_files import as_toml, preset_names, read_file, read_preset
 from spinn.learning.objectives.reinforce import LEARNED_TREES
 from spinn.support.errors import ConfigurationError
 
@@ -91,6 +94,54 @@ def test_no_part_of_learning_trees_takes_more_than_half_of_the_epochs(epochs):
         parts.append(configuration.curriculum.curriculum_epochs)
     assert all(part is not None and 2 * part <= max(2, epochs) for part in parts)
     assert (configuration.curriculum is None) == (epochs == 1)
+
+
+# Whole configurations.
+
+CHANGES: list[dict[str, Any]] = [
+    {},
+    {"curriculum": 1.0, "policy_updates": 1},
+    {"entropy_weight": 0.1, "entropy_weight_end": 0.0, "samples": 2},
+    {"schedule": "constant", "baseline": "greedy"},
+]
+
+
+def files_of(configuration: Configuration, folder: Path) -> list[Path]:
+    """Write a configuration as --print-config does, and as a run does."""
+    printed, written = folder / "mine.toml", folder / "config.json"
+    printed.write_text(as_toml(configuration))
+    written.write_text(json.dumps(configuration.as_dict()))
+    return [printed, written]
+
+
+@pytest.mark.parametrize("changes", CHANGES)
+@pytest.mark.parametrize(
+    ("preset", "data"), itertools.product([None, *preset_names()], ["x", None])
+)
+@pytest.mark.parametrize("parser", ["own", "shared"])
+def test_a_file_with_all_options_gives_the_same_configuration(
+    tmp_path, preset, data, parser, changes
+):
+    options = {"trees": "sampled", "tracker": True, "encoder": "spinn", "parser": parser}
+    options |= {"composition_dropout": 0.0} if parser == "shared" else {}
+    options |= {} if data is None else {"data": data}
+    configuration = resolved({**options, **changes}, preset)
+    for path in files_of(configuration, tmp_path):
+        assert resolved(read_file(path)) == configuration, path.name
+
+
+@pytest.mark.parametrize("encoder", ["lstm", "gumbel", "spinn"])
+def test_a_file_with_all_options_takes_nothing_from_the_bundled_corpus(tmp_path, encoder):
+    configuration = resolved({**ELSEWHERE, "encoder": encoder})
+    for path in files_of(configuration, tmp_path):
+        assert base_options(None, {**read_file(path), "data": "sample"}) == {}
+
+
+def test_learning_trees_completes_a_whole_configuration_of_other_trees(tmp_path):
+    for path in files_of(resolved({**ELSEWHERE, "epochs": 40}), tmp_path):
+        values = resolved({**read_file(path), "trees": "sampled", "parser": "own"}).values()
+        brought = {name: values[name] for name in LEARNED_TREES if name != "warmup"}
+        assert brought.items() <= LEARNED_TREES.items()
 
 
 @pytest.mark.parametrize("trees", ["sampled", "predicted"])

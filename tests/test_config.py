@@ -276,6 +276,36 @@ def test_ppo_requires_a_policy_that_nothing_but_its_updates_changes():
     assert ppo.policy_updates == 2
 
 
+def test_what_a_preset_brings_can_be_undone_as_the_message_says():
+    both = {**RL, "policy_updates": 2, "composition_dropout": 0.1}
+    with pytest.raises(ConfigurationError, match="--composition-dropout 0, or --policy-updates 1"):
+        resolve(base=both)
+    assert resolve({"composition_dropout": 0.0}, base=both).ppo is not None
+    assert resolve({"policy_updates": 1}, base=both).ppo is None
+    both = {**RL, "parser": "own", "policy_epochs": 2, "symmetries": True}
+    with pytest.raises(ConfigurationError, match="give --policy-epochs 0"):
+        resolve(base=both)
+    assert resolve({"policy_epochs": 0}, base=both).batch_transform is not None
+    with pytest.raises(ConfigurationError, match="fewer --policy-epochs, or 0 for never"):
+        resolve({"epochs": 2, "symmetries": False}, base=both)
+
+
+@pytest.mark.parametrize(("trees", "flag"), [("sampled", "--rl"), ("predicted", "--predict")])
+def test_a_flag_that_is_short_for_trees_is_named_if_they_do_nothing(trees, flag):
+    with pytest.raises(ConfigurationError) as caught:
+        resolve({"encoder": "lstm", "trees": trees})
+    assert str(caught.value) == (
+        f"{flag} is short for --trees {trees}, and --trees does nothing here; it belongs to "
+        "--encoder spinn."
+    )
+
+
+def test_seeds_have_64_bits_without_a_sign():
+    assert resolve({"seed": 2**64 - 1}).training.seed == 2**64 - 1
+    with pytest.raises(ConfigurationError, match=r"seed is .*; it must be a number of 64 bits"):
+        resolve({"seed": 2**64})
+
+
 def test_temperatures_are_positive():
     for name in ("temperature", "temperature_end"):
         with pytest.raises(ConfigurationError, match=f"^{flag_of(name)} is 0.0; it must be at"):
@@ -379,7 +409,7 @@ def test_an_option_that_would_do_nothing_is_refused(name):
 
 
 REMEDIES = [
-    ({"data": PREPARED.name, "train": ["a"]}, "--train", "the corpus is prepared already"),
+    ({"data": PREPARED.name, "train": ["a"]}, "--train", "already: give it to `spinn prepare`"),
     ({"encoder": "lstm", "tracker": True}, "--tracker", "it belongs to --encoder spinn"),
     ({"composition": "gated-recursive", "encoder": "gumbel"}, "--composition", "encoder spinn"),
     ({"composition_dropout": 0.5, "encoder": "bow"}, "--composition-dropout", "spinn and gumbel"),

@@ -54,19 +54,27 @@ class TokenConfiguration:
             check_ranges(getattr(self, name))
 
     @classmethod
-    def resolve(cls, *layers: Mapping[str, Any]) -> Self:
+    def resolve(cls, base: Mapping[str, Any], *layers: Mapping[str, Any]) -> Self:
         """Return the configuration of flat options, later layers taking precedence.
+
+        Parameters
+        ----------
+        base
+            Options of a preset, or of the run to go on from; empty if there is neither. Those
+            without effect beside the layers are left out.
+        layers
+            Options that were given, in files and by flags.
 
         Raises
         ------
         ConfigurationError
-            If an option is unknown, has a value of the wrong type or out of range, or would have
-            no effect.
+            If an option is unknown, has a value of the wrong type or out of range, or, in a layer,
+            would have no effect.
 
         """
-        values = cls.groups.layered(*layers)
+        values = cls.groups.layered(base, *layers)
         configuration = cls._of(values)
-        cls.groups.refuse_idle(values, values)
+        cls.groups.refuse_idle(values, {name for layer in layers for name in layer})
         return configuration
 
     @classmethod

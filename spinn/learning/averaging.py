@@ -50,6 +50,7 @@ class NTASGD(optim.Optimizer):
         averaging: bool = False,
     ) -> None:
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+        self._from_start = averaging
         self.param_groups[0] |= {  # a checkpoint keeps it
             "evaluations": evaluations,
             "scores": [],
@@ -65,8 +66,9 @@ class NTASGD(optim.Optimizer):
 
     @property
     def finished(self) -> bool:
-        """Whether the averages have stopped improving."""
-        return cast(bool, self.param_groups[0]["finished"])
+        """Whether the averages, begun with the first step, have stopped improving."""
+        # Checkpoints of earlier versions have it after averaging by the trigger, too.
+        return self._from_start and cast(bool, self.param_groups[0]["finished"])
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -107,7 +109,7 @@ class NTASGD(optim.Optimizer):
         rule = self.param_groups[0]
         scores, last = rule["scores"], rule["evaluations"]
         if len(scores) > last and score < max(scores[: len(scores) - last]):
-            rule["finished"] = rule["averaging"]
+            rule["finished"] = self._from_start
             rule["averaging"] = True
         scores.append(score)
 

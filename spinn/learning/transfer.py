@@ -13,6 +13,7 @@ from torch import nn
 
 from spinn.model.build import ModelOptions
 from spinn.model.pair import PairModel
+from spinn.model.parser import Parser
 from spinn.model.sequence import SequenceLSTM
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import Condition, Group, option
@@ -129,8 +130,9 @@ class TransferOptions:
         """
         lstm = {} if self.pretrained_parts == "embeddings" else {"LSTM": _lstm_weights(model)}
         embeddings = [model.leaves.embedding]
-        if model.encoder.parser is not None:
-            embeddings.append(model.encoder.parser.leaves.embedding)
+        parser = model.encoder.parser
+        if isinstance(parser, Parser):
+            embeddings.append(parser.leaves.embedding)
         return lstm | {"embeddings": [w for one in embeddings for w in one.parameters()]}
 
     def frozen(self, model: PairModel, epoch: int) -> list[nn.Parameter]:

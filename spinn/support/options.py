@@ -235,13 +235,21 @@ class Groups(dict[str, Group]):
             check_range(part, given.get(name))
         return self.defaults() | given
 
-    def refuse_idle(self, values: Values, given: Collection[str]) -> None:
-        """Raise :class:`ConfigurationError` if a given option has a value but no effect."""
+    def refuse_idle(
+        self, values: Values, given: Collection[str], short: Mapping[str, str] | None = None
+    ) -> None:
+        """Raise :class:`ConfigurationError` if a given option has a value but no effect.
+
+        ``short`` has the flags that are short for others with a value, such as ``--trees sampled``.
+        """
         for group in self.values():
             for name, part in group.fields().items():
                 remedy = group.idle(name, values) if name in given else None
                 if remedy is not None and values[name] != default_of(part):
-                    raise ConfigurationError(f"{flag_of(name)} does nothing here; {remedy}.")
+                    flag, full = flag_of(name), f"{flag_of(name)} {values[name]}"
+                    brief = (short or {}).get(full)
+                    also = f"{brief} is short for {full}, and " if brief else ""
+                    raise ConfigurationError(f"{also}{flag} does nothing here; {remedy}.")
 
 
 GUEST_GROUPS: Registry[Group] = Registry("group of options")
@@ -300,7 +308,8 @@ def converted(field: Field, value: Any) -> Any:
         raise ConfigurationError(
             f"The option {field.name} is {_shown(value)}; it must be of type {base}."
         )
-    if isinstance(value, (int, float)) and (value >= 2**63 or value < -(2**63)):
+    largest = max(_LARGEST[int], field.metadata["maximum"] or 0)
+    if isinstance(value, (int, float)) and (value > largest or value < -(2**63)):
         raise ConfigurationError(
             f"The option {field.name} is {_shown(value)}; it must be a number of 64 bits."
         )

@@ -126,8 +126,8 @@ def finetune_language_model(
     own = base.configuration.as_dict()
     kept = {part.name for part in fields(NTASGDOptions)}  # other optimisers have other options
     own["optimizer"] = {name: value for name, value in own["optimizer"].items() if name in kept}
-    averaging = {"optimizer": "nt-asgd", "average_from": "start"}
-    configuration = LanguageConfiguration.resolve(LANGUAGE_GROUPS.flatten(own), averaging, given)
+    options = LANGUAGE_GROUPS.flatten(own) | {"optimizer": "nt-asgd", "average_from": "start"}
+    configuration = LanguageConfiguration.resolve(options, given)
     return train_language_model(configuration, output, base)
 
 

@@ -30,7 +30,7 @@ class Log:
 
     def write(self, kind: str, step: int, figures: Figures, **others: Any) -> None:
         """Send figures to all loggers; ``others`` are parts of the record alone."""
-        rounded = {name: round(value, 6) for name, value in figures.items()}
+        rounded = {name: _rounded(value) for name, value in figures.items()}
         seconds = others.pop("seconds")
         record = {"kind": kind, **others, "step": step, **rounded, "seconds": round(seconds, 2)}
         for each in self._loggers:
@@ -80,6 +80,11 @@ class Log:
                 elif first or time.monotonic() - shown > LINE_SECONDS:
                     logger.info(f"{name}, batch {number}/{count}: {state()}")
                     shown, first = time.monotonic(), False
+
+
+def _rounded(value: float) -> float:
+    """Return a figure with six decimals, but with no fewer than three significant digits."""
+    return round(value, 6) if abs(value) >= 1e-4 else float(f"{value:.3g}")
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -152,7 +152,10 @@ def load_training_corpus(configuration: Configuration) -> Corpus:
     )
     for split in ("train", "dev"):
         if split not in corpus.sets:
-            raise ConfigurationError(f"There is no {split} set; name its files with --{split}.")
+            raise ConfigurationError(
+                f"There is no {split} set; name its files with --{split}; if the corpus is "
+                "prepared, prepare it again with them."
+            )
     limit = configuration.training.max_words
     if limit is not None:
         corpus = _shortened(corpus, limit)

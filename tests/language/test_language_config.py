@@ -48,7 +48,7 @@ def test_a_file_is_read_by_groups(tmp_path):
     path.write_text(
         'text = ["a.txt"]\n[language]\nlayers = 1\n[optimizer]\noptimizer = "nt-asgd"\n'
     )
-    configuration = LanguageConfiguration.resolve(read_file(path, LANGUAGE_GROUPS))
+    configuration = LanguageConfiguration.resolve({}, read_file(path, LANGUAGE_GROUPS))
     assert configuration.language.layers == 1
     assert configuration.form == "LSTM language model"
     path.write_text("[dropout]\nlayers = 1\n")
@@ -71,6 +71,22 @@ def test_a_file_is_read_by_groups(tmp_path):
 def test_what_has_no_effect_or_sense_is_refused(options, message):
     with pytest.raises(ConfigurationError, match=message):
         LanguageConfiguration.resolve(TEXT, options)
+
+
+@pytest.mark.parametrize(
+    ("base", "given", "flag"),
+    [
+        ({"optimizer": "sgd", "momentum": 0.5}, {"optimizer": "adamw"}, "--momentum"),
+        ({"schedule": "exponential", "decay": 0.9}, {"schedule": "constant"}, "--decay"),
+        ({"schedule": "cosine", "warmup": 0.05}, {"schedule": "constant"}, "--warmup"),
+        ({"layout": "streams", "steps": 7}, {"layout": "sentences"}, "--steps"),
+    ],
+)
+def test_what_a_base_has_without_effect_is_left_out_and_what_is_given_is_refused(base, given, flag):
+    configuration = LanguageConfiguration.resolve(TEXT | base, given)
+    assert configuration == LanguageConfiguration.resolve({}, TEXT, given)
+    with pytest.raises(ConfigurationError, match=f"^{flag} does nothing here"):
+        LanguageConfiguration.resolve(TEXT, base, given)
 
 
 def test_a_saved_configuration_is_read_again_and_only_as_what_it_is(tmp_path: Path):

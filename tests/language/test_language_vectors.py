@@ -59,7 +59,7 @@ def configured(path: Path, **others: Any) -> LanguageConfiguration:
         "device": str(DEVICE),
         "tensorboard": False,
     }
-    return LanguageConfiguration.resolve(small, others)
+    return LanguageConfiguration.resolve({}, small, others)
 
 
 def stored(path: Path) -> dict[str, Tensor]:

@@ -79,6 +79,19 @@ def test_from_the_start_the_same_rule_ends_training():
     assert optimizer.finished
 
 
+def test_from_the_trigger_on_training_goes_on_to_its_end():
+    optimizer = NTASGD(problem().parameters(), 0.1, evaluations=1)
+    for score in (2.0, 3.0, 1.0, 0.5):
+        optimizer.note_score(score)
+    assert optimizer.averaging
+    assert not optimizer.finished
+    optimizer.param_groups[0]["finished"] = True  # as earlier versions saved it
+    twin = NTASGD(problem().parameters(), 0.1, evaluations=1)
+    twin.load_state_dict(optimizer.state_dict())
+    assert twin.averaging
+    assert not twin.finished
+
+
 def test_without_averages_nothing_is_exchanged():
     model = problem()
     optimizer = NTASGD(model.parameters(), 0.1)

@@ -148,6 +148,20 @@ def test_values_have_the_types_of_their_options():
             converted(fields[name], value)
 
 
+def test_a_number_of_64_bits_has_a_sign_unless_its_bound_needs_the_bit():
+    (bounded, usual) = dataclasses.fields(
+        dataclasses.make_dataclass(
+            "Numbers",
+            [("seed", int, option(1, "", maximum=2**64 - 1)), ("count", int, option(1, ""))],
+        )
+    )
+    assert converted(bounded, 2**64 - 1) == 2**64 - 1
+    assert converted(usual, 2**63 - 1) == 2**63 - 1
+    for field, value in ((bounded, 2**64), (usual, 2**63), (usual, -(2**63) - 1)):
+        with pytest.raises(ConfigurationError, match="it must be a number of 64 bits"):
+            converted(field, value)
+
+
 def test_types_are_read_from_evaluated_annotations_too():
     group = dataclasses.make_dataclass(
         "Evaluated",

@@ -180,6 +180,8 @@ def test_fine_tuning_begins_with_the_averages_and_stops_by_the_rule(whole, tmp_p
     base, path = whole("streams"), tmp_path / "fine"
     still = {"learning_rate": 1e-12, "epochs": 1, "clip": 0.0}
     language_run.finetune_language_model(base, still, path)
+    plain = {"optimizer": "sgd", "epochs": 1}  # not averaged, so nothing of averaging is used
+    language_run.finetune_language_model(base, plain, tmp_path / "plain")
     assert rule(path)["averaging"]
     for name, weight in stored(base, "best").items():
         assert_close(stored(path, "best")[name], weight, rtol=1e-5, atol=1e-6)

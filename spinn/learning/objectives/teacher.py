@@ -30,7 +30,8 @@ class TeacherOptions:
     )
     scheduled_sampling: float = option(
         0.0,
-        "share of steps that follow the tracker at the end of training, rising from 0",
+        "share of steps that follow the tracker at the end of training, rising from 0: the "
+        "composition also learns from trees that the tracker predicts",
         minimum=0,
         maximum=1,
     )
