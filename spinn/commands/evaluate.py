@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,10 +108,12 @@ def run(namespace: argparse.Namespace) -> int:
 
     set_threads(namespace.threads)
     trained = load_trained(namespace.run_directory, namespace.checkpoint)
+    files = _files(namespace, trained.configuration.data)
+    _check_outputs(namespace, files)
     with _outputs(namespace, trained.labels) as outputs:
         result = evaluate_files(
             trained.to(choose_device(namespace.device)),
-            _files(namespace, trained.configuration.data),
+            files,
             format=namespace.format,
             trees=namespace.trees,
             batch_size=namespace.batch_size,
@@ -127,6 +129,8 @@ def run(namespace: argparse.Namespace) -> int:
             naming=_naming(namespace, trained.configuration.data),
             parser=None if namespace.parser is None else named_parser(namespace.parser),
         )
+    if namespace.json is not None:  # before the output, whose reader may be gone
+        write_whole(namespace.json, as_json(result.scores, indent=2))
     if result.skipped:
         logger.info(f"{result.skipped:,} without a gold label skipped")
     if result.completed:
@@ -141,8 +145,6 @@ def run(namespace: argparse.Namespace) -> int:
     if outputs.brackets is not None:
         count = outputs.brackets.count
         print(f"\n{count:,} trees each: gold.txt and predicted.txt in {namespace.brackets}")
-    if namespace.json is not None:
-        write_whole(namespace.json, as_json(result.scores, indent=2))
     return 0
 
 
@@ -153,6 +155,31 @@ def _naming(namespace: argparse.Namespace, own: CorpusOptions) -> Naming:
     given = given_naming(namespace)
     is_own = not namespace.files and not namespace.data
     return own.naming if is_own and given == NO_NAMING else given
+
+
+def _check_outputs(namespace: argparse.Namespace, files: Sequence[Path]) -> None:
+    """Check, before long work, that files can be written and that none is lost.
+
+    Raises
+    ------
+    SpinnError
+        If not.
+
+    """
+    from spinn.support.errors import ConfigurationError
+    from spinn.support.files import is_stream, require_writable
+
+    targets = [path for path in (namespace.output, namespace.json) if path is not None]
+    for target in targets:
+        if is_stream(target):
+            continue
+        if any(target.exists() and path.exists() and target.samefile(path) for path in files):
+            raise ConfigurationError(f"{target} would be overwritten; name another file.")
+        if not target.parent.is_dir():
+            raise ConfigurationError(f"{target.parent} is no folder; make it, or name another.")
+        require_writable(target.parent)
+    if len(targets) == 2 and targets[0].resolve() == targets[1].resolve():
+        raise ConfigurationError("--output and --json name the same file; name two.")
 
 
 @dataclass

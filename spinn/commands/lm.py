@@ -14,6 +14,7 @@ from spinn.data.language import TEXT_FILES
 from spinn.language.base import PLACE
 from spinn.language.config import LANGUAGE_GROUPS, PRESETS, LanguageConfiguration
 from spinn.language.fragments import FRAGMENT_GROUPS, FragmentConfiguration
+from spinn.learning.options import LARGEST_SEED
 from spinn.support.errors import ConfigurationError
 from spinn.support.hints import command
 from spinn.support.options import Groups, flag_of
@@ -81,7 +82,6 @@ def _add_evaluation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split",
         choices=("train", "dev", "test"),
-        default="dev",
         help="a set of the run (default: dev)",
     )
     parser.add_argument(
@@ -131,7 +131,8 @@ def _add_generation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top-k", type=at_least(0), default=0, metavar="N", help="likeliest tokens; 0 for all"
     )
-    parser.add_argument("--seed", type=at_least(0), default=1, metavar="N", help="(default: 1)")
+    seeds = at_least(0, LARGEST_SEED)
+    parser.add_argument("--seed", type=seeds, default=1, metavar="N", help="(default: 1)")
     lm_fragments.add_generation(parser)
 
 
@@ -245,6 +246,9 @@ def _evaluate(namespace: argparse.Namespace) -> int:
     from spinn.language.fragments import is_fragment_model
     from spinn.language.perplexity import text_scores
 
+    if namespace.files is not None and namespace.split is not None:
+        raise ConfigurationError("--split is a set of the run; give it or --files.")
+    namespace.split = namespace.split or "dev"
     if is_fragment_model(namespace.run_directory):
         return lm_fragments.evaluate(namespace)
     _check_cache(namespace)
@@ -319,6 +323,8 @@ def _generate(namespace: argparse.Namespace) -> int:
         )
     if is_fragment_model(namespace.run_directory):
         return lm_fragments.generate(namespace)
+    if namespace.count != 1:
+        raise ConfigurationError("--count belongs to models over fragments; give --length.")
     trained = _load(namespace)
     if trained.configuration.data.direction == "backward":
         raise ConfigurationError(

@@ -154,12 +154,14 @@ def given_naming(namespace: argparse.Namespace) -> Naming:
     return read_naming(*(getattr(namespace, name, None) for name in _NAMING))
 
 
-def at_least(minimum: int) -> Callable[[str], int]:
-    """Make the type of a flag that takes whole numbers from a minimum on."""
+def at_least(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """Make the type of a flag that takes whole numbers from a minimum on, up to a maximum."""
 
     def whole_number(text: str) -> int:
         if int(text) < minimum:
             raise argparse.ArgumentTypeError(f"{text} is less than {minimum}")
+        if maximum is not None and int(text) > maximum:
+            raise argparse.ArgumentTypeError(f"{text} is more than {maximum}")
         return int(text)
 
     whole_number.__name__ = "whole number"  # as argparse calls it where the text is none

@@ -45,7 +45,8 @@ def generate(
     begun = prefix_tokens(trained, prefix)
     given = trained.vocabulary.numbers(begun).tolist()
     random = torch.Generator().manual_seed(seed)
-    drawn = sample(trained.model, given, length, temperature, top_k, random)
+    apart = trained.configuration.batches.layout == "sentences"
+    drawn = sample(trained.model, given, length, temperature, top_k, random, apart=apart)
     words = [trained.vocabulary.words[number] for number in drawn]
     return trained.unit.join([*begun, *words])
 
@@ -67,8 +68,13 @@ def sample(
     temperature: float,
     top_k: int,
     random: torch.Generator,
+    *,
+    apart: bool = False,
 ) -> Iterator[int]:
-    """Yield tokens that continue a prefix; the unknown token and padding are left out."""
+    """Yield tokens that continue a prefix; the unknown token and padding are left out.
+
+    If sentences are ``apart``, as in training on sentences, each begins without a state.
+    """
     inputs, state = [END, *prefix], None
     with evaluation_mode(model):
         for _ in range(length):
@@ -76,6 +82,8 @@ def sample(
             scores = model.decode(output.raw[-1, 0]).float().cpu()
             scores[[UNKNOWN, PADDING]] = -torch.inf
             inputs, state = [draw(scores, temperature, top_k, random)], output.state
+            if apart and inputs == [END]:
+                state = None
             yield inputs[0]
 
 
@@ -85,5 +93,6 @@ def draw(scores: Tensor, temperature: float, top_k: int, random: torch.Generator
         return int(scores.argmax())
     kept, numbers = scores.topk(min(top_k or len(scores), len(scores)))
     below = kept - kept[0]  # so that no quotient is too large
+    temperature = max(temperature, torch.finfo(below.dtype).tiny)  # 0 / 0 is no number
     chosen = torch.multinomial(torch.softmax(below / temperature, 0), 1, generator=random)
     return int(numbers[chosen])

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from spinn.data.batching import DEFAULT_POOL_BATCHES
 from spinn.support.options import Condition, Group, option
 
+LARGEST_SEED = 2**64 - 1  # of torch's generators
+
 
 @dataclass(frozen=True)
 class LoopOptions:
@@ -17,7 +19,7 @@ class LoopOptions:
     patience: int = option(
         0, "epochs without a better result on dev before stopping; 0 for never", minimum=0
     )
-    seed: int = option(1, "seed of everything random", minimum=0, maximum=2**64 - 1)
+    seed: int = option(1, "seed of everything random", minimum=0, maximum=LARGEST_SEED)
     device: str = option("auto", "auto, cpu, cuda or cuda:N")
     precision: str = option(
         "fp32",

@@ -93,6 +93,8 @@ def _add_errors(app: FastAPI) -> None:
     async def refuse_form(request: Request, error: RequestValidationError) -> JSONResponse:
         # Only the first problem, and not the input: it may be long, or no valid text.
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return JSONResponse({"detail": "The body is not JSON."}, 422)
         place = ".".join(str(part) for part in first["loc"][1:]) or "The body"
         return JSONResponse({"detail": str(SpinnError(f"{place}: {first['msg']}."))}, 422)
 

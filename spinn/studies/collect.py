@@ -17,7 +17,7 @@ from typing import Any
 
 from spinn.config import Configuration
 from spinn.config_files import load_configuration
-from spinn.studies.expansion import ExpandedStudy, expand, load_expanded
+from spinn.studies.expansion import ExpandedStudy, crossed, expand, load_expanded
 from spinn.studies.measurement import REMEDY
 from spinn.studies.overview import write_overview
 from spinn.studies.results import RESULTS, check_clone, read_record, record_file, write_documents
@@ -61,7 +61,11 @@ def collect(name: str, output: Path, results: Path = RESULTS) -> list[str]:
     if not finished:
         raise SpinnError(f"{output}: no run of the study is finished yet.")
     record = read_record(name, results)
-    dropped = []
+    names = {row.name for row in crossed(study)}
+    stale = [row for row in record["rows"] if row not in names]
+    dropped = [f"{row}: it is dropped, as the study has no such row." for row in stale]
+    for row in stale:
+        del record["rows"][row]
     for row, kept in finished.items():
         before = record["rows"].get(row, kept)
         changed = differences(

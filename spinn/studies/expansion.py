@@ -13,6 +13,7 @@ from pathlib import Path
 
 from spinn.base_options import base_options
 from spinn.config import Configuration, resolve
+from spinn.option_groups import all_groups
 from spinn.studies.run import Run
 from spinn.studies.study import Row, Study, study_error
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
@@ -68,7 +69,7 @@ def expand(study: Study, name: str) -> ExpandedStudy:
             raise study_error(study.path, cause, "Set it in one of the two places")
     expanded: dict[str, tuple[Configuration, ...]] = {}
     folders: dict[str, str] = {}
-    for row in _crossed(study):
+    for row in crossed(study):
         folder = folder_name(row.name).lower()
         if not folder or folder in folders:
             other = folders.get(folder)
@@ -81,7 +82,7 @@ def expand(study: Study, name: str) -> ExpandedStudy:
     return ExpandedStudy(name, expanded, study.seeds)
 
 
-def _crossed(study: Study) -> Iterable[Row]:
+def crossed(study: Study) -> Iterable[Row]:
     """Yield the rows times all combinations of varied values."""
     for option, values in study.vary.items():
         if any(values.count(value) > 1 for value in values):
@@ -107,6 +108,9 @@ def _resolve(study: Study, row: Row, seed: int) -> Configuration:
         del merged[name]
     preset = merged.pop("preset", None)
     try:
+        if preset is not None and not isinstance(preset, str):
+            raise ConfigurationError(f"The option preset is {preset!r}; it must be a name.")
+        merged = all_groups().checked(merged)
         base = base_options(preset, merged)
         return resolve(merged, {"seed": seed}, base=base).with_corpus_named()
     except ConfigurationError as error:

@@ -186,7 +186,7 @@ def plot_trees(rows: Sequence[RowSummary], path: Path, title: str) -> None:
                 _draw_bar(axes, index + (place + 0.5) * width - 0.4, width, scores[name], place)
         axes.bar([0], [0], color=_colour(place), label=name)  # for the legend
     room = int(11 * figure.get_figwidth() / len(drawn))  # about as many characters fit below a bar
-    axes.set_xticks(range(len(drawn)), [fill(name, room) for name, _ in drawn], fontsize=9)
+    axes.set_xticks(range(len(drawn)), [fill(_plain(name), room) for name, _ in drawn], fontsize=9)
     _style(axes, "", "")
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
@@ -209,8 +209,13 @@ def _draw_bar(axes: Axes, x: float, width: float, values: Sequence[float], place
 
 def _figure(title: str, width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
-    figure.suptitle(title, fontsize=13, color=TEXT_COLOUR)
+    figure.suptitle(_plain(title), fontsize=13, color=TEXT_COLOUR)
     return figure
+
+
+def _plain(text: str) -> str:
+    """Return a text without mathematics, and without the first sign of labels that are hidden."""
+    return text.replace("$", r"\$").replace("_", " _", 1 if text.startswith("_") else 0)
 
 
 def _colour(number: int) -> Any:
@@ -224,7 +229,7 @@ def _draw_band(axes: Axes, x: FloatArray, values: FloatArray, number: int, label
         low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
     mean = np.nanmean(values, axis=0)
-    axes.plot(x, mean, line, marker="o", markersize=3.5, color=colour, lw=1.6, label=label)
+    axes.plot(x, mean, line, marker="o", markersize=3.5, color=colour, lw=1.6, label=_plain(label))
 
 
 def _style(axes: Axes, title: str, x_label: str) -> None:

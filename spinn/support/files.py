@@ -34,7 +34,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     points to is replaced, not the link. Pipes and devices, such as ``/dev/stdout``, cannot be
     replaced, so ``path`` itself is yielded.
     """
-    if _is_stream(path):
+    if is_stream(path):
         yield path
         return
     path = _target(path)
@@ -47,13 +47,14 @@ def written_whole(path: Path) -> Iterator[Path]:
         _flush(scratch)
         os.replace(scratch, path)
     except BaseException as error:
-        if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = str(path)  # the error of a full disk has no file name
+        # The error of a full disk has no file name; others have that of the temporary file.
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(scratch)):
+            error.filename = str(path)
         scratch.unlink(missing_ok=True)
         raise
 
 
-def _is_stream(path: Path) -> bool:
+def is_stream(path: Path) -> bool:
     """Return whether a path is a pipe, a terminal or another device."""
     if path.exists() and not path.is_file():
         return not path.is_dir()

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -225,6 +226,29 @@ def test_evaluate_prints_scores_and_writes_a_line_for_each_pair(run, corpus, tmp
         assert " ".join(words) == source["sentence1"]
     accuracy = sum(record["gold"] == record["predicted"] for record in records) / 16
     assert json.loads(figures.read_text())["accuracy"] == pytest.approx(accuracy)
+
+
+def test_evaluate_loses_no_file(run, corpus, tmp_path, capsys, monkeypatch):
+    pairs, figures = tmp_path / "pairs.jsonl", tmp_path / "figures.json"
+    shutil.copy(corpus / "test.jsonl", pairs)
+    before = pairs.read_bytes()
+    evaluate = ["evaluate", str(run), "--files", str(pairs), "--threads", "1"]
+    for flags, cause in [
+        (["--output", str(pairs)], "would be overwritten"),
+        (["--json", str(pairs)], "would be overwritten"),
+        (["--json", str(figures), "--output", str(figures)], "name the same file"),
+        (["--json", str(tmp_path / "none" / "figures.json")], "none is no folder"),
+    ]:
+        assert main([*evaluate, *flags]) == 2
+        assert cause in capsys.readouterr().err
+    assert pairs.read_bytes() == before
+
+    def gone(*arguments: object, **keywords: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("builtins.print", gone)
+    assert main([*evaluate, "--json", str(figures)]) == 1
+    assert "accuracy" in json.loads(figures.read_text())
 
 
 def test_evaluate_writes_both_trees_of_each_sentence_for_evalb(run, corpus, tmp_path, capsys):

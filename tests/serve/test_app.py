@@ -187,6 +187,11 @@ def test_a_body_that_is_no_request_is_refused(client, content):
     assert isinstance(response.json()["detail"], str)
 
 
+def test_a_body_that_is_not_json_is_called_so(client):
+    response = client.post("/api/trace", content=b"{", headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()) == (422, {"detail": "The body is not JSON."})
+
+
 def test_large_bodies_are_refused_before_they_are_read(client):
     read = 0
 

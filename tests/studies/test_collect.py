@@ -173,7 +173,7 @@ def test_the_table_of_a_study_is_kept_while_it_is_complete(study, tmp_path):
     assert "| bag of words | 2 | 51.00 ± 1.41 |" in text
     assert header.remarks()[0] in text
     record = read_record("sample", tmp_path)
-    record["rows"]["RL-SPINN"] = {"configuration": {}, "runs": {"1": "kept"}}
+    record["rows"]["LSTM"] = {"configuration": {}, "runs": {"1": "kept"}}
     (tmp_path / "sample.json").write_text(json.dumps(record))
     (line,) = collect("sample", study, tmp_path)
     assert line.startswith("sample.md is deleted")
@@ -218,12 +218,22 @@ def test_score_intervals_approximate_the_bootstrap_intervals(name):
 
 
 def test_rows_without_new_runs_are_kept(study, tmp_path):
-    before = {"rows": {"RL-SPINN": {"configuration": {}, "runs": {"1": "kept"}}}}
+    before = {"rows": {"LSTM": {"configuration": {}, "runs": {"1": "kept"}}}}
     (tmp_path / "sample.json").write_text(json.dumps(before))
     assert collect("sample", study, tmp_path) == []
     rows = read_record("sample", tmp_path)["rows"]
-    assert rows["RL-SPINN"]["runs"] == {"1": "kept"}
+    assert rows["LSTM"]["runs"] == {"1": "kept"}
     assert list(rows["bag of words"]["runs"]) == ["1", "3"]
+
+
+def test_rows_that_the_study_no_longer_has_are_dropped_and_named(study, tmp_path):
+    before = {"rows": {"RL-SPINN": {"configuration": {}, "runs": {"1": "kept"}}}}
+    (tmp_path / "sample.json").write_text(json.dumps(before))
+    assert collect("sample", study, tmp_path) == [
+        "RL-SPINN: it is dropped, as the study has no such row."
+    ]
+    assert list(read_record("sample", tmp_path)["rows"]) == ["bag of words"]
+    assert (tmp_path / "sample.md").is_file()
 
 
 def kept_before(study: Path, tmp_path: Path, **options: Any) -> None:

@@ -86,10 +86,11 @@ def test_bins_have_about_equal_sizes():
 
 def test_figures_are_written_without_warnings(tmp_path):
     study = a_study()
-    metrics = {"SPINN": {1: RUNS[0], 2: RUNS[1]}, "LSTM": {1: RUNS[1]}, "never run": {}}
+    odd = {"_a $^$ b": {1: RUNS[1]}, "costs $5_ and $6_": {1: RUNS[0]}}
+    metrics = {"SPINN": {1: RUNS[0], 2: RUNS[1]}, "LSTM": {1: RUNS[1]}, "never run": {}} | odd
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        plot_learning_curves(metrics, tmp_path / "curves.png", "study")
+        plot_learning_curves(metrics, tmp_path / "curves.png", "study $^$")
         plot_accuracy(study, tmp_path / "accuracy.png", "study")
         plot_trees(summarise(study, "SPINN"), tmp_path / "trees.png", "study")
     names = sorted(path.name for path in tmp_path.iterdir())

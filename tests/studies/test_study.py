@@ -138,6 +138,12 @@ BAD_FILES = {
     "value twice": ("[vary]\nepochs = [3, 3]", "with a value twice"),
     "wrong type": ("[[row]]\nname = 'a'\nepochs = 'many'", "row 'a': The option epochs is 'many'"),
     "out of range": ("[[row]]\nname = 'a'\nepochs = 0", "row 'a': --epochs is 0"),
+    "numbers as text": ("[base]\ntrees = 'sampled'\nepochs = '30'", "The option epochs is '30'"),
+    "list for a folder": (
+        "[base]\ndata_directory = ['a']",
+        "The option data_directory is ['a']",
+    ),
+    "list of presets": ("[base]\npreset = ['spinn']", "The option preset is ['spinn']"),
     "no preset": ("[base]\npreset = 'no'", "There is no preset called 'no'; choose from"),
     "idle": (
         "[base]\ntracker = true\n[[row]]\nname = 'a'\nencoder = 'lstm'",
