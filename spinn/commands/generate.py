@@ -54,9 +54,10 @@ def _add_number(parser: argparse.ArgumentParser, flag: str, default: int | None,
 def run(namespace: argparse.Namespace) -> int:
     """Generate a corpus; return the exit status."""
     output, seed = namespace.output, namespace.seed
-    require_writable(output)
     if namespace.corpus == "sample":
         logger.info("Generating; the default sizes take up to five minutes.")
+    require_writable(output)
+    if namespace.corpus == "sample":
         sizes = {split: getattr(namespace, split.replace("-", "_")) for split in sample.SIZES}
         sample.generate(output, seed, sizes)
     elif namespace.corpus == "listops":

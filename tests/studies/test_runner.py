@@ -361,7 +361,8 @@ def test_a_run_of_another_process_is_not_touched(made, tmp_path):
     one = expanded.runs(output)[0]
     path = tmp_path / "begun"
     path.mkdir()
-    shutil.copy(one.path / "config.json", path)
+    for name in ("config.json", "vocabulary.json"):
+        shutil.copy(one.path / name, path)
     (path / "metrics.jsonl").write_text("one line\n")
     with claimed(path):
         with pytest.raises(SpinnError, match=r"begun: another process is training this run"):

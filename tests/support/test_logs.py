@@ -66,7 +66,7 @@ def test_afterwards_logging_is_as_before(capsys, caplog):
     logger = logging.getLogger("spinn")
     before = logger.level, logger.propagate, list(logger.handlers)
     for _ in range(2):
-        assert main(["generate", "logic", "/dev/null/no"]) == 2
+        assert main(["generate", "sample", "/dev/null/no"]) == 2
         assert capsys.readouterr().err.count("Generating;") == 1
         assert (logger.level, logger.propagate, logger.handlers) == before
     LOGGER.info("not printed")

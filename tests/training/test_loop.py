@@ -24,7 +24,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 from toys import FORMS, SMALL, small_configuration, write_corpus, write_expressions
 
-from spinn import weights
 from spinn.config import Configuration, resolve
 from spinn.data.batching import Batch, Batcher
 from spinn.data.options import CorpusOptions, VectorOptions
@@ -34,6 +33,7 @@ from spinn.evaluation.evaluate import evaluate
 from spinn.inference import Inference
 from spinn.learning.schedules import LearningRate
 from spinn.pretrained import Interface, load_trained
+from spinn.support import tensor_files
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.training import pairs, run
 from spinn.training.log import Log, read_metrics
@@ -801,7 +801,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_batch(
 def test_a_full_disk_stops_the_run_and_leaves_it_to_be_resumed(
     toy_folder, tmp_path, monkeypatch, whole
 ):
-    path, save, saved = tmp_path / "run", weights.save_file, 0
+    path, save, saved = tmp_path / "run", tensor_files.save_file, 0
 
     def fill_up(*arguments: Any) -> None:
         nonlocal saved
@@ -811,7 +811,7 @@ def test_a_full_disk_stops_the_run_and_leaves_it_to_be_resumed(
         save(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(weights, "save_file", fill_up)
+        patch.setattr(tensor_files, "save_file", fill_up)
         with pytest.raises(SpinnError, match="No space left on device"):
             run.train(small_configuration(toy_folder, **RESUMED["random trees"]), path)
     assert RunDirectory.open(path).training_state()["progress"]["step"] == BATCHES
