@@ -23,6 +23,7 @@ from spinn.data.lines import decode, numbered_lines
 from spinn.data.options import CorpusOptions
 from spinn.data.places import data_directory
 from spinn.data.readers import read_examples
+from spinn.data.tokenizer import Tokenizer
 from spinn.data.units import UNITS, Unit
 from spinn.data.vocabulary import SPECIAL_WORDS, UNKNOWN, Vocabulary
 from spinn.support.errors import ConfigurationError, DataError
@@ -244,7 +245,7 @@ def read_tokens(path: Path, options: TextOptions) -> Iterator[str]:
     """Yield the tokens of a file of plain text.
 
     Every line ends with the end of the unit. If only letters are kept, a line of characters ends
-    with a blank.
+    with a blank. For a model of the sentences of a corpus, a line is tokenised as they were.
 
     Raises
     ------
@@ -254,8 +255,12 @@ def read_tokens(path: Path, options: TextOptions) -> Iterator[str]:
     """
     unit, letters = UNITS.find(options.unit), options.normalize == "letters"
     end = " " if letters and unit.name == "char" else unit.end
+    tokenise = Tokenizer() if options.corpus is not None else None
     for number, content in numbered_lines(path, blank=True):
-        line = normalized(decode(path, number, content).rstrip("\r\n"), options.normalize)
+        text = decode(path, number, content).rstrip("\r\n")
+        if tokenise is not None:
+            text = " ".join(tokenise(text))
+        line = normalized(text, options.normalize)
         if line or not letters:
             yield from unit.split(line)
             yield end

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spinn.data.language import END, TextOptions, directed, load_text, normalized
+from spinn.data.language import END, TextOptions, directed, load_text, normalized, read_tokens
 from spinn.data.units import UNITS
 from spinn.data.vocabulary import UNKNOWN
 from spinn.support.errors import ConfigurationError, DataError
@@ -165,3 +165,10 @@ def test_lines_that_have_no_ends_are_not_reversed(file, corpus_folder):
         unit="char", corpus=str(corpus_folder), normalize="letters", direction="backward"
     )
     assert read_back(whole).startswith("skrab god a\nsevom ti\n")
+
+
+def test_a_file_is_tokenised_for_a_model_of_the_sentences_of_a_corpus(tmp_path):
+    (tmp_path / "text.txt").write_text("all men are tired.\nit's a dog\n", encoding="utf-8")
+    tokens = list(read_tokens(tmp_path / "text.txt", TextOptions(corpus="sample", unit="word")))
+    lines = " ".join(tokens).split(UNITS.find("word").end)
+    assert [line.strip() for line in lines] == ["all men are tired .", "it 's a dog", ""]
