@@ -93,19 +93,22 @@ def load(namespace: argparse.Namespace) -> TrainedFragmentModel:
 
 def evaluate(namespace: argparse.Namespace) -> int:
     """Print the perplexity of a set of the run, or of files."""
+    from spinn.data.fragments.corpus import unknown_share
     from spinn.language.fragments import fragment_scores
 
     trained = load(namespace)
+    dataset = _dataset(namespace, trained)
     scores = fragment_scores(
         trained.model,
-        _dataset(namespace, trained),
+        dataset,
         batch_size=namespace.batch_size,
         precision=trained.configuration.training.precision,
     )
     figures = scores.as_dict()
     print(
         f"perplexity {figures['perplexity']:.3f}, loss {figures['loss']:.4f} nats "
-        f"({figures['bits']:.4f} bits) a fragment, {scores.tokens:,} fragments"
+        f"({figures['bits']:.4f} bits) a fragment, {scores.tokens:,} fragments, "
+        f"{unknown_share(dataset, trained.vocabulary):.2f}% unknown"
     )
     return 0
 

@@ -61,7 +61,7 @@ def test_evaluation_prints_the_perplexity_of_a_set_or_of_files(runs, capsys):
     assert "a fragment" in text
     files = ["--files", str(runs[".txt"].with_suffix(".txt"))]
     count = sum(map(len, english()))
-    assert f", {count} fragments" in call(capsys, "evaluate", run, *files)
+    assert f", {count} fragments, 63.89% unknown" in call(capsys, "evaluate", run, *files)
 
 
 def test_a_preset_and_a_file_choose_fragments(runs, capsys, tmp_path):
