@@ -33,6 +33,7 @@ from spinn.support.registry import Choices
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "dev", "test")
+_LONGEST_LINE = 2**28  # bytes; some corpora, such as text8, are a single line
 TEXT_FILES = ("text", "train", "dev", "test", "corpus", "data_directory")  # where the text is
 END = len(SPECIAL_WORDS)  # the number of the token that ends a line or a sentence
 _NOT_LETTERS = re.compile("[^a-z]+")
@@ -256,7 +257,7 @@ def read_tokens(path: Path, options: TextOptions) -> Iterator[str]:
     unit, letters = UNITS.find(options.unit), options.normalize == "letters"
     end = " " if letters and unit.name == "char" else unit.end
     tokenise = Tokenizer() if options.corpus is not None else None
-    for number, content in numbered_lines(path, blank=True):
+    for number, content in numbered_lines(path, blank=True, longest=_LONGEST_LINE):
         text = decode(path, number, content).rstrip("\r\n")
         if tokenise is not None:
             text = " ".join(tokenise(text))

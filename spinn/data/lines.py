@@ -24,7 +24,9 @@ _LARGE = 2**26  # unpacked bytes that are accepted at any expansion
 NEEDS_EXAMPLES = "Choose a file with labelled sentences or sentence pairs"
 
 
-def numbered_lines(path: Path, *, blank: bool = False) -> Iterator[tuple[int, bytes]]:
+def numbered_lines(
+    path: Path, *, blank: bool = False, longest: int | None = None
+) -> Iterator[tuple[int, bytes]]:
     """Yield the numbers and contents of the non-blank lines of a text file, plain or compressed.
 
     gzip, bzip2 and xz are recognised by content. A byte-order mark at the start of a line, as files
@@ -34,19 +36,17 @@ def numbered_lines(path: Path, *, blank: bool = False) -> Iterator[tuple[int, by
     ------
     DataError
         If the file cannot be opened, read or decompressed, is not text in UTF-8, has a line of more
-        than ``LONGEST_LINE`` bytes, or expands without end.
+        than ``longest`` bytes (default: ``LONGEST_LINE``), or expands without end.
 
     """
-    number = 0
+    number, longest = 0, LONGEST_LINE if longest is None else longest
     try:
         with open(path, "rb") as file, _decompress(path, file) as stream:
-            for number, line in enumerate(
-                iter(lambda: stream.readline(LONGEST_LINE), b""), start=1
-            ):
+            for number, line in enumerate(iter(lambda: stream.readline(longest), b""), start=1):
                 if number == 1 and b"\r" in line[:-1] and not line.endswith(b"\n"):
                     raise _old_line_ends(path)
-                if len(line) == LONGEST_LINE:
-                    cause = f"the line has more than {LONGEST_LINE:,} bytes"
+                if len(line) == longest:
+                    cause = f"the line has more than {longest:,} bytes"
                     raise DataError(path, cause, line=number, remedy="Write each row on one line")
                 if number % _OFTEN == 0 and stream is not file:
                     _check_expansion(path, number, file, stream)

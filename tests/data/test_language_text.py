@@ -172,3 +172,11 @@ def test_a_file_is_tokenised_for_a_model_of_the_sentences_of_a_corpus(tmp_path):
     tokens = list(read_tokens(tmp_path / "text.txt", TextOptions(corpus="sample", unit="word")))
     lines = " ".join(tokens).split(UNITS.find("word").end)
     assert [line.strip() for line in lines] == ["all men are tired .", "it 's a dog", ""]
+
+
+def test_a_text_may_be_a_single_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("spinn.data.lines.LONGEST_LINE", 1000)  # of a corpus of rows
+    text = "anarchism originated " * 100
+    (tmp_path / "text8").write_text(text)
+    options = TextOptions(text=[str(tmp_path / "text8")], unit="char", split="100")
+    assert read_back(options) == f"{text}\n"
