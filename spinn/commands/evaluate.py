@@ -167,13 +167,13 @@ def _check_outputs(namespace: argparse.Namespace, files: Sequence[Path]) -> None
 
     """
     from spinn.support.errors import ConfigurationError
-    from spinn.support.files import is_stream, require_writable
+    from spinn.support.files import is_same_file, is_stream, require_writable
 
     targets = [path for path in (namespace.output, namespace.json) if path is not None]
     for target in targets:
         if is_stream(target):
             continue
-        if any(target.exists() and path.exists() and target.samefile(path) for path in files):
+        if any(is_same_file(target, path) for path in files):
             raise ConfigurationError(f"{target} would be overwritten; name another file.")
         if not target.parent.is_dir():
             raise ConfigurationError(f"{target.parent} is no folder; make it, or name another.")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from spinn.commands.options import add_reading, given_naming
 from spinn.data.spacy_parser import named_parser
 from spinn.support.errors import ConfigurationError, SpinnError
+from spinn.support.files import is_same_file
 
 if TYPE_CHECKING:
     from spinn.data.examples import Example
@@ -195,7 +196,7 @@ def _targets(formats: dict[Path, Format], folder: Path, suffix: str) -> dict[Pat
             "Two of the files have the same name; parse them into two folders."
         )
     for path, target in targets.items():
-        if target.exists() and path.exists() and target.samefile(path):
+        if is_same_file(target, path):
             raise ConfigurationError(f"{path} would be overwritten; choose another folder.")
     return targets
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from spinn.data.examples import Example, Sentence
-from spinn.data.sentences import size_problem
-from spinn.data.text import TextReader
+from spinn.data.text import TextReader, check_words
 from spinn.support.errors import DataError, shorten
 from spinn.transitions import TreeError, check
 
@@ -90,11 +89,7 @@ def _checked(sentence: Sentence, line: int) -> Sentence:
     if isinstance(words, str) or not all(isinstance(word, str) for word in words):
         cause = f"the words of a sentence are {shorten(repr(words))}"
         raise DataError(PLACE, cause, line=line, remedy="Give a list of strings")
-    if len(words) == 0:
-        raise DataError(PLACE, "a sentence is empty", line=line, remedy="Give it some words")
-    problem = size_problem(words)
-    if problem is not None:
-        raise DataError(PLACE, f"a sentence has {problem}", line=line, remedy="Shorten it")
+    check_words(words, PLACE, line)
     if transitions is None:
         return sentence
     try:

@@ -84,11 +84,7 @@ class TextReader:
         else:
             only_tree = left_branching(1) if len(words) == 1 else None
             sentence = Sentence(words, only_tree)
-        if not sentence.words:
-            raise DataError(place, "a sentence is empty", line=line, remedy="Give it some words")
-        problem = size_problem(sentence.words)
-        if problem is not None:
-            raise DataError(place, f"a sentence has {problem}", line=line, remedy="Shorten it")
+        check_words(sentence.words, place, line)
         return sentence
 
     def _looks_like_a_tree(self, text: str) -> bool:
@@ -107,6 +103,15 @@ class TextReader:
         if self._words is None:
             self._words = Tokenizer()  # created when first needed; spaCy loads slowly
         return self._words(text)
+
+
+def check_words(words: list[str], place: str, line: int) -> None:
+    """Raise :class:`DataError` if a sentence has no words, too many, or one that is too long."""
+    if len(words) == 0:
+        raise DataError(place, "a sentence is empty", line=line, remedy="Give it some words")
+    problem = size_problem(words)
+    if problem is not None:
+        raise DataError(place, f"a sentence has {problem}", line=line, remedy="Shorten it")
 
 
 def check_unicode(text: str, place: str | Path, line: int) -> None:

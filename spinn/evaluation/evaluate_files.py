@@ -11,6 +11,7 @@ from spinn.data.dataset import PairDataset, numericalise
 from spinn.data.examples import Example, ExampleKind, parts
 from spinn.data.formats.columns import NO_NAMING, Naming
 from spinn.data.labels import INFERENCE_LABELS, NON_ENTAILMENT
+from spinn.data.lines import is_pipe
 from spinn.data.readers import ReadCounts, no_parse, read_examples, read_label_set
 from spinn.data.spacy_parser import SpacyParser
 from spinn.evaluation.classification import ClassificationReport
@@ -225,7 +226,7 @@ class _Files:
         self._files: list[tuple[Path, list[Example] | None, set[str | None]]] = []
         for path in paths:
             held: list[Example] | None = None
-            if path.is_fifo() or path.is_char_device():  # it can be read once only
+            if is_pipe(path):  # it can be read once only
                 held = list(self._read(path, unlabelled=True))
                 found = {example.label for example in held}
             else:

@@ -62,6 +62,11 @@ def is_stream(path: Path) -> bool:
     return path.parent in _STREAMS or path in _STREAMS
 
 
+def is_same_file(path: Path, other: Path) -> bool:
+    """Return whether two paths lead to one file that exists."""
+    return path.exists() and other.exists() and path.samefile(other)
+
+
 def _target(path: Path) -> Path:
     """Return what a link points to, or the path if it is no link."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path
