@@ -139,8 +139,8 @@ def write_fragment_files(
     path: Path, configuration: FragmentConfiguration, vocabulary: FragmentVocabulary
 ) -> None:
     """Write the configuration and the fragments to a folder."""
-    vocabulary.save(path / pretrained.VOCABULARY)
     write_whole(path / pretrained.CONFIGURATION, as_json(configuration.as_dict(), indent=2))
+    vocabulary.save(path / pretrained.VOCABULARY)
 
 
 def fragment_scores(

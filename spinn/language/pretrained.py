@@ -108,5 +108,5 @@ def write_model_files(
     path: Path, configuration: LanguageConfiguration, vocabulary: Vocabulary
 ) -> None:
     """Write the configuration and the tokens to a folder."""
-    write_whole(path / pretrained.VOCABULARY, as_json(vocabulary.as_dict(), ensure_ascii=False))
     write_whole(path / pretrained.CONFIGURATION, as_json(configuration.as_dict(), indent=2))
+    write_whole(path / pretrained.VOCABULARY, as_json(vocabulary.as_dict(), ensure_ascii=False))

@@ -87,17 +87,21 @@ class RunDirectory:
         """
 
         def write() -> None:
-            pretrained.write_interface(path, interface)
             pretrained.write_configuration(path, configuration)
+            pretrained.write_interface(path, interface)
 
         run = cls(path)
         run.begin(write)
         return run
 
     def begin(self, write: Callable[[], None]) -> None:
-        """Make the folder of a new run; ``write`` writes its first files. See :meth:`create`."""
+        """Make the folder of a new run. See :meth:`create`.
+
+        ``write`` writes its first files, the configuration before the others: a later run
+        recognises by it the files of one that was killed meanwhile.
+        """
         check_unused(self.path, self._trained_by)
-        if (self.path / pretrained.CONFIGURATION).exists():
+        if _began_in(self.path):
             _clear(self.path)
         _remove_scratch(self.path)
         try:
@@ -362,12 +366,12 @@ def check_unused(path: Path, trained_by: Sequence[str] = ("train",)) -> None:
 
 
 def _began_in(path: Path) -> bool:
-    """Return whether a folder holds the first files of a run."""
+    """Return whether a folder holds the first files of a run, or some of them."""
     try:
         configuration = read_object(path / pretrained.CONFIGURATION, "").values
     except SpinnError:
         return False
-    return "training" in configuration and (path / pretrained.VOCABULARY).is_file()
+    return "training" in configuration and (path / "checkpoints").is_dir()
 
 
 def _not_writable(path: Path, error: OSError) -> SpinnError:
@@ -378,14 +382,14 @@ def _not_writable(path: Path, error: OSError) -> SpinnError:
 
 
 def _clear(path: Path) -> None:
-    """Remove the files of a run that ended before its first checkpoint."""
-    for name in _FIRST_FILES:
-        (path / name).unlink(missing_ok=True)
+    """Remove the files of a run that ended before its first checkpoint, its configuration last."""
     _remove_checkpoints(path / "checkpoints")
     logs = path / "tensorboard"
     if not logs.is_symlink():
         for file in logs.glob("events.out.tfevents.*"):
             file.unlink(missing_ok=True)
+    for name in reversed(_FIRST_FILES):
+        (path / name).unlink(missing_ok=True)
 
 
 def _remove_scratch(path: Path) -> None:

@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,12 @@ from toys import FORMS, small_configuration, small_model
 
 from spinn import weights
 from spinn.data.corpus import Corpus
+from spinn.data.fragments.vocabulary import FragmentVocabulary
 from spinn.data.prepare import load_corpus
+from spinn.data.vocabulary import Vocabulary
+from spinn.language.config import LanguageConfiguration
+from spinn.language.fragments import FragmentConfiguration, write_fragment_files
+from spinn.language.pretrained import write_model_files
 from spinn.model.pair import PairModel
 from spinn.pretrained import Interface, load_trained
 from spinn.support import files, tensor_files
@@ -114,6 +121,49 @@ def test_a_run_that_ended_before_its_first_checkpoint_makes_room(toy_folder, pla
     assert made.configuration() == configuration
     assert not made.metrics.exists()
     assert (place.path / "notes.txt").exists()
+
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["sentences", "language", "fragments"])
+def test_a_run_that_ended_between_its_first_files_makes_room(
+    kind, written, toy_folder, tmp_path, monkeypatch
+):
+    begin = beginnings(toy_folder, tmp_path)[kind]
+    for _ in range(2):  # the second removes the files of the first and ends there, too
+        with monkeypatch.context() as patch:
+            stop_after_files(patch, written)
+            with suppress(KeyboardInterrupt):
+                begin()
+    begin()
+    assert {"config.json", "vocabulary.json"} <= set(os.listdir(tmp_path))
+
+
+def beginnings(toy_folder: Path, path: Path) -> dict[str, Callable[[], object]]:
+    """Return functions that begin a run of each kind in a folder."""
+    configuration = small_configuration(toy_folder)
+    interface = interface_of(load_corpus(configuration.data))
+    language = LanguageConfiguration.resolve({"text": ["text.txt"]})
+    fragments = FragmentConfiguration.resolve({"train": ["trees.txt"]})
+    tokens, pieces = Vocabulary(["a", "b"]), FragmentVocabulary(["S"], [], {}, {"S": 1})
+    begin = RunDirectory(path).begin
+    return {
+        "sentences": lambda: RunDirectory.create(path, configuration, interface),
+        "language": lambda: begin(partial(write_model_files, path, language, tokens)),
+        "fragments": lambda: begin(partial(write_fragment_files, path, fragments, pieces)),
+    }
+
+
+def stop_after_files(patch: pytest.MonkeyPatch, count: int) -> None:
+    """Let the process end when it has completed this number of files."""
+    replace, left = os.replace, [None] * count
+
+    def replaced(*places: Path) -> None:
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        replace(*places)
+
+    patch.setattr(os, "replace", replaced)
 
 
 @pytest.mark.parametrize(
