@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spinn.commands import lm_fragments
+from spinn.commands.lm_fragments import BATCH
 from spinn.commands.options import add_option, at_least, new_folder
 from spinn.config_files import preset_names, read_file, read_preset, read_values
 from spinn.data.language import TEXT_FILES
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from spinn.language.pretrained import TrainedLanguageModel
 
 logger = logging.getLogger(__name__)
+_BLOCK = 256
 _ACTIONS = {
     "train": "train and test a language model",
     "finetune": "continue from the averaged weights of a run, with NT-ASGD from the first step",
@@ -105,10 +107,16 @@ def _add_evaluation(parser: argparse.ArgumentParser) -> None:
         help="share of the cache in the probabilities (default: 0.1)",
     )
     parser.add_argument(
-        "--block", type=at_least(1), default=256, metavar="N", help="tokens computed at once"
+        "--block",
+        type=at_least(1),
+        metavar="N",
+        help=f"tokens computed at once, with --layout streams (default: {_BLOCK})",
     )
     parser.add_argument(
-        "--batch-size", type=at_least(1), default=64, metavar="N", help="sentences in a batch"
+        "--batch-size",
+        type=at_least(1),
+        metavar="N",
+        help=f"sentences or trees in a batch, without streams (default: {BATCH})",
     )
 
 
@@ -259,12 +267,12 @@ def _evaluate(namespace: argparse.Namespace) -> int:
             "--cache-window needs a text whose sentences follow each other; this model was trained "
             "on sentences one by one. Leave it out, or train with --layout streams."
         )
+    sizes = _sizes(namespace, layout)
     scores = text_scores(
         trained.model,
         _text(namespace, trained),
         layout=layout,
-        size=namespace.batch_size if layout == "sentences" else 1,
-        window=namespace.block,
+        **sizes,
         precision=trained.precision,
         cache=_cache(namespace),
     )
@@ -275,6 +283,17 @@ def _evaluate(namespace: argparse.Namespace) -> int:
         f"{trained.unit.plural}"
     )
     return 0
+
+
+def _sizes(namespace: argparse.Namespace, layout: str) -> dict[str, int]:
+    """Return what is computed at once: a block of a text, or a batch of sentences."""
+    block, batch = namespace.block, namespace.batch_size
+    flag, unused = ("--batch-size", batch) if layout == "streams" else ("--block", block)
+    if unused is not None:
+        raise ConfigurationError(
+            f"{flag} does nothing with a model of --layout {layout}; leave it out."
+        )
+    return {"window": block or _BLOCK} if layout == "streams" else {"size": batch or BATCH}
 
 
 def _check_cache(namespace: argparse.Namespace) -> None:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from spinn.data.fragments.dataset import FragmentDataset
     from spinn.language.fragments import TrainedFragmentModel
 
+BATCH = 64  # sentences or trees in a batch of evaluation
 _WITH_UNIT = f"with --unit {FRAGMENT}"
 _OF_TEXT = {
     "cache_window": 0,
+    "block": None,
     "theta": None,
     "weight": None,
     "prefix": "",
@@ -101,7 +103,7 @@ def evaluate(namespace: argparse.Namespace) -> int:
     scores = fragment_scores(
         trained.model,
         dataset,
-        batch_size=namespace.batch_size,
+        batch_size=namespace.batch_size or BATCH,
         precision=trained.configuration.training.precision,
     )
     figures = scores.as_dict()

@@ -10,9 +10,9 @@ from spinn.commands.main import main
 
 SMALL = [
     *("--embedding-size", "5", "--hidden-size", "6", "--layers", "1", "--batch-size", "3"),
-    *("--steps", "8", "--epochs", "1", "--dev-streams", "2", "--threads", "1"),
-    *("--device", "cpu", "--no-tensorboard"),
+    *("--epochs", "1", "--threads", "1", "--device", "cpu", "--no-tensorboard"),
 ]
+STREAMS = [*SMALL, "--steps", "8", "--dev-streams", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lm")
     (folder / "text.txt").write_text("To be or not to be.\n" * 20)
     arguments = ["lm", "train", "--text", str(folder / "text.txt"), "--unit", "char"]
-    assert main([*arguments, *SMALL, "--output", str(folder / "run")]) == 0
+    assert main([*arguments, *STREAMS, "--output", str(folder / "run")]) == 0
     return folder / "run"
 
 
@@ -69,6 +69,7 @@ def test_fine_tuning_writes_another_run(run, capsys):
         (["train", "--resume", "RUN", "--epochs", "3"], "drop --epochs"),
         (["evaluate", "RUN", "--theta", "1"], "--theta and --lambda belong to --cache-window"),
         (["evaluate", "RUN", "--cache-window", "5", "--lambda", "1"], "--lambda is 1.0"),
+        (["evaluate", "RUN", "--batch-size", "5"], "--batch-size does nothing with a model of"),
         (["evaluate", "RUN", "--split", "dev", "--files", "a"], "--split is a set of the run"),
         (["generate", "RUN", "--temperature", "-1"], "--temperature is -1.0"),
         (["generate", "RUN", "--count", "3"], "--count belongs to models over fragments"),
@@ -86,12 +87,22 @@ def test_errors_are_one_sentence(run, arguments, message, capsys):
 
 def test_a_backward_model_reads_files_backward_and_generates_nothing(run, capsys):
     text, path = str(run.parent / "text.txt"), str(run.parent / "backward")
-    options = [*SMALL, "--unit", "char", "--direction", "backward", "--split", "100"]
+    options = [*STREAMS, "--unit", "char", "--direction", "backward", "--split", "100"]
     call(capsys, "train", "--text", text, *options, "--output", path)
     own, _ = call(capsys, "evaluate", path, "--split", "train")
     assert call(capsys, "evaluate", path, "--files", text)[0] == own
     _, error = call(capsys, "generate", path, status=2)
     assert "generate with a model that reads forward" in error
+
+
+def test_a_model_of_sentences_is_evaluated_in_batches(run, capsys):
+    text, path = str(run.parent / "text.txt"), str(run.parent / "sentences")
+    options = [*SMALL, "--unit", "word", "--layout", "sentences", "--split", "100"]
+    call(capsys, "train", "--text", text, *options, "--output", path)
+    whole, _ = call(capsys, "evaluate", path, "--split", "train")
+    assert call(capsys, "evaluate", path, "--split", "train", "--batch-size", "1")[0] == whole
+    _, error = call(capsys, "evaluate", path, "--block", "3", status=2)
+    assert "--block does nothing with a model of --layout sentences" in error
 
 
 def test_another_command_refuses_a_language_model(run, capsys):

@@ -88,6 +88,7 @@ def test_a_preset_and_a_file_choose_fragments(runs, capsys, tmp_path):
         (["generate", "RUN", "--prefix", "a"], "--prefix belongs to models of text"),
         (["generate", "RUN", "--temperature", "-1"], "--temperature"),
         (["evaluate", "RUN", "--cache-window", "9"], "--cache-window belongs to models of text"),
+        (["evaluate", "RUN", "--block", "3"], "--block belongs to models of text"),
         (["evaluate", "RUN", "--lambda", "0.1"], "--lambda belongs to models of text"),
     ],
 )
