@@ -154,8 +154,8 @@ def _load(pipeline: str) -> Language:
     except (OSError, ValueError, ImportError) as error:
         raise ConfigurationError(
             f"There is no spaCy pipeline {pipeline!r} that can be loaded. Install one with: "
-            f"python -m spacy download {DEFAULT_PIPELINE}; or name the folder of one, such as "
-            "--parser spacy:FOLDER."
+            f"python -m spacy download {DEFAULT_PIPELINE}; name the folder of one (--parser "
+            "spacy:FOLDER, in training and evaluation); or give sentences as trees in brackets."
         ) from error
     if "parser" not in language.pipe_names:
         raise ConfigurationError(

@@ -179,12 +179,13 @@ def load_models(paths: Sequence[Path], load: Callable[[Path], Predictor]) -> dic
         If a folder is given twice or cannot be used.
 
     """
-    names = [path.resolve().name for path in paths]
+    places = [path.resolve() for path in paths]
+    names = [place.name for place in places]
     models: dict[str, ServedModel] = {}
-    for path, name in zip(paths, names, strict=True):
-        unique = str(path) if names.count(name) > 1 else name
-        if unique in models:
+    for path, place in zip(paths, places, strict=True):
+        if places.count(place) > 1:
             raise ConfigurationError(f"{path} is given twice; give each run once.")
+        unique = str(path) if names.count(place.name) > 1 else place.name
         models[unique] = ServedModel(unique, load(path))
     return models
 

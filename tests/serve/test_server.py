@@ -84,5 +84,6 @@ def test_runs_are_named_after_their_folders(models):
     predictor = models["spinn"]._predictors["own"]
     paths = [Path("a/one"), Path("b/one"), Path("two")]
     assert list(load_models(paths, lambda path: predictor)) == ["a/one", "b/one", "two"]
-    with pytest.raises(SpinnError, match="two is given twice"):
-        load_models([Path("two"), Path("two")], lambda path: predictor)
+    for again in (Path("two"), Path("two").absolute()):
+        with pytest.raises(SpinnError, match="two is given twice"):
+            load_models([Path("two"), again], lambda path: predictor)
