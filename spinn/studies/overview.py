@@ -15,8 +15,9 @@ from spinn.studies.summary import common_splits, comparable, sides_of, summarise
 from spinn.studies.tables import Table
 from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.support.files import write_whole
+from spinn.training.claims import is_claimed
 from spinn.training.log import read_metrics
-from spinn.training.run_directory import RunDirectory, is_claimed
+from spinn.training.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from spinn.support.extras import import_extra
 from spinn.support.files import as_json, write_whole
 from spinn.support.json_files import read_object
 from spinn.support.logs import print_message, printed_messages
+from spinn.training.claims import is_claimed
 from spinn.training.loop import Interruption
-from spinn.training.run_directory import is_claimed
 
 logger = logging.getLogger(__name__)
 

@@ -21,6 +21,7 @@ from spinn.language.fragments import (
 )
 from spinn.model.build import count_parameters
 from spinn.training import distributed
+from spinn.training.claims import new_folder
 from spinn.training.fragments import FragmentTask
 from spinn.training.language_run import COMMAND
 from spinn.training.launch import (
@@ -32,7 +33,7 @@ from spinn.training.launch import (
     write_results,
 )
 from spinn.training.loop import Trainer
-from spinn.training.run_directory import RunDirectory, new_folder
+from spinn.training.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
 

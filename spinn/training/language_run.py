@@ -27,6 +27,7 @@ from spinn.model.language import LANGUAGE_GROUP
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import flag_of
 from spinn.training import distributed
+from spinn.training.claims import new_folder
 from spinn.training.language import LanguageTask
 from spinn.training.launch import (
     claimed_by_first,
@@ -37,7 +38,7 @@ from spinn.training.launch import (
     write_results,
 )
 from spinn.training.loop import Trainer
-from spinn.training.run_directory import RunDirectory, new_folder
+from spinn.training.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
 COMMAND = ("lm", "train")

@@ -22,10 +22,11 @@ from spinn.support.errors import SpinnError
 from spinn.support.files import as_json, write_whole
 from spinn.support.runtime import choose_device, set_threads
 from spinn.training import distributed
+from spinn.training.claims import claimed
 from spinn.training.log import Log, read_metrics
 from spinn.training.loggers import RunOptions, loggers_of
 from spinn.training.loop import Trainer
-from spinn.training.run_directory import CURVE, RunDirectory, check_unused, claimed
+from spinn.training.run_directory import CURVE, RunDirectory, check_unused
 from spinn.training.task import Task
 
 logger = logging.getLogger(__name__)

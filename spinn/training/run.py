@@ -33,6 +33,7 @@ from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.support.options import default_of, flag_of
 from spinn.support.runtime import arithmetic
 from spinn.training import distributed
+from spinn.training.claims import new_folder
 from spinn.training.launch import (
     claimed_by_first,
     make_trainer,
@@ -43,7 +44,7 @@ from spinn.training.launch import (
 )
 from spinn.training.loop import Trainer
 from spinn.training.pairs import PairTask
-from spinn.training.run_directory import RunDirectory, new_folder
+from spinn.training.run_directory import RunDirectory
 from spinn.training.transfer import Source, read_source, take_bias, take_layers, vectors_of
 
 logger = logging.getLogger(__name__)

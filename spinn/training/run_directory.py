@@ -16,15 +16,13 @@ or a full disk.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -38,10 +36,10 @@ from spinn.support.files import as_json, remove_abandoned, write_whole, written_
 from spinn.support.hints import command
 from spinn.support.json_files import read_object
 from spinn.support.tensor_files import read_torch
+from spinn.training.claims import not_writable, unused
 from spinn.weights import WEIGHTS, check_weights, load_weights, read_weights, write_weights
 
 TRAINING_STATE = "training.pt"
-_LOCK = ".lock"
 METRICS, CURVE = "metrics.jsonl", "learning_curve.png"
 DATA = "data.json"
 _FIRST_FILES = pretrained.CONFIGURATION, pretrained.VOCABULARY, DATA, METRICS
@@ -108,7 +106,7 @@ class RunDirectory:
             (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
             write()
         except OSError as error:
-            raise _not_writable(self.path, error) from error
+            raise not_writable(self.path, error) from error
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
@@ -149,7 +147,7 @@ class RunDirectory:
         folder = self.path / "checkpoints"
         if folder.is_symlink():
             raise DataError(folder, "it is a link", remedy="Copy the folder it points to here")
-        place = _unused(folder / f"step-{step:08d}")
+        place = unused(folder / f"step-{step:08d}")  # an earlier one is kept until the end
         name = place.name
         try:
             with written_folder(place) as scratch:
@@ -277,64 +275,6 @@ class RunDirectory:
         return state
 
 
-@contextmanager
-def claimed(path: Path) -> Iterator[None]:
-    """Lock the folder of a run, so that no other process trains it.
-
-    A folder that is made for it is removed at the end if the block has written nothing there.
-
-    Raises
-    ------
-    SpinnError
-        If another process holds the lock, or the folder is not writable.
-
-    """
-    lock = FileLock(path / _LOCK)
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0.2)  # is_claimed holds it for a moment
-    except Timeout as error:
-        raise SpinnError(
-            f"{path}: another process is training this run. Wait until it has ended, or stop it."
-        ) from error
-    except OSError as error:
-        raise _not_writable(path, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
-        with suppress(OSError):
-            if os.listdir(path) == [_LOCK]:
-                (path / _LOCK).unlink()
-                for folder in made:  # until one that has other files by now
-                    folder.rmdir()
-
-
-def is_claimed(path: Path) -> bool:
-    """Return whether a process trains the run in a folder, which may not exist."""
-    if not (path / _LOCK).is_file():
-        return False
-    lock = FileLock(path / _LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    except OSError:  # not writable: a process of this user could not train it either
-        return False
-    lock.release()
-    return False
-
-
-def new_folder(name: str, seed: int) -> Path:
-    """Return a folder under ``runs`` that does not exist, named after a model and a seed."""
-    base = Path("runs") / f"{name}-seed{seed}"
-    path, number = base, 2
-    while path.exists():
-        path, number = base.with_name(f"{base.name}-{number}"), number + 1
-    return path
-
-
 def check_unused(path: Path, trained_by: Sequence[str] = ("train",)) -> None:
     """Check that a new run can be written to a folder, which exists.
 
@@ -362,7 +302,7 @@ def check_unused(path: Path, trained_by: Sequence[str] = ("train",)) -> None:
             with TemporaryFile(dir=path) as stream:
                 stream.write(bytes(2**16))
     except OSError as error:
-        raise _not_writable(path, error) from error
+        raise not_writable(path, error) from error
 
 
 def _began_in(path: Path) -> bool:
@@ -372,13 +312,6 @@ def _began_in(path: Path) -> bool:
     except SpinnError:
         return False
     return "training" in configuration and (path / "checkpoints").is_dir()
-
-
-def _not_writable(path: Path, error: OSError) -> SpinnError:
-    return SpinnError(
-        f"{path}: the run cannot be written there ({error.strerror}). Check the permissions and "
-        "the free space, or choose another folder."
-    )
 
 
 def _clear(path: Path) -> None:
@@ -418,11 +351,3 @@ def _remove_checkpoint(place: Path) -> None:
         for file in (WEIGHTS, TRAINING_STATE):
             (place / file).unlink(missing_ok=True)
         place.rmdir()
-
-
-def _unused(place: Path) -> Path:
-    """Return the path, or one with a number appended, that no earlier checkpoint has."""
-    free, number = place, 2
-    while free.exists():
-        free, number = place.with_name(f"{place.name}-{number}"), number + 1
-    return free

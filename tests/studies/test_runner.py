@@ -25,8 +25,8 @@ from spinn.studies.run import Run, RunState, check_folders, perform, run_state
 from spinn.studies.runner import run_all
 from spinn.studies.study import Row, Study
 from spinn.support.errors import SpinnError
+from spinn.training.claims import claimed
 from spinn.training.run import resume
-from spinn.training.run_directory import claimed
 
 TRACKER = {"tracker": True, "tracker_size": 4, "trees": "sampled"}
 

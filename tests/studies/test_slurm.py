@@ -24,8 +24,8 @@ from spinn.studies.run import RunState, perform
 from spinn.studies.slurm import JobOptions, parse_job_options, submit
 from spinn.studies.study import Row, Study
 from spinn.support.errors import ConfigurationError, SpinnError
+from spinn.training.claims import claimed, is_claimed
 from spinn.training.loop import Interruption
-from spinn.training.run_directory import claimed, is_claimed
 
 
 def study(folder: Path, **options: Any) -> ExpandedStudy:
