@@ -180,6 +180,11 @@ def _described(namespace: argparse.Namespace) -> Study:
     from spinn.studies.study import Study, read_study, study_file
 
     path = namespace.study
+    if path is not None and path.suffix != ".toml" and not path.exists():
+        raise ConfigurationError(
+            f"{path} is not the file of a study, FILE.toml. Seeds are separated by commas, without "
+            "spaces: --seeds 1,2,3."
+        )
     if namespace.experiment is not None:
         if path is not None:
             raise ConfigurationError(f"--experiment and {path} exclude each other; give one.")

@@ -110,6 +110,10 @@ def test_studies_are_listed_and_name_the_files_they_need(capsys):
     ("arguments", "cause"),
     [
         (["--experiment", "none"], "There is no study called 'none'; choose from "),
+        (
+            ["--experiment", "sample", "--seeds", "1", "2"],
+            "2 is not the file of a study, FILE.toml",
+        ),
         (["some.toml", "--experiment", "sample"], "--experiment and some.toml exclude each other"),
         (["--experiment", "sample", "--preset", "logic"], "--preset and sample.toml exclude"),
     ],
