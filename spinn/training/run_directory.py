@@ -311,7 +311,9 @@ def _began_in(path: Path) -> bool:
         configuration = read_object(path / pretrained.CONFIGURATION, "").values
     except SpinnError:
         return False
-    return "training" in configuration and (path / "checkpoints").is_dir()
+    # A copy may lack the empty folder of checkpoints; a run that was killed early, the words.
+    others = (path / "checkpoints").is_dir(), (path / pretrained.VOCABULARY).is_file()
+    return "training" in configuration and any(others)
 
 
 def _clear(path: Path) -> None:
