@@ -19,6 +19,7 @@ Nothing here depends on how a model was trained.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,14 @@ class Interface:
     labels: tuple[str, ...]
     kind: ExampleKind
     format: str | None = "auto"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a description for JSON; :func:`read_interface` reads it."""
+        return self.vocabulary.as_dict() | {
+            "labels": list(self.labels),
+            "sides": self.kind.count,
+            "format": self.format,
+        }
 
 
 @dataclass(frozen=True)
@@ -266,8 +275,7 @@ def save_trained(
     results = read_results(trained)
     try:
         with written_folder(path) as scratch:
-            write_configuration(scratch, trained.configuration)
-            write_interface(scratch, interface)
+            write_description(scratch, trained.configuration.as_dict(), interface.as_dict())
             write_weights(scratch, trained.model, dtype)
             if results is not None:
                 write_whole(scratch / RESULTS, as_json(results, indent=2))
@@ -288,11 +296,6 @@ def read_configuration(path: Path) -> Configuration:
     return load_configuration(path / CONFIGURATION)
 
 
-def write_configuration(path: Path, configuration: Configuration) -> None:
-    """Write a configuration to a folder."""
-    write_whole(path / CONFIGURATION, as_json(configuration.as_dict(), indent=2))
-
-
 def read_interface(path: Path) -> Interface:
     """Read the words, labels, kind of example and format in a folder.
 
@@ -311,14 +314,12 @@ def read_interface(path: Path) -> Interface:
     )
 
 
-def write_interface(path: Path, interface: Interface) -> None:
-    """Write words, labels, kind of example and format to a folder."""
-    content = interface.vocabulary.as_dict() | {
-        "labels": list(interface.labels),
-        "sides": interface.kind.count,
-        "format": interface.format,
-    }
-    write_whole(path / VOCABULARY, as_json(content, ensure_ascii=False))
+def write_description(
+    path: Path, configuration: Mapping[str, Any], vocabulary: Mapping[str, Any]
+) -> None:
+    """Write the configuration of a model of any kind to a folder, and then its vocabulary."""
+    write_whole(path / CONFIGURATION, as_json(configuration, indent=2))
+    write_whole(path / VOCABULARY, as_json(vocabulary, ensure_ascii=False))
 
 
 def read_results(trained: TrainedModel) -> dict[str, Any] | None:

@@ -229,7 +229,7 @@ def test_weights_that_do_not_fit_are_refused(folder, tmp_path):
 def test_an_interface_is_read_back_with_words_outside_ascii(tmp_path):
     vocabulary = Vocabulary(["<unk>", "<pad>", "naïve–日本"], lower=False)
     interface = Interface(vocabulary, ("yes", "no"), SENTENCE, "logic-brackets")
-    pretrained.write_interface(tmp_path, interface)
+    pretrained.write_description(tmp_path, {}, interface.as_dict())
     assert pretrained.read_interface(tmp_path) == interface
 
 

@@ -287,13 +287,17 @@ def _evaluate(namespace: argparse.Namespace) -> int:
 
 def _sizes(namespace: argparse.Namespace, layout: str) -> dict[str, int]:
     """Return what is computed at once: a block of a text, or a batch of sentences."""
-    block, batch = namespace.block, namespace.batch_size
-    flag, unused = ("--batch-size", batch) if layout == "streams" else ("--block", block)
+    if layout == "streams":
+        sizes = {"window": namespace.block or _BLOCK}
+        flag, unused = "--batch-size", namespace.batch_size
+    else:
+        sizes = {"size": namespace.batch_size or BATCH}
+        flag, unused = "--block", namespace.block
     if unused is not None:
         raise ConfigurationError(
             f"{flag} does nothing with a model of --layout {layout}; leave it out."
         )
-    return {"window": block or _BLOCK} if layout == "streams" else {"size": batch or BATCH}
+    return sizes
 
 
 def _check_cache(namespace: argparse.Namespace) -> None:

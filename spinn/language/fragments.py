@@ -26,7 +26,6 @@ from spinn.model.fragment_language import (
     FragmentLanguageModel,
     FragmentModelOptions,
 )
-from spinn.support.files import as_json, write_whole
 from spinn.support.options import Group, Groups, option
 from spinn.support.runtime import arithmetic, evaluation_mode
 from spinn.weights import WEIGHTS, build_with_weights
@@ -133,14 +132,6 @@ def load_fragment_model(path: Path, checkpoint: str = "best") -> TrainedFragment
     cause = "the weights belong to another configuration or vocabulary than those of the folder"
     model = build_with_weights(lambda: configuration.build_model(vocabulary), place, cause)
     return TrainedFragmentModel(model.eval(), configuration, vocabulary)
-
-
-def write_fragment_files(
-    path: Path, configuration: FragmentConfiguration, vocabulary: FragmentVocabulary
-) -> None:
-    """Write the configuration and the fragments to a folder."""
-    write_whole(path / pretrained.CONFIGURATION, as_json(configuration.as_dict(), indent=2))
-    vocabulary.save(path / pretrained.VOCABULARY)
 
 
 def fragment_scores(

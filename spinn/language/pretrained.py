@@ -17,7 +17,6 @@ from spinn.data.units import UNITS, Unit
 from spinn.data.vocabulary import Vocabulary, read_vocabulary
 from spinn.language.config import LanguageConfiguration
 from spinn.model.language import LanguageModel
-from spinn.support.files import as_json, write_whole
 from spinn.support.json_files import read_object
 from spinn.weights import WEIGHTS, build_with_weights
 
@@ -102,11 +101,3 @@ def read_tokens_of(path: Path) -> Vocabulary:
     if len(vocabulary) <= END:
         raise described.error("it has no tokens")
     return vocabulary
-
-
-def write_model_files(
-    path: Path, configuration: LanguageConfiguration, vocabulary: Vocabulary
-) -> None:
-    """Write the configuration and the tokens to a folder."""
-    write_whole(path / pretrained.CONFIGURATION, as_json(configuration.as_dict(), indent=2))
-    write_whole(path / pretrained.VOCABULARY, as_json(vocabulary.as_dict(), ensure_ascii=False))

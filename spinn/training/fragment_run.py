@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from spinn.language.fragments import (
     FragmentConfiguration,
     load_fragment_model,
     read_fragment_configuration,
-    write_fragment_files,
 )
 from spinn.model.build import count_parameters
 from spinn.training import distributed
@@ -62,8 +60,9 @@ def train_fragment_model(
         path, device = begun
         corpus = distributed.together(lambda: _load(configuration))
         run = RunDirectory(path, COMMAND)
-        write = partial(write_fragment_files, path, configuration, corpus.vocabulary)
-        distributed.on_first(lambda: run.begin(write))
+        distributed.on_first(
+            lambda: run.begin(configuration.as_dict(), corpus.vocabulary.as_dict())
+        )
         distributed.on_first(lambda: run.write_fingerprints(corpus.sets))
         torch.manual_seed(options.seed)
         model = configuration.build_model(corpus.vocabulary).to(device)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from spinn.language.pretrained import (
     TrainedLanguageModel,
     load_language_model,
     read_language_configuration,
-    write_model_files,
 )
 from spinn.language.vectors import read_vectors, take_vectors
 from spinn.learning.averaging import NTASGDOptions
@@ -77,8 +75,9 @@ def train_language_model(
         if base is None:
             vectors = distributed.in_turn(lambda: read_vectors(configuration, corpus))
         run = RunDirectory(path, COMMAND)
-        write = partial(write_model_files, path, configuration, corpus.vocabulary)
-        distributed.on_first(lambda: run.begin(write))
+        distributed.on_first(
+            lambda: run.begin(configuration.as_dict(), corpus.vocabulary.as_dict())
+        )
         distributed.on_first(lambda: run.write_fingerprints(corpus.sets))
         torch.manual_seed(options.seed)
         model = configuration.build_model(len(corpus.vocabulary))

@@ -16,7 +16,7 @@ or a full disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -83,28 +83,23 @@ class RunDirectory:
             If there is a run already, or the folder cannot be created.
 
         """
-
-        def write() -> None:
-            pretrained.write_configuration(path, configuration)
-            pretrained.write_interface(path, interface)
-
         run = cls(path)
-        run.begin(write)
+        run.begin(configuration.as_dict(), interface.as_dict())
         return run
 
-    def begin(self, write: Callable[[], None]) -> None:
-        """Make the folder of a new run. See :meth:`create`.
+    def begin(self, configuration: Mapping[str, Any], vocabulary: Mapping[str, Any]) -> None:
+        """Make the folder of a new run, of a model of any kind. See :meth:`create`.
 
-        ``write`` writes its first files, the configuration before the others: a later run
-        recognises by it the files of one that was killed meanwhile.
+        The configuration is the first file that is written and the last that is removed: by it, a
+        later run recognises the files of one that was killed meanwhile.
         """
         check_unused(self.path, self._trained_by)
-        if _began_in(self.path):
+        if (self.path / pretrained.CONFIGURATION).exists():
             _clear(self.path)
         _remove_scratch(self.path)
         try:
             (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
-            write()
+            pretrained.write_description(self.path, configuration, vocabulary)
         except OSError as error:
             raise not_writable(self.path, error) from error
 
@@ -312,8 +307,8 @@ def _began_in(path: Path) -> bool:
     except SpinnError:
         return False
     # A copy may lack the empty folder of checkpoints; a run that was killed early, the words.
-    others = (path / "checkpoints").is_dir(), (path / pretrained.VOCABULARY).is_file()
-    return "training" in configuration and any(others)
+    beside = (path / "checkpoints").is_dir() or (path / pretrained.VOCABULARY).is_file()
+    return beside and "training" in configuration
 
 
 def _clear(path: Path) -> None:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,7 @@ from spinn.data.fragments.vocabulary import FragmentVocabulary
 from spinn.data.prepare import load_corpus
 from spinn.data.vocabulary import Vocabulary
 from spinn.language.config import LanguageConfiguration
-from spinn.language.fragments import FragmentConfiguration, write_fragment_files
-from spinn.language.pretrained import write_model_files
+from spinn.language.fragments import FragmentConfiguration
 from spinn.model.pair import PairModel
 from spinn.pretrained import Interface, load_trained
 from spinn.support import files, tensor_files
@@ -148,8 +146,8 @@ def beginnings(toy_folder: Path, path: Path) -> dict[str, Callable[[], object]]:
     begin = RunDirectory(path).begin
     return {
         "sentences": lambda: RunDirectory.create(path, configuration, interface),
-        "language": lambda: begin(partial(write_model_files, path, language, tokens)),
-        "fragments": lambda: begin(partial(write_fragment_files, path, fragments, pieces)),
+        "language": lambda: begin(language.as_dict(), tokens.as_dict()),
+        "fragments": lambda: begin(fragments.as_dict(), pieces.as_dict()),
     }
 
 

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from spinn.data.fragments.tree import Fragment, Slot, lower
 from spinn.support import json_files as kinds
 from spinn.support.errors import ConfigurationError
-from spinn.support.files import as_json, write_whole
 from spinn.support.json_files import JSONObject, read_object
 
 _LARGEST = 2**20  # fragments in the smallest tree of a type
@@ -135,13 +134,9 @@ class FragmentVocabulary:
         )
         return [self._type_numbers[fragment.type], *children]
 
-    def save(self, path: Path) -> None:
-        """Write the vocabulary as JSON."""
-        write_whole(path, as_json(self.as_dict(), ensure_ascii=False))
-
     @classmethod
     def load(cls, path: Path) -> FragmentVocabulary:
-        """Read a file of :meth:`save`; raise :class:`DataError` if it is damaged."""
+        """Read a file of :meth:`as_dict`; raise :class:`DataError` if it is damaged."""
         return read_fragment_vocabulary(read_object(path, _REMEDY))
 
 

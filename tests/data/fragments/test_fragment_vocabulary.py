@@ -17,6 +17,7 @@ from spinn.data.fragments.vocabulary import (
     build_fragment_vocabulary,
     read_fragment_vocabulary,
 )
+from spinn.pretrained import VOCABULARY, write_description
 from spinn.support.errors import ConfigurationError, DataError
 from spinn.support.json_files import JSONObject
 
@@ -94,8 +95,8 @@ def test_json_restores_a_vocabulary(trees: list[Tree], minimum: int, lowercase: 
 def test_files_restore_a_vocabulary(tmp_path):
     tree = read_brackets("(Ä (B a\u00a0b) (B c))")
     vocabulary = build_fragment_vocabulary([fragments_of(tree)], minimum=1)
-    vocabulary.save(tmp_path / "fragments.json")
-    assert FragmentVocabulary.load(tmp_path / "fragments.json").as_dict() == vocabulary.as_dict()
+    write_description(tmp_path, {}, vocabulary.as_dict())
+    assert FragmentVocabulary.load(tmp_path / VOCABULARY).as_dict() == vocabulary.as_dict()
 
 
 GOOD = {
