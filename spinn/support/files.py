@@ -67,6 +67,14 @@ def is_same_file(path: Path, other: Path) -> bool:
     return path.exists() and other.exists() and path.samefile(other)
 
 
+def unused(place: Path) -> Path:
+    """Return a path, or the first with a number appended, where nothing is."""
+    free, number = place, 2
+    while free.exists():
+        free, number = place.with_name(f"{place.name}-{number}"), number + 1
+    return free
+
+
 def _target(path: Path) -> Path:
     """Return what a link points to, or the path if it is no link."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path

@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from spinn.support.errors import SpinnError
+from spinn.support.files import unused
 
 _LOCK = ".lock"
 
@@ -70,14 +71,6 @@ def is_claimed(path: Path) -> bool:
 def new_folder(name: str, seed: int) -> Path:
     """Return a folder under ``runs`` that does not exist, named after a model and a seed."""
     return unused(Path("runs", f"{name}-seed{seed}"))
-
-
-def unused(place: Path) -> Path:
-    """Return a path, or the first with a number appended, where nothing is."""
-    free, number = place, 2
-    while free.exists():
-        free, number = place.with_name(f"{place.name}-{number}"), number + 1
-    return free
 
 
 def not_writable(path: Path, error: OSError) -> SpinnError:

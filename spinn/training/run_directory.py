@@ -32,11 +32,11 @@ from spinn.data.dataset import Fingerprinted
 from spinn.model.leaves import WordEmbedding
 from spinn.pretrained import Interface
 from spinn.support.errors import DataError, SpinnError
-from spinn.support.files import as_json, remove_abandoned, write_whole, written_folder
+from spinn.support.files import as_json, remove_abandoned, unused, write_whole, written_folder
 from spinn.support.hints import command
 from spinn.support.json_files import read_object
 from spinn.support.tensor_files import read_torch
-from spinn.training.claims import not_writable, unused
+from spinn.training.claims import not_writable
 from spinn.weights import WEIGHTS, check_weights, load_weights, read_weights, write_weights
 
 TRAINING_STATE = "training.pt"
