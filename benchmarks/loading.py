@@ -140,7 +140,8 @@ def measure_cache(
     corpus: Corpus, pairs: int, batch_size: int, device: torch.device
 ) -> dict[str, float]:
     """Return the seconds to cache a set of ``pairs`` pairs, to load it, and to iterate over it."""
-    large = replace(corpus, sets={"train": sample(corpus.sets["train"], pairs)})
+    train = sample(corpus.sets["train"], pairs)
+    large = replace(corpus, sets={"train": train}, unparsed={"train": corpus.unparsed["train"]})
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "corpus"

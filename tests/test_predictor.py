@@ -19,7 +19,7 @@ from toys import FORMS, small_configuration, small_model, write_corpus, write_ex
 from spinn.data.dataset import numericalise
 from spinn.data.examples import Example, Sentence
 from spinn.data.prepare import load_corpus
-from spinn.data.readers import read_files
+from spinn.data.readers import read_examples
 from spinn.data.spacy_parser import SpacyParser
 from spinn.evaluation.evaluate import evaluate_trained
 from spinn.prediction import Prediction
@@ -77,7 +77,7 @@ def make_trained(folder: Path, **options: Any) -> TrainedModel:
 
 def examples_of(trained: TrainedModel, folder: Path) -> list[Example]:
     file = next(folder.glob("dev.*"))
-    return read_files([file], "auto", trained.labels, trained.kind)[0]
+    return list(read_examples(file, "auto", labels=trained.labels, kind=trained.kind))
 
 
 def transitions_of(prediction: Prediction) -> list[Any]:

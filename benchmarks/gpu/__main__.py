@@ -84,7 +84,8 @@ def main() -> None:
         )
     machine = describe_machine(device, options.threads) | describe_loops(device)
     path = options.output / f"gpu-{slug(machine['device'])}.json"
-    parts = options.output if options.parts_folder is None else options.parts_folder
+    # Parts run in the folder of the repository.
+    parts = (options.parts_folder or options.output).resolve()
     parts.mkdir(parents=True, exist_ok=True)
     options.output.mkdir(parents=True, exist_ok=True)
     record: dict[str, Any] = {"machine": machine, "quick": options.quick, "parts": {}}

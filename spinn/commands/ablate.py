@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from spinn.commands.options import add_configuration, given_options, new_folder
 from spinn.support.errors import ConfigurationError
 from spinn.support.hints import command
+from spinn.support.options import flag_of
 
 if TYPE_CHECKING:
     from spinn.studies.expansion import ExpandedStudy
@@ -164,10 +165,10 @@ def _expanded(namespace: argparse.Namespace) -> tuple[Study, ExpandedStudy]:
             raise ConfigurationError(f"--vary {name} is given twice; name all values in one.")
         vary[name] = values
     options = given_options(namespace)
-    for name in options:
+    for name in (*options, *(["preset"] if namespace.preset is not None else [])):
         if name in vary:
-            flag = name.replace("_", "-")
-            raise ConfigurationError(f"--{flag} and --vary {name} exclude each other; give one.")
+            flag = flag_of(name)
+            raise ConfigurationError(f"{flag} and --vary {name} exclude each other; give one.")
     seeds = None if namespace.seeds is None else parse_seeds(namespace.seeds)
     study = override(_described(namespace), options, vary, seeds)
     name = study.path.stem if study.path is not None else "-".join(vary) or "base"

@@ -6,12 +6,14 @@ import argparse
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spinn.commands.options import add_reading, at_least, given_naming
 from spinn.data.spacy_parser import named_parser
+from spinn.support.errors import ConfigurationError
+from spinn.support.options import flag_of
 from spinn.support.text import did_you_mean
 from spinn.trees import TREE_SOURCES
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from spinn.data.options import CorpusOptions
     from spinn.evaluation.brackets import BracketFiles
     from spinn.evaluation.evaluate_files import EvaluatedPart
+    from spinn.evaluation.tree_scores import Conventions
+    from spinn.pretrained import TrainedModel
 
 logger = logging.getLogger(__name__)
 
@@ -62,31 +66,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--punctuation",
         choices=("keep", "drop"),
-        default="keep",
         help="in parse F1 (default: keep)",
     )
     parser.add_argument(
         "--average",
         choices=("sentence", "corpus"),
-        default="sentence",
         help="of parse F1: over sentences, or over all spans together (default: sentence)",
     )
     parser.add_argument(
         "--root",
         action=argparse.BooleanOptionalAction,
-        default=True,
         help="count the root span (default: on)",
     )
     parser.add_argument(
         "--one-word-spans",
         action=argparse.BooleanOptionalAction,
-        default=False,
         help="count the span of each word (default: off)",
     )
     parser.add_argument(
         "--short-sentences",
         choices=("count", "skip"),
-        default="count",
         help="of fewer than 3 words, in parse F1 (default: count)",
     )
     parser.add_argument(
@@ -101,7 +100,6 @@ def run(namespace: argparse.Namespace) -> int:
     """Evaluate; return the exit status."""
     from spinn.evaluation.evaluate_files import evaluate_files
     from spinn.evaluation.scores import format_scores
-    from spinn.evaluation.tree_scores import Conventions
     from spinn.pretrained import load_trained
     from spinn.support.files import as_json, write_whole
     from spinn.support.runtime import choose_device, set_threads
@@ -110,20 +108,15 @@ def run(namespace: argparse.Namespace) -> int:
     trained = load_trained(namespace.run_directory, namespace.checkpoint)
     files = _files(namespace, trained.configuration.data)
     _check_outputs(namespace, files)
+    conventions = _conventions(namespace, trained)
     with _outputs(namespace, trained.labels) as outputs:
         result = evaluate_files(
             trained.to(choose_device(namespace.device)),
             files,
-            format=namespace.format,
+            format=_format(namespace, trained.configuration.data),
             trees=namespace.trees,
             batch_size=namespace.batch_size,
-            conventions=Conventions(
-                root=namespace.root,
-                one_word_spans=namespace.one_word_spans,
-                short_sentences=namespace.short_sentences,
-                average=namespace.average,
-                punctuation=namespace.punctuation,
-            ),
+            conventions=conventions,
             seed=namespace.seed,
             each=outputs.write,
             naming=_naming(namespace, trained.configuration.data),
@@ -148,13 +141,48 @@ def run(namespace: argparse.Namespace) -> int:
     return 0
 
 
+def _conventions(namespace: argparse.Namespace, trained: TrainedModel) -> Conventions:
+    """Return the conventions of parse F1.
+
+    Raises
+    ------
+    ConfigurationError
+        If a flag of trees is given that has no effect on this model.
+
+    """
+    from spinn.evaluation.tree_scores import Conventions
+
+    source = trained.tree_source(namespace.trees)
+    named = {part.name: getattr(namespace, part.name) for part in fields(Conventions)}
+    given = {name: value for name, value in named.items() if value is not None}
+    if source is None:
+        idle = [*given, *(name for name in ("brackets", "seed") if getattr(namespace, name))]
+        if idle:
+            raise ConfigurationError(
+                f"{flag_of(idle[0])} does nothing here: the model has no trees."
+            )
+    elif namespace.seed is not None and not source.random:
+        raise ConfigurationError("--seed does nothing here; it belongs to random trees.")
+    return Conventions(**given)
+
+
+def _are_own(namespace: argparse.Namespace) -> bool:
+    """Return whether the files are those of the run."""
+    return not namespace.files and not namespace.data
+
+
+def _format(namespace: argparse.Namespace, own: CorpusOptions) -> str:
+    """Return the format of the files: that given, or that of the run for its own files."""
+    given: str = namespace.format
+    return own.format if _are_own(namespace) and given == "auto" else given
+
+
 def _naming(namespace: argparse.Namespace, own: CorpusOptions) -> Naming:
     """Return the naming of the files: that given, or that of the run for its own files."""
     from spinn.data.formats.columns import NO_NAMING
 
     given = given_naming(namespace)
-    is_own = not namespace.files and not namespace.data
-    return own.naming if is_own and given == NO_NAMING else given
+    return own.naming if _are_own(namespace) and given == NO_NAMING else given
 
 
 def _check_outputs(namespace: argparse.Namespace, files: Sequence[Path]) -> None:
@@ -166,20 +194,28 @@ def _check_outputs(namespace: argparse.Namespace, files: Sequence[Path]) -> None
         If not.
 
     """
-    from spinn.support.errors import ConfigurationError
+    from spinn.evaluation.brackets import GOLD, PREDICTED
     from spinn.support.files import is_same_file, is_stream, require_writable
 
-    targets = [path for path in (namespace.output, namespace.json) if path is not None]
-    for target in targets:
+    folder = namespace.brackets
+    targets = [("--output", namespace.output), ("--json", namespace.json)]
+    targets += [("--brackets", folder and folder / name) for name in (GOLD, PREDICTED)]
+    flags: dict[Path, str] = {}
+    for flag, target in targets:
+        if target is None:
+            continue
+        if target.resolve() in flags:
+            raise ConfigurationError(
+                f"{flags[target.resolve()]} and {flag} name the same file; name two."
+            )
+        flags[target.resolve()] = flag
         if is_stream(target):
             continue
         if any(is_same_file(target, path) for path in files):
-            raise ConfigurationError(f"{target} would be overwritten; name another file.")
-        if not target.parent.is_dir():
+            raise ConfigurationError(f"{target} would be overwritten; name another place.")
+        if flag != "--brackets" and not target.parent.is_dir():
             raise ConfigurationError(f"{target.parent} is no folder; make it, or name another.")
         require_writable(target.parent)
-    if len(targets) == 2 and targets[0].resolve() == targets[1].resolve():
-        raise ConfigurationError("--output and --json name the same file; name two.")
 
 
 @dataclass
@@ -224,7 +260,6 @@ def _files(namespace: argparse.Namespace, own: object) -> list[Path]:
     from spinn.data.find import find_files
     from spinn.data.options import CorpusOptions
     from spinn.data.places import data_directory
-    from spinn.support.errors import ConfigurationError
 
     if namespace.files:
         if namespace.data or namespace.split:

@@ -119,10 +119,13 @@ def _dataset(namespace: argparse.Namespace, trained: TrainedFragmentModel) -> Fr
     """Return the trees of the files, or those of a set of the run."""
     from spinn.data.fragments.corpus import load_fragments
     from spinn.data.fragments.dataset import number_sequences
-    from spinn.data.fragments.sources import read_sequences
+    from spinn.data.fragments.sources import is_python, read_sequences
 
     options = trained.configuration.data
     if namespace.files is not None:
+        if is_python(namespace.files) != trained.writes_programs:
+            known = "Python programs" if trained.writes_programs else "trees of sentences"
+            raise ConfigurationError(f"This model was trained on {known}; name files of its kind.")
         sequences = read_sequences(namespace.files, repeats=options.repeats)
         return number_sequences(sequences, trained.vocabulary)
     sets = load_fragments(options, trained.vocabulary).sets

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from spinn.commands.options import add_reading, given_naming
+from spinn.data.find import split_name
 from spinn.data.spacy_parser import named_parser
 from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.support.files import is_same_file
+from spinn.support.options import flag_of
 
 if TYPE_CHECKING:
     from spinn.data.examples import Example
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from spinn.predictor import Predictor
 
 logger = logging.getLogger(__name__)
+_OF_MODEL = ("checkpoint", "device", "batch_size")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="parse part I of N of each file, such as 3/8; a part that is written is skipped",
     )
     add_reading(parser)
+    parser.set_defaults(**dict.fromkeys(_OF_MODEL))  # those of Predictor.load
 
 
 def parse_arguments(parser: argparse.ArgumentParser, given: list[str]) -> argparse.Namespace:
@@ -75,6 +79,9 @@ def run(namespace: argparse.Namespace) -> int:
     set_threads(namespace.threads)
     parsing: _Parsing
     if namespace.parser is not None:
+        for name in _OF_MODEL:
+            if getattr(namespace, name) is not None:
+                raise ConfigurationError(f"{flag_of(name)} belongs to a run; leave it out.")
         parsing, files = _BySpacy(namespace), namespace.paths
     else:
         parsing, files = _ByModel(namespace), namespace.paths[1:]
@@ -119,12 +126,9 @@ class _ByModel:
         from spinn.predictor import Predictor
 
         run_directory = namespace.paths[0]
-        self._predictor = Predictor.load(
-            run_directory,
-            namespace.checkpoint,
-            device=namespace.device,
-            batch_size=namespace.batch_size,
-        )
+        given = {name: getattr(namespace, name) for name in _OF_MODEL}
+        chosen = {"device": "auto"} | {name: v for name, v in given.items() if v is not None}
+        self._predictor = Predictor.load(run_directory, **chosen)
         trained, source = self._predictor.trained, self._predictor.source
         self._written = _written_by(self._predictor)
         if source is None or not source.chosen_by_model:
@@ -188,7 +192,7 @@ class _BySpacy:
 def _targets(formats: dict[Path, Format], folder: Path, suffix: str) -> dict[Path, Path]:
     """Return the file to write for each file to read, and check all before the first is read."""
     targets = {
-        path: folder / f"{Path(path.name.removesuffix('.gz')).stem}{suffix}{format.extension}"
+        path: folder / f"{split_name(path.name)[0]}{suffix}{format.extension}"
         for path, format in formats.items()
     }
     if len(set(targets.values())) < len(targets):

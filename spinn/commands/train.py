@@ -10,6 +10,7 @@ from spinn.commands.options import add_configuration, configuration_of, given_op
 from spinn.config import DATA_PLACE, PLACE
 from spinn.support.errors import ConfigurationError
 from spinn.support.hints import command
+from spinn.support.options import flag_of
 
 logger = logging.getLogger(__name__)
 
@@ -63,5 +64,5 @@ def _refuse_other_options(namespace: argparse.Namespace) -> None:
     further = ("output", "print_config", "config", "preset")
     others += [name for name in further if getattr(namespace, name)]
     if others:
-        flags = ", ".join("--" + name.replace("_", "-") for name in others)
+        flags = ", ".join(map(flag_of, others))
         raise ConfigurationError(f"--resume goes on with the run's own options; drop {flags}.")

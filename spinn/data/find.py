@@ -55,17 +55,29 @@ def find_files(options: CorpusOptions, directory: Path) -> dict[str, list[Path]]
             raise ConfigurationError(
                 "--data and --train/--dev/--test exclude each other; give one."
             )
-        return {split: files for split, files in explicit.items() if files} | options.further
+        return _with_further({s: files for s, files in explicit.items() if files}, options)
     name = named(options).data
     assert name is not None
     if name in ("snli", "multinli"):
         official = download.corpus_files(name, directory)
-        return {split: [path] for split, path in official.items()} | options.further
+        return _with_further({split: [path] for split, path in official.items()}, options)
     folder = Path(name)
     if name == "sample":
         folder = directory / "sample"
         folder = folder if folder.is_dir() else bundled_corpus()
-    return _files_in(folder) | options.further
+    return _with_further(_files_in(folder), options)
+
+
+def _with_further(files: dict[str, list[Path]], options: CorpusOptions) -> dict[str, list[Path]]:
+    """Return the files of all sets: those of a corpus, and the further test sets."""
+    taken = files.keys() & options.further.keys()
+    if taken:
+        name = sorted(taken)[0]
+        raise ConfigurationError(
+            f"--also {name}=FILE: the corpus has a set of this name, {files[name][0]}; choose "
+            "another name."
+        )
+    return files | options.further
 
 
 def find_vectors(name: str | None, directory: Path) -> Path | None:
@@ -144,25 +156,25 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _stem(name: str) -> str | None:
-    """Return the name of a data file without its endings, ``None`` for another file."""
-    return _form(name)[0] if _form(name)[1] in _ENDINGS else None
+    """Return the name of a data file in lower case without its endings, else ``None``."""
+    stem, ending, _ = split_name(name)
+    return stem.lower() if ending in _ENDINGS else None
 
 
-def _form(name: str) -> tuple[str, str, str]:
-    """Split a name in lower case into stem, ending and ending of compression."""
-    name = name.lower()
+def split_name(name: str) -> tuple[str, str, str]:
+    """Split a file name into stem, ending and ending of compression, the latter in lower case."""
     plain, _, last = name.rpartition(".")
-    compressed = last if plain and last in _COMPRESSED else ""
+    compressed = last.lower() if plain and last.lower() in _COMPRESSED else ""
     name = plain if compressed else name
     stem, _, ending = name.rpartition(".")
-    return (stem, ending, compressed) if stem else (name, "", compressed)
+    return (stem, ending.lower(), compressed) if stem else (name, "", compressed)
 
 
 def _chosen(forms: list[Path]) -> Path:
     """Return the preferred form of a set; log it if there are several."""
 
     def rank(path: Path) -> tuple[int, int]:
-        _, ending, compressed = _form(path.name)
+        _, ending, compressed = split_name(path.name)
         return _ENDINGS.index(ending), _COMPRESSED.index(compressed)
 
     chosen, *others = sorted(forms, key=rank)

@@ -69,7 +69,13 @@ def _load(
 ) -> Corpus:
     if options.prepared is not None:
         logger.info(f"Prepared corpus: {options.prepared}")
-        return Corpus.load(options.prepared)
+        corpus = Corpus.load(options.prepared)
+        if parser is not None and not all(data.parsed.all() for data in corpus.sets.values()):
+            raise ConfigurationError(
+                f"{options.prepared} is a prepared corpus, whose sentences are no longer parsed. "
+                "Prepare it again from its text files with --parser spacy."
+            )
+        return corpus
     directory = data_directory(options)
     files = find_files(named(options, logging.INFO), directory)
     vector_file = None if vectors is None else find_vectors(vectors.vectors, directory)

@@ -8,7 +8,7 @@ tokenises sentences without a tree, and raises :class:`DataError` for whatever c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -187,33 +187,6 @@ def check_kind(path: str | Path, format: Format, kind: ExampleKind) -> None:
             "required",
             remedy="Give single sentences or pairs throughout, in training and after",
         )
-
-
-def read_files(
-    paths: Sequence[Path],
-    format: str,
-    labels: tuple[str, ...],
-    kind: ExampleKind,
-    *,
-    counts: ReadCounts | None = None,
-    unlabelled: bool = False,
-    naming: Naming = NO_NAMING,
-) -> tuple[list[Example], list[Path]]:
-    """Return the examples of files and the file of each; see :func:`read_examples`."""
-    examples: list[Example] = []
-    places: list[Path] = []
-    for path in paths:
-        examples += read_examples(
-            path,
-            format,
-            labels=labels,
-            kind=kind,
-            counts=counts,
-            unlabelled=unlabelled,
-            naming=naming,
-        )
-        places += [path] * (len(examples) - len(places))
-    return examples, places
 
 
 def no_parse(path: str | Path, line: int | None) -> DataError:

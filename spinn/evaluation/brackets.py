@@ -12,6 +12,8 @@ from spinn.evaluation.treebank import to_treebank
 from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.support.files import written_whole
 
+GOLD, PREDICTED = "gold.txt", "predicted.txt"
+
 
 class BracketFiles:
     """The files ``gold.txt`` and ``predicted.txt``, one tree a line; see :func:`bracket_files`."""
@@ -57,7 +59,7 @@ def bracket_files(folder: Path) -> Iterator[BracketFiles]:
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             streams = []
-            for name in ("gold.txt", "predicted.txt"):
+            for name in (GOLD, PREDICTED):
                 scratch = stack.enter_context(written_whole(folder / name))
                 streams.append(stack.enter_context(scratch.open("w", encoding="utf-8")))
             files = BracketFiles(*streams)

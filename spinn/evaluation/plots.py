@@ -60,7 +60,7 @@ def plot_learning_curve(
 
     """
     figure = learning_curve_figure(records, title, measure)
-    _write(FigureCanvasAgg(figure), path)
+    write_png(figure, path)
 
 
 def learning_curve_figure(
@@ -203,11 +203,18 @@ def _mark_best(
     )
 
 
-def _write(canvas: FigureCanvasAgg, path: Path) -> None:
-    """Write the figure to a file atomically."""
+def write_png(figure: Figure, path: Path) -> None:
+    """Write a figure to a PNG file atomically.
+
+    Raises
+    ------
+    SpinnError
+        If it cannot be written.
+
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as scratch, scratch.open("wb") as stream:
-            canvas.print_png(stream)
+            FigureCanvasAgg(figure).print_png(stream)
     except OSError as error:
-        raise SpinnError(f"The learning curve cannot be written to {path}: {error}.") from error
+        raise SpinnError(f"The figure cannot be written to {path}: {error}.") from error

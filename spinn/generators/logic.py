@@ -130,7 +130,7 @@ def draw_files(
     Raises
     ------
     ConfigurationError
-        If ``largest`` is not from 0 to 15, or ``pairs`` is below 1.
+        If ``largest`` is not from 0 to 15, or ``pairs`` is below 1 or without effect.
 
     """
     if not 0 <= largest <= MOST_OPERATORS:
@@ -141,6 +141,10 @@ def draw_files(
     if pairs < 1:
         raise ConfigurationError(f"--pairs is {pairs}; it must be at least 1.")
     trained = len(PUBLISHED)
+    if pairs != LARGER_PAIRS and largest < trained:
+        raise ConfigurationError(
+            f"--pairs does nothing here; it belongs to --largest {trained} or more."
+        )
     counts = {s: PUBLISHED[s] if s < trained else pairs for s in range(largest + 1)}
     drawn = draw_pairs(Dice(seed), counts)
     cut = {size: int(TRAIN_SHARE * len(drawn[size])) if size < trained else 0 for size in drawn}

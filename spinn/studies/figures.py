@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from spinn.data.examples import kind_with
-from spinn.evaluation.plots import TEXT_COLOUR
+from spinn.evaluation.plots import TEXT_COLOUR, write_png
 from spinn.studies.measurement import SplitMeasurement
 from spinn.studies.summary import (
     Measurements,
@@ -31,8 +31,6 @@ from spinn.studies.summary import (
     sides_of,
 )
 from spinn.studies.tables import COMPARED
-from spinn.support.errors import SpinnError
-from spinn.support.files import written_whole
 from spinn.transitions import TransitionArray, fold
 
 FloatArray = NDArray[np.float64]
@@ -55,7 +53,7 @@ def plot_learning_curves(metrics: Metrics, path: Path, title: str) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
     _legend(figure, axes, "line: mean, band: lowest to highest seed")
-    _write(figure, path)
+    write_png(figure, path)
 
 
 def dev_curves(
@@ -112,7 +110,7 @@ def plot_accuracy(measurements: Measurements, path: Path, title: str) -> None:
         f"line: mean, band: lowest to highest seed, a point per bin of {kind_with(sides).unit}"
     )
     _legend(figure, by_length, meaning)
-    _write(figure, path)
+    write_png(figure, path)
 
 
 def longest(content: SplitMeasurement) -> NDArray[np.int64]:
@@ -191,7 +189,7 @@ def plot_trees(rows: Sequence[RowSummary], path: Path, title: str) -> None:
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
     _legend(figure, axes, "bar: mean, line: lowest to highest seed (self: pair of seeds)")
-    _write(figure, path)
+    write_png(figure, path)
 
 
 def _scores(row: RowSummary) -> dict[str, tuple[float, ...]]:
@@ -261,11 +259,3 @@ def _legend(figure: Figure, axes: Axes, meaning: str) -> None:
             break
         legend.remove()  # too wide: try fewer columns
     figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
-
-
-def _write(figure: Figure, path: Path) -> None:
-    try:
-        with written_whole(path) as scratch, scratch.open("wb") as stream:
-            FigureCanvasAgg(figure).print_png(stream)
-    except OSError as error:
-        raise SpinnError(f"The figure cannot be written to {path}: {error}.") from error

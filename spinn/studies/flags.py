@@ -39,10 +39,13 @@ def parse_vary(text: str) -> tuple[str, list[Any]]:
     if not equals or not values.strip():
         raise ConfigurationError(f"--vary {text} names no values; write --vary trees=left,right.")
     check_option_names([name], "--vary", None)
+    given = [value.strip() for value in values.split(",")]
+    if not all(given):
+        raise ConfigurationError(f"--vary {text} has an empty value; leave out the comma.")
     if name == "preset":
-        return name, [value.strip() for value in values.split(",")]
+        return name, given
     part = all_options()[name]
-    return name, [_value(part, value.strip()) for value in values.split(",")]
+    return name, [_value(part, value) for value in given]
 
 
 def _value(part: Field, text: str) -> Any:

@@ -58,11 +58,14 @@ def cache_corpora(runs: list[Run]) -> None:
     """Write each corpus to the cache once, before several processes would all do so."""
     seen = []
     for run in runs:
-        options = run.configuration.data
-        if options.cache and options.prepared is None and options not in seen:
-            seen.append(options)
+        configuration = run.configuration
+        options, parser = configuration.data, configuration.sentence_parser
+        pipeline = None if parser is None else parser.pipeline
+        key = options, configuration.vectors, configuration.vector_source, pipeline
+        if options.cache and options.prepared is None and key not in seen:
+            seen.append(key)
             try:
-                load_training_corpus(run.configuration)
+                load_training_corpus(configuration)
             except SpinnError:
                 continue  # each run that uses this corpus will fail with the reason
 

@@ -73,10 +73,12 @@ def score_interval(accuracies: Sequence[float], pairs: int, *, level: float = LE
     """Return Wilson's score interval of a row's accuracy, from its seeds' accuracies alone.
 
     The squared standard error of the mean accuracy ``m`` of S seeds is estimated as
-    ``m (1 - m) / P + s^2 / S``. The first term assumes P independent pairs of which all seeds
-    classify the same ones correctly, so it is never too small; ``s`` is the sample standard
-    deviation over seeds. The interval of Wilson (1927, "Probable inference, the law of succession,
-    and statistical inference", JASA 22) is that for the number of pairs with the same error.
+    ``m (1 - m) / P + s^2 / S``, where ``s`` is the sample standard deviation over seeds. The first
+    term is exact for P independent pairs of which all seeds classify the same ones correctly. It is
+    too large if seeds err on different pairs, and too small if pairs depend on each other, such as
+    those with the same premise. The interval of Wilson (1927, "Probable inference, the law of
+    succession, and statistical inference", JASA 22) is that for the number of pairs with the same
+    error.
 
     Parameters
     ----------

@@ -118,11 +118,6 @@ def _not_finite(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
             yield from _not_finite(value, (*path, str(number)))
 
 
-def write_json_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
-    """Write one line of JSON for each row; see :func:`written_lines`."""
-    write_lines((as_json(row, ensure_ascii=False) for row in rows), path)
-
-
 def write_lines(lines: Iterable[str], path: Path) -> None:
     """Write lines; see :func:`written_lines`."""
     with written_lines(path) as write:

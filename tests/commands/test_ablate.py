@@ -78,6 +78,7 @@ def test_a_study_from_flags_and_writing_its_table_again(corpus, tmp_path, capsys
         (["nothing.toml"], "nothing.toml: there is no such"),
         (["--jobs", "0"], "--jobs is 0"),
         (["--vary", "trees=left", "--trees", "gold"], "exclude each other"),
+        (["--vary", "preset=sample", "--preset", "snli"], "exclude each other"),
         (["--vary", "trees=left", "--vary", "trees=gold"], "given twice"),
         (["--vary", "trees=up,left"], "Row 'trees=up': --trees cannot be 'up'"),
         (["--against", "none"], "choose from 'base'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import lzma
 import os
 import re
 import shutil
@@ -233,7 +234,14 @@ def test_evaluate_loses_no_file(run, corpus, tmp_path, capsys, monkeypatch):
     shutil.copy(corpus / "test.jsonl", pairs)
     before = pairs.read_bytes()
     evaluate = ["evaluate", str(run), "--files", str(pairs), "--threads", "1"]
+    gold = tmp_path / "gold.txt"
+    shutil.copy(pairs, gold)
+    brackets = ["--brackets", str(tmp_path)]
+    assert main(["evaluate", str(run), "--files", str(gold), *brackets]) == 2
+    assert "gold.txt would be overwritten" in capsys.readouterr().err
+    assert gold.read_bytes() == before
     for flags, cause in [
+        ([*brackets, "--json", str(tmp_path / "predicted.txt")], "--json and --brackets name the"),
         (["--output", str(pairs)], "would be overwritten"),
         (["--json", str(pairs)], "would be overwritten"),
         (["--json", str(figures), "--output", str(figures)], "name the same file"),
@@ -249,6 +257,42 @@ def test_evaluate_loses_no_file(run, corpus, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("builtins.print", gone)
     assert main([*evaluate, "--json", str(figures)]) == 1
     assert "accuracy" in json.loads(figures.read_text())
+
+
+def test_evaluate_refuses_flags_of_trees_without_effect(run, corpus, tmp_path, capsys):
+    lstm = tmp_path / "lstm"
+    assert train(corpus, lstm, "--encoder", "lstm") == 0
+    folder = ["--brackets", str(tmp_path / "x")]
+    for flags in (["--punctuation", "drop"], ["--no-root"], ["--seed", "3"], folder):
+        message = refused(capsys, ["evaluate", str(lstm), "--data", str(corpus), *flags])
+        assert f"{flags[0].replace('no-', '')} does nothing here" in message
+    message = refused(capsys, ["evaluate", str(run), "--data", str(corpus), "--seed", "3"])
+    assert "it belongs to random trees" in message
+
+
+def test_evaluate_reads_the_files_of_a_run_in_their_format(corpus, tmp_path, capsys):
+    """A named format may be one that is not detected."""
+    table = tmp_path / "rows.tsv"
+    lines = [("label", "premise", "hypothesis")]
+    lines += [(one["gold_label"], one["sentence1"], one["sentence2"]) for one in ROWS]
+    table.write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
+    run = tmp_path / "run"
+    files = ["--train", str(table), "--dev", str(table), "--format", "tsv"]
+    assert main(["train", *files, "--encoder", "bow", "--output", str(run), *SMALL]) == 0
+    formats = []
+
+    def note(path: object, format: str, *arguments: object, **keywords: object) -> object:
+        formats.append(format)
+        return read(path, format, *arguments, **keywords)
+
+    from spinn.evaluation import evaluate_files
+
+    read = evaluate_files.read_examples
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate_files, "read_examples", note)
+        assert main(["evaluate", str(run)]) == 0
+        assert main(["evaluate", str(run), "--files", str(table)]) == 0
+    assert formats == ["tsv", "auto"]
 
 
 def test_evaluate_writes_both_trees_of_each_sentence_for_evalb(run, corpus, tmp_path, capsys):
@@ -898,7 +942,22 @@ def test_a_corpus_is_parsed_by_spacy_without_a_model(
     assert kept["sentence1_binary_parse"] == "( ( a b ) c )"
     assert main(["parse", "--parser", "other", str(raw), "--output", str(folder)]) == 2
     assert "There is no parser 'other'" in capsys.readouterr().err
+    assert "--checkpoint belongs to a run" in refused(capsys, [*command, "--checkpoint", "last"])
     assert main(["parse", str(tmp_path / "run"), "--output", str(folder)]) == 2
+
+
+def test_parsed_files_have_their_names_without_the_endings(
+    corpus: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dev = corpus / "dev.jsonl"
+    packed = tmp_path / "Dev.v1.jsonl.xz"
+    packed.write_bytes(lzma.compress(dev.read_bytes()))
+    parse = ["parse", str(run), str(packed), "--output", str(tmp_path / "out"), "--threads", "1"]
+    assert main(parse) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["Dev.v1.jsonl"]
+    other = tmp_path / "Dev.v1.jsonl"
+    other.write_bytes(dev.read_bytes())
+    assert "have the same name" in refused(capsys, [*parse, str(other)])
 
 
 def test_flags_of_parse_may_be_anywhere_among_the_paths(corpus, run, tmp_path):

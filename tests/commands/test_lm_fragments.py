@@ -89,6 +89,12 @@ def test_a_preset_and_a_file_choose_fragments(runs, capsys, tmp_path):
         (["generate", "RUN", "--temperature", "-1"], "--temperature"),
         (["evaluate", "RUN", "--cache-window", "9"], "--cache-window belongs to models of text"),
         (["evaluate", "RUN", "--block", "3"], "--block belongs to models of text"),
+        (["evaluate", "RUN", "--files", "a.py"], "trained on trees of sentences"),
+        (["evaluate", "RUN", "--files", "a.txt", "a.py"], "cannot be mixed"),
+        (
+            ["train", "--unit", "fragment", "--train", "a", "--dev", "b", "--split-seed", "2"],
+            "without --dev",
+        ),
         (["evaluate", "RUN", "--lambda", "0.1"], "--lambda belongs to models of text"),
     ],
 )

@@ -118,6 +118,14 @@ def test_what_is_no_further_test_set_is_refused(item):
         resolve({"also": [item]})
 
 
+def test_a_further_test_set_does_not_replace_one_of_the_folder(tmp_path):
+    for name in ("train.jsonl", "test-longer.jsonl"):
+        (tmp_path / name).touch()
+    options = CorpusOptions(data=str(tmp_path), also=["test-longer=other.jsonl"])
+    with pytest.raises(ConfigurationError, match=r"of this name, .*test-longer\.jsonl; choose"):
+        find_files(options, tmp_path)
+
+
 def test_explicit_files_and_a_folder_exclude_each_other(tmp_path):
     with pytest.raises(ConfigurationError, match="exclude each other"):
         find_files(CorpusOptions(data="snli", train=["a"]), tmp_path)

@@ -17,6 +17,8 @@ from spinn import extensions
 from spinn.data.examples import SENTENCE
 from spinn.data.labels import INFERENCE_LABELS
 from spinn.data.options import CorpusOptions
+from spinn.data.prepare import load_corpus
+from spinn.data.spacy_parser import SpacyParser
 from spinn.support.errors import ConfigurationError, DataError
 from spinn.transitions import left_branching, right_branching
 
@@ -88,6 +90,19 @@ def test_vectors_are_induced_from_a_training_set(options, tmp_path):
     options = replace(options, data=None, test=[str(tmp_path / "corpus/dev.jsonl")])
     with pytest.raises(ConfigurationError, match="Vectors are completed from a training set"):
         load(options, tmp_path / "vectors.txt", induce=True)
+
+
+def test_a_parser_of_a_prepared_corpus_without_trees_is_refused(options, tmp_path):
+    table = write(tmp_path / "raw.tsv", "neutral\ta dog runs\ta cat runs\n" * 2)
+    corpora = {"parsed": options, "raw": CorpusOptions(train=[str(table)], cache=False)}
+    for name, one in corpora.items():
+        load(one)[0].save(tmp_path / name)
+        prepared = CorpusOptions(data=str(tmp_path / name))
+        if name == "parsed":
+            assert load_corpus(prepared, parser=SpacyParser()).sets.keys() == {"train", "dev"}
+        else:
+            with pytest.raises(ConfigurationError, match="Prepare it again from its text files"):
+                load_corpus(prepared, parser=SpacyParser())
 
 
 def test_several_files_of_a_split_are_joined(options, tmp_path):

@@ -203,6 +203,10 @@ def test_equal_seeds_give_equal_bytes_on_every_machine(tmp_path: Path) -> None:
         ({"largest": -1}, "--largest is -1; it must be from 0 to 15"),
         ({"largest": 16}, "--largest is 16; it must be from 0 to 15"),
         ({"pairs": 0}, "--pairs is 0; it must be at least 1"),
+        (
+            {"largest": 6, "pairs": 9},
+            "--pairs does nothing here; it belongs to --largest 7 or more",
+        ),
     ],
 )
 def test_what_cannot_be_had_is_refused(tmp_path: Path, arguments: Any, cause: str) -> None:

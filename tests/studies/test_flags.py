@@ -21,6 +21,7 @@ def test_values_have_the_types_of_their_options():
     [
         ("trees", "names no values"),
         ("hidden_size=", "names no values"),
+        ("trees=left,right,", "has an empty value"),
         ("hidden_size=1.5", "'1.5' is not an integer"),
         ("tracker=perhaps", "true or false"),
         ("hiden_size=3", "Did you mean hidden_size"),

@@ -257,6 +257,18 @@ def test_ctrl_c_saves_active_runs_and_the_next_call_resumes_them(toy_folder, tmp
         resume(runs[0].path)
 
 
+def test_each_corpus_is_cached_once_whatever_it_depends_on(toy_folder, tmp_path, monkeypatch):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("dog 1 2\n", encoding="utf-8")
+    rows = {"drawn": {}, "given": {"vectors": str(vectors)}, "LSTM": {"encoder": "lstm"}}
+    loaded = []
+    monkeypatch.setattr(runner, "load_training_corpus", loaded.append)
+    base = {"data": str(toy_folder), "cache": True}
+    expanded = expand(Study(base, tuple(Row(name, one) for name, one in rows.items())), "toy")
+    runner.cache_corpora(expanded.runs(tmp_path))
+    assert [one.vectors and one.vectors.vectors for one in loaded] == [None, str(vectors)]
+
+
 def test_gpus_are_distributed_only_if_there_are_several(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
     assert visible_gpus() == ["2", "5"]

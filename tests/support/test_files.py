@@ -14,7 +14,7 @@ from spinn.support.errors import SpinnError
 from spinn.support.files import (
     as_json,
     require_writable,
-    write_json_lines,
+    write_lines,
     write_whole,
     written_folder,
     written_whole,
@@ -122,12 +122,11 @@ def test_a_file_in_the_place_of_a_folder_is_kept(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["name"]
 
 
-def test_rows_are_written_as_lines_of_json(tmp_path: Path) -> None:
-    write_json_lines(iter([{"a": "née"}, {"b": [1, None]}]), tmp_path / "rows.jsonl")
-    lines = (tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()
-    assert lines == ['{"a": "née"}', '{"b": [1, null]}']
+def test_lines_are_written(tmp_path: Path) -> None:
+    write_lines(iter(["née", ""]), tmp_path / "lines.txt")
+    assert (tmp_path / "lines.txt").read_text(encoding="utf-8") == "née\n\n"
     with pytest.raises(SpinnError, match="it cannot be written"):
-        write_json_lines([], tmp_path / "absent" / "rows.jsonl")
+        write_lines([], tmp_path / "absent" / "lines.txt")
 
 
 KILLED = """

@@ -13,7 +13,7 @@ from spinn.data.fragments.dataset import FragmentDataset, number_sequences
 from spinn.data.fragments.sources import Sequences, is_python, read_sequences, split_sequences
 from spinn.data.fragments.vocabulary import FragmentVocabulary, build_fragment_vocabulary
 from spinn.support.errors import ConfigurationError
-from spinn.support.options import Group, option
+from spinn.support.options import Condition, Group, option
 
 FRAGMENT = "fragment"
 SPLITS = ("train", "dev", "test")  # also the options of where the files are
@@ -28,7 +28,10 @@ class FragmentDataOptions:
     dev: list[str] = option([], "files of trees or programs for development")
     test: list[str] = option([], "files of trees or programs for the test")
     split_seed: int = option(
-        1, "seed of the tenths of train that are dev and test where these are not given", minimum=0
+        1,
+        "seed of the tenths of train that are dev and test where these are not given",
+        minimum=0,
+        when=Condition(lambda values: not values["dev"], "it belongs to --train without --dev"),
     )
     repeats: bool = option(False, "read a premise that occurs again, too")
     max_fragments: int = option(1000, "trees of more fragments are left out of training", minimum=1)
