@@ -27,7 +27,7 @@ from spinn.learning.objectives.ppo import PPOOptions
 from spinn.learning.objectives.reinforce import ReinforceOptions
 from spinn.learning.objectives.teacher import TeacherOptions
 from spinn.learning.optimizers import AdamW, OptimizerOptions
-from spinn.learning.options import TrainingOptions
+from spinn.learning.options import PLACE, TrainingOptions
 from spinn.learning.schedules import Cosine, Schedule
 from spinn.learning.transfer import TransferOptions
 from spinn.model.build import (
@@ -47,7 +47,6 @@ from spinn.support.errors import ConfigurationError
 from spinn.support.options import GUEST_GROUPS, check_ranges, flag_of
 from spinn.trees import TreeOptions, TreeSource, source_of, tree_source
 
-PLACE = ("device", "threads")  # options that determine where a run is computed, not what it is
 WRITTEN = ("tensorboard", "log_steps", "checkpoint_steps")  # what is written of it meanwhile
 DATA_PLACE = (*DATA_FILES, "vectors")  # and where its data are
 

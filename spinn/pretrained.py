@@ -355,6 +355,17 @@ def checkpoint_names(path: Path) -> dict[str, str]:
     return names
 
 
+def unnamed_checkpoints(path: Path) -> list[Path]:
+    """Return the complete checkpoints of a run that lacks the file with their names.
+
+    There is one if a process was killed after it wrote its first, and any number in a copy.
+    """
+    if (path / CHECKPOINTS).exists():
+        return []
+    files = path.glob(f"checkpoints/*/{WEIGHTS}")
+    return sorted(file.parent for file in files if CHECKPOINT_NAME.fullmatch(file.parent.name))
+
+
 def checkpoint_folder(path: Path, checkpoint: str) -> Path:
     """Return the folder of the ``"best"`` or the ``"last"`` checkpoint of a run.
 
@@ -366,6 +377,9 @@ def checkpoint_folder(path: Path, checkpoint: str) -> Path:
     """
     names = checkpoint_names(path)
     if checkpoint not in names:
+        if unnamed_checkpoints(path):
+            cause = "the file that names the checkpoints is missing"
+            raise DataError(path / CHECKPOINTS, cause, remedy="Copy the whole folder of the run")
         raise SpinnError(
             f"{path}: the run has no {checkpoint} checkpoint yet. Train longer; if it has "
             "ended, repeat the command that started it, and it starts again."

@@ -12,10 +12,9 @@ from spinn.commands.lm_fragments import BATCH
 from spinn.commands.options import add_option, at_least, new_folder
 from spinn.config_files import preset_names, read_file, read_preset, read_values
 from spinn.data.language import TEXT_FILES
-from spinn.language.base import PLACE
 from spinn.language.config import LANGUAGE_GROUPS, PRESETS, LanguageConfiguration
 from spinn.language.fragments import FRAGMENT_GROUPS, FragmentConfiguration
-from spinn.learning.options import LARGEST_SEED
+from spinn.learning.options import LARGEST_SEED, PLACE
 from spinn.support.errors import ConfigurationError
 from spinn.support.hints import command
 from spinn.support.options import Groups, flag_of

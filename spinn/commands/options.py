@@ -170,6 +170,8 @@ def at_least(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
 
 def new_folder(text: str) -> Path:
     """Convert the value of a flag for the folder of a run; TensorBoard requires UTF-8 names."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name of the folder is empty")
     try:
         text.encode()
     except UnicodeEncodeError:

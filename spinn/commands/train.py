@@ -7,7 +7,8 @@ import logging
 from pathlib import Path
 
 from spinn.commands.options import add_configuration, configuration_of, given_options, new_folder
-from spinn.config import DATA_PLACE, PLACE
+from spinn.config import DATA_PLACE
+from spinn.learning.options import PLACE
 from spinn.support.errors import ConfigurationError
 from spinn.support.hints import command
 from spinn.support.options import flag_of

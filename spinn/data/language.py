@@ -76,7 +76,13 @@ class TextOptions:
         choices=("forward", "backward"),
     )
     minimum_count: int = option(
-        1, "minimum number of occurrences in training of a token; others are unknown", minimum=1
+        1,
+        "minimum number of occurrences in training of a token; others are unknown",
+        minimum=1,
+        when=Condition(
+            lambda values: values["embeddings_of"] is None,
+            "--embeddings-of has the tokens",
+        ),
     )
 
     @property

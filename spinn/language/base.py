@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from spinn.config_files import read_values
 from spinn.learning.optimizers import OptimizerOptions
-from spinn.learning.options import LoopOptions
+from spinn.learning.options import PLACE, LoopOptions
 from spinn.learning.schedules import Schedule
 from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.support.options import Groups, check_ranges
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-PLACE = ("device", "threads")  # options that determine where a run is computed, not what it is
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from spinn.data.batching import DEFAULT_POOL_BATCHES
 from spinn.support.options import Condition, Group, option
 
 LARGEST_SEED = 2**64 - 1  # of torch's generators
+PLACE = ("device", "threads")  # options that determine where a run is computed, not what it is
 
 
 @dataclass(frozen=True)

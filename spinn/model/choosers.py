@@ -70,7 +70,7 @@ class Mixed(Given):
     def __call__(self, time: int, active: int, policy: TransitionPolicy | None) -> Tensor:
         """Draw which sentences follow the policy in this step."""
         given = super().__call__(time, active, policy)
-        if self._own_share == 0.0 or policy is None:
+        if policy is None:
             return given
         own = torch.rand(len(given), device=given.device) < self._own_share
         # A given transition may be illegal once an earlier step went another way.

@@ -28,7 +28,15 @@ class LanguageModelOptions:
 
     cell: str = option("lstm", "recurrent layers", choices=("lstm", "gru"))
     embedding_size: int = option(400, "width of an embedding", minimum=1)
-    hidden_size: int = option(1150, "width of a layer", minimum=1)
+    hidden_size: int = option(
+        1150,
+        "width of a layer",
+        minimum=1,
+        when=Condition(
+            lambda values: values["layers"] > 1 or not values["tied"],
+            "the only layer is as wide as an embedding; give --embedding-size, or --no-tied",
+        ),
+    )
     layers: int = option(3, "number of layers", minimum=1, maximum=100)
     tied: bool = option(
         True, "use the embeddings as the decoder; the last layer is then as wide as an embedding"
@@ -53,7 +61,13 @@ class DropoutOptions:
 
     word_dropout: float = option(0.0, "of whole words in the embedding", minimum=0, maximum=0.95)
     input_dropout: float = option(0.0, "of the embedded words", minimum=0, maximum=0.95)
-    layer_dropout: float = option(0.0, "between layers", minimum=0, maximum=0.95)
+    layer_dropout: float = option(
+        0.0,
+        "between layers",
+        minimum=0,
+        maximum=0.95,
+        when=Condition(lambda values: values["layers"] > 1, "there is one layer"),
+    )
     output_dropout: float = option(0.0, "after the last layer", minimum=0, maximum=0.95)
     weight_dropout: float = option(
         0.0, "of the hidden-to-hidden weights of all layers", minimum=0, maximum=0.95

@@ -197,11 +197,10 @@ class LeafLayer(nn.Module):
         """Return whether equal words have equal leaves, in any sentence."""
         if self.context is not None:
             return False
-        if not training:
-            return True
-        drops = self.embedding_dropout.p > 0 or self.dropout.p > 0
-        # A batch norm counts how often each word occurs.
-        return not drops and not isinstance(self.norm, nn.BatchNorm1d)
+        # Statistics of a batch norm depend on how often each word occurs.
+        if isinstance(self.norm, GlobalBatchNorm) and self.norm.measures(training=training):
+            return False
+        return not training or not (self.embedding_dropout.p > 0 or self.dropout.p > 0)
 
     def of_words(self, words: Tensor) -> Tensor:
         """Return the leaves ``[N, W]`` of words ``[N]``, without context."""

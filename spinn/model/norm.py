@@ -42,6 +42,8 @@ class GlobalBatchNorm(nn.BatchNorm1d):
     ----------
     counts
         Whether the rows of this process contribute to the statistics; set by :func:`count_rows`.
+    tracks
+        Whether batches change the running statistics; see :func:`untracked`.
     gathered
         Statistics that are being recomputed, by :func:`recomputed_statistics`.
 
@@ -53,20 +55,22 @@ class GlobalBatchNorm(nn.BatchNorm1d):
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
-        self.counts = True
+        self.counts = self.tracks = True
         self.gathered: Statistics | None = None
+
+    def measures(self, *, training: bool) -> bool:
+        """Return whether the next rows determine statistics."""
+        return training or self.gathered is not None
 
     def forward(self, rows: Tensor) -> Tensor:
         """Normalise rows; in training every process must call this with at least one row."""
         if self.gathered is not None and len(rows) > 1:
             self.gathered.add(rows)
-            return nn.functional.batch_norm(
-                rows, None, None, self.weight, self.bias, training=True, eps=self.eps
-            )
-        if not self.training or (world_size() == 1 and len(rows) > 1):
+            return self._by_own_statistics(rows)
+        if not self.training or (world_size() == 1 and len(rows) > 1 and self.tracks):
             return super().forward(rows)
         if world_size() == 1:
-            return self._as_in_evaluation(rows)
+            return self._by_own_statistics(rows) if len(rows) > 1 else self._as_in_evaluation(rows)
         exact = rows.to(self.weight.dtype)  # bf16 is too imprecise for sums over many rows
         counted = len(exact) if self.counts else 0
         sums = all_sum(torch.cat([exact[:counted].sum(0), exact.new_tensor([counted])]))
@@ -77,9 +81,15 @@ class GlobalBatchNorm(nn.BatchNorm1d):
         # Sum the squares of centred values: E[x^2] - E[x]^2 would cancel.
         centred = exact - mean
         variance = all_sum(centred[:counted].square().sum(0)) / count
-        self._track(mean.detach(), variance.detach(), count)
+        if self.tracks:
+            self._track(mean.detach(), variance.detach(), count)
         normalised = centred * (variance + self.eps).rsqrt()
         return (normalised * self.weight + self.bias).to(rows.dtype)
+
+    def _by_own_statistics(self, rows: Tensor) -> Tensor:
+        return nn.functional.batch_norm(
+            rows, None, None, self.weight, self.bias, training=True, eps=self.eps
+        )
 
     def _as_in_evaluation(self, rows: Tensor) -> Tensor:
         return nn.functional.batch_norm(
@@ -105,6 +115,19 @@ def count_rows(model: nn.Module, counts: bool) -> None:
     for module in model.modules():
         if isinstance(module, GlobalBatchNorm):
             module.counts = counts
+
+
+@contextmanager
+def untracked(model: nn.Module) -> Iterator[None]:
+    """Keep the running statistics of a model while the block runs batches a second time."""
+    norms = [module for module in model.modules() if isinstance(module, GlobalBatchNorm)]
+    for norm in norms:
+        norm.tracks = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.tracks = True
 
 
 @contextmanager

@@ -198,7 +198,7 @@ class Plan:
     @classmethod
     def mixed(cls, transitions: Tensor, own_share: float) -> Plan:
         """Follow transitions ``[T, B]``, but the policy's own choice in a share of the steps."""
-        return cls(Mixed(transitions, own_share))
+        return cls(Mixed(transitions, own_share)) if own_share else cls.given(transitions)
 
     @classmethod
     def sampled(cls) -> Plan:

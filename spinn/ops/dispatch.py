@@ -51,6 +51,8 @@ def missing_loops(states: Tensor) -> str | None:
         return None
     if states.device.type == "cpu":
         return "There are no compiled loops; with a C compiler, install again for speed."
+    if torch.are_deterministic_algorithms_enabled():
+        return "Loops in Triton are not deterministic; those of torch are slower."
     reason = fused_loops(states.device, products)
     return f"There are no loops in Triton ({reason}); those of torch are slower."
 

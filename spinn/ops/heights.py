@@ -52,11 +52,6 @@ class Heights:
     leaves: Tensor
     words: Tensor | None = None
 
-    @property
-    def shared(self) -> bool:
-        """Whether a node may have several parents."""
-        return self.words is not None
-
     def to(self, device: torch.device) -> Heights:
         """Return a copy on another device."""
         return replace(

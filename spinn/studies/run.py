@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from spinn.config import PLACE, WRITTEN, Configuration
+from spinn.config import WRITTEN, Configuration
 from spinn.config_files import load_configuration
+from spinn.learning.options import PLACE
 from spinn.studies.measurement import FILE_NAME, is_outdated, measure
 from spinn.support.errors import SpinnError
 from spinn.training import run as training

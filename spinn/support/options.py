@@ -295,7 +295,7 @@ def converted(field: Field, value: Any) -> Any:
     Raises
     ------
     ConfigurationError
-        If it has another type, or is a number too large for 64 bits.
+        If it has another type, or is an integer too large for 64 bits.
 
     """
     base = type_of(field)
@@ -309,9 +309,9 @@ def converted(field: Field, value: Any) -> Any:
             f"The option {field.name} is {_shown(value)}; it must be of type {base}."
         )
     largest = max(_LARGEST[int], field.metadata["maximum"] or 0)
-    if isinstance(value, (int, float)) and (value > largest or value < -(2**63)):
+    if isinstance(value, int) and (value > largest or value < -(2**63)):
         raise ConfigurationError(
-            f"The option {field.name} is {_shown(value)}; it must be a number of 64 bits."
+            f"The option {field.name} is {_shown(value)}; it must be an integer of 64 bits."
         )
     if "\0" in ("".join(value) if isinstance(value, (str, list)) else ""):
         raise ConfigurationError(f"The option {field.name} contains a null character.")

@@ -24,7 +24,9 @@ from spinn.training.fragments import FragmentTask
 from spinn.training.language_run import COMMAND
 from spinn.training.launch import (
     claimed_by_first,
+    finish,
     make_trainer,
+    model_in_memory,
     new_run,
     place_of,
     prepare_machine,
@@ -65,12 +67,14 @@ def train_fragment_model(
         )
         distributed.on_first(lambda: run.write_fingerprints(corpus.sets))
         torch.manual_seed(options.seed)
-        model = configuration.build_model(corpus.vocabulary).to(device)
+        with model_in_memory(device):
+            model = configuration.build_model(corpus.vocabulary).to(device)
         logger.info(
             f"{FORM}: {count_parameters(model):,} weights, on {place_of(device)}; writing to {path}"
         )
         task = FragmentTask(configuration, corpus, model)
-        return _finish(make_trainer(task, configuration, run), task)
+        trainer = make_trainer(task, configuration, run)
+        return finish(trainer, lambda: _results(trainer, task))
 
 
 @distributed.logging_in_first()
@@ -97,7 +101,7 @@ def resume_fragment_model(path: Path, place: Mapping[str, Any] | None = None) ->
         task = FragmentTask(configuration, corpus, saved.model.to(device))
         trainer = make_trainer(task, configuration, run)
         trainer.resume()
-        return _finish(trainer, task)
+        return finish(trainer, lambda: _results(trainer, task))
 
 
 def _load(
@@ -108,12 +112,6 @@ def _load(
     for note in corpus.notes:
         logger.info(note)
     return corpus
-
-
-def _finish(trainer: Trainer, task: FragmentTask) -> dict[str, Any]:
-    """Train to the end, then evaluate the best weights, and write results and a plot."""
-    trainer.train()
-    return distributed.on_first(lambda: _results(trainer, task))
 
 
 def _results(trainer: Trainer, task: FragmentTask) -> dict[str, Any]:

@@ -29,7 +29,9 @@ from spinn.training.claims import new_folder
 from spinn.training.language import LanguageTask
 from spinn.training.launch import (
     claimed_by_first,
+    finish,
     make_trainer,
+    model_in_memory,
     new_run,
     place_of,
     prepare_machine,
@@ -80,7 +82,8 @@ def train_language_model(
         )
         distributed.on_first(lambda: run.write_fingerprints(corpus.sets))
         torch.manual_seed(options.seed)
-        model = configuration.build_model(len(corpus.vocabulary))
+        with model_in_memory(device):
+            model = configuration.build_model(len(corpus.vocabulary)).to(device)
         if base is not None:
             model.load_state_dict(base.model.state_dict())
         elif shared is not None:
@@ -91,9 +94,9 @@ def train_language_model(
             f"{configuration.form}: {count_parameters(model):,} weights, on {place_of(device)}; "
             f"writing to {path}"
         )
-        task = LanguageTask(configuration, corpus, model.to(device))
+        task = LanguageTask(configuration, corpus, model)
         trainer = make_trainer(task, configuration, run)
-        return _finish(trainer, task)
+        return finish(trainer, lambda: _results(trainer, task))
 
 
 def finetune_language_model(
@@ -156,7 +159,7 @@ def resume_language_model(path: Path, place: Mapping[str, Any] | None = None) ->
         task = LanguageTask(configuration, corpus, saved.model.to(device))
         trainer = make_trainer(task, configuration, run)
         trainer.resume()
-        return _finish(trainer, task)
+        return finish(trainer, lambda: _results(trainer, task))
 
 
 def _check_processes(configuration: LanguageConfiguration) -> None:
@@ -204,12 +207,6 @@ def _load(configuration: LanguageConfiguration, base: TrainedLanguageModel | Non
     if "dev" not in corpus.sets:
         logger.info("There is no dev set: the best checkpoint is that with the best fit of train.")
     return corpus
-
-
-def _finish(trainer: Trainer, task: LanguageTask) -> dict[str, Any]:
-    """Train to the end, then evaluate the best weights, and write results and a plot."""
-    trainer.train()
-    return distributed.on_first(lambda: _results(trainer, task))
 
 
 def _results(trainer: Trainer, task: LanguageTask) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from spinn.model.build import count_parameters
 from spinn.pretrained import RESULTS
 from spinn.support.errors import SpinnError
 from spinn.support.files import as_json, write_whole
-from spinn.support.runtime import choose_device, set_threads
+from spinn.support.runtime import choose_device, is_out_of_memory, set_threads
 from spinn.training import distributed
 from spinn.training.claims import claimed
 from spinn.training.log import Log, read_metrics
@@ -73,6 +73,20 @@ def prepare_machine(options: LoopOptions) -> torch.device:
     return distributed.together(prepare)
 
 
+@contextmanager
+def model_in_memory(device: torch.device) -> Iterator[None]:
+    """Raise :class:`SpinnError` if a model that is built in the block does not fit into memory."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise SpinnError(
+            f"The model does not fit into memory (device {device}). Train a smaller one "
+            "(--hidden-size, --embedding-size)."
+        ) from error
+
+
 def place_of(device: torch.device) -> str:
     """Return where a model is trained, as text."""
     count = distributed.world_size()
@@ -83,6 +97,12 @@ def make_trainer(task: Task[Any], configuration: RunOptions, run: RunDirectory) 
     """Set up the loop, with the loggers of rank 0."""
     loggers = loggers_of(run, configuration) if distributed.is_first() else []
     return Trainer(task, configuration.training, configuration.schedule, run, Log(loggers))
+
+
+def finish(trainer: Trainer, results: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Train to the end, then test the best weights in rank 0; return the results."""
+    trainer.train()
+    return distributed.on_first(results)
 
 
 def write_results(

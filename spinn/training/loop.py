@@ -197,14 +197,15 @@ class Trainer:
     def _diverged(self, cause: str) -> SpinnError:
         """Return the error of a number that is not finite; ``cause`` is without a full stop."""
         kept = self.run.kept("best") or "There is no checkpoint yet"
-        return SpinnError(f"{cause}. {kept}; lower --learning-rate or --clip.")
+        clip = "--clip" if self.options.clip else "set --clip"
+        return SpinnError(f"{cause}. {kept}; lower --learning-rate or {clip}.")
 
     def _too_large(self) -> SpinnError:
         """Return the error of a batch that does not fit into memory."""
         epoch, batch = self.progress.epoch + 1, self.progress.batch + 1
         return SpinnError(
             f"Batch {batch} of epoch {epoch} does not fit into the memory of "
-            f"{self.state.device}. Train again with a lower --batch-size or --token-budget."
+            f"{self.state.device}. Train again with smaller batches (--batch-size)."
         )
 
     def _save(self, *, best: bool) -> None:

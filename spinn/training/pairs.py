@@ -154,7 +154,7 @@ class PairTask(Task[Batch]):
         """Name the rows of a batch."""
         rows = self._batcher.order(epoch)[batch].tolist()
         shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
-        return f"training {self.unit} {shown}"
+        return f"training {self.unit} {shown} of those that were read, counted from 0"
 
     def forward(self, batch: Batch, epoch: float) -> StepResult:
         """Compute the objective of a batch in the configured precision."""

@@ -36,7 +36,9 @@ from spinn.training import distributed
 from spinn.training.claims import new_folder
 from spinn.training.launch import (
     claimed_by_first,
+    finish,
     make_trainer,
+    model_in_memory,
     new_run,
     place_of,
     prepare_machine,
@@ -79,20 +81,23 @@ def train(configuration: Configuration, output: Path | None) -> dict[str, Any]:
         run = distributed.on_first(lambda: RunDirectory.create(path, configuration, interface))
         distributed.on_first(lambda: run.write_fingerprints(corpus.sets))
         torch.manual_seed(configuration.training.seed)
-        model = _build(configuration, corpus, source).to(device)
+        with model_in_memory(device):
+            model = _build(configuration, corpus, source).to(device)
         logger.info(
             f"{configuration.form}: {count_parameters(model):,} weights "
             f"({count_parameters(model.encoder):,} in the encoder), on {place_of(device)}; "
             f"writing to {path}"
         )
-        with arithmetic(device, configuration.training.precision):
-            missing = missing_loops(torch.empty(0, device=device))
-        if missing is not None:
-            logger.info(missing)
+        if configuration.source is not None:
+            with arithmetic(device, configuration.training.precision):
+                missing = missing_loops(torch.empty(0, device=device))
+            if missing is not None:
+                logger.info(missing)
         task = PairTask(configuration, corpus, model)
         if source is not None and task.objective.next_word is not None:
             take_bias(task.objective.next_word, corpus, source)
-        return _finish(make_trainer(task, configuration, run), task)
+        trainer = make_trainer(task, configuration, run)
+        return finish(trainer, lambda: _results(trainer, task))
 
 
 @distributed.logging_in_first()
@@ -121,7 +126,7 @@ def resume(path: Path, place: Mapping[str, Any] | None = None) -> dict[str, Any]
         task = PairTask(configuration, corpus, model)
         trainer = make_trainer(task, configuration, run)
         trainer.resume()
-        return _finish(trainer, task)
+        return finish(trainer, lambda: _results(trainer, task))
 
 
 def _check_run(run: RunDirectory, configuration: Configuration, corpus: Corpus) -> WordEmbedding:
@@ -242,12 +247,6 @@ def _build(configuration: Configuration, corpus: Corpus, source: Source | None) 
     if source is not None:
         take_layers(model, configuration, source)
     return model
-
-
-def _finish(trainer: Trainer, task: PairTask) -> dict[str, Any]:
-    """Train to the end, then test the best weights, and write results and a plot."""
-    trainer.train()
-    return distributed.on_first(lambda: _results(trainer, task))
 
 
 def _results(trainer: Trainer, task: PairTask) -> dict[str, Any]:

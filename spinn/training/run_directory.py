@@ -120,7 +120,8 @@ class RunDirectory:
         """Remove what killed processes left: only under the lock of the run."""
         _remove_scratch(self.path)
         names = pretrained.checkpoint_names(self.path)
-        _remove_checkpoints(self.path / "checkpoints", keep=names.values())
+        if names:  # else the file may have been lost
+            _remove_checkpoints(self.path / "checkpoints", keep=names.values())
 
     def configuration(self) -> Configuration:
         """Read the configuration."""
@@ -280,11 +281,17 @@ def check_unused(path: Path, trained_by: Sequence[str] = ("train",)) -> None:
         nothing can be written.
 
     """
-    complete = (pretrained.CHECKPOINTS, WEIGHTS, pretrained.RESULTS)
-    if any((path / name).exists() for name in complete):
+    if (path / pretrained.CHECKPOINTS).exists():
         raise SpinnError(
             f"{path}: there is a run here already. Choose another --output, or continue it: "
             f"{RunDirectory(path, trained_by).resume_command}"
+        )
+    others = [path / name for name in (WEIGHTS, pretrained.RESULTS) if (path / name).exists()]
+    unnamed = pretrained.unnamed_checkpoints(path)
+    others += unnamed if len(unnamed) > 1 else []  # one is of a run killed while it saved that
+    if others:
+        raise SpinnError(
+            f"{others[0]}: this is of another model. Choose another --output, or move it."
         )
     there = [name for name in (*_FIRST_FILES, CURVE) if (path / name).exists()]
     if there and not _began_in(path):

@@ -284,6 +284,17 @@ def test_further_updates_move_the_policy_and_nothing_else(tmp_path, monkeypatch,
         assert alike(weight, twice[part]) == (not learned), part
 
 
+def test_further_updates_do_not_count_a_batch_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "plot_learning_curve", lambda *arguments: None)
+    folder = write_corpus(tmp_path / "corpus", train=8)
+    options = {**APART, "leaf_norm": "batch"}
+    once = weights_after_one_step(folder, tmp_path / "once", **options)
+    thrice = weights_after_one_step(folder, tmp_path / "thrice", **options, policy_updates=3)
+    parts = [part for part in once if "parser" in part and "running" in part]
+    assert parts
+    assert all(torch.equal(once[part], thrice[part]) for part in parts)
+
+
 def test_a_parsers_gradient_is_limited_by_itself(tmp_path, monkeypatch):
     """What composes learns the same whatever the parser's gradient is."""
     monkeypatch.setattr(plots, "plot_learning_curve", lambda *arguments: None)

@@ -52,9 +52,8 @@ def test_without_a_policy_transitions_must_be_given(chooser):
         chooser(0, 3, None)
 
 
-def test_a_share_of_nothing_draws_nothing_and_of_all_is_greedy():
+def test_a_share_of_all_is_greedy():
     before = random_state()
-    assert Mixed(STEPS, 0.0)(1, 3, PREFERRED).tolist() == [S, S, PAD]
     assert Mixed(STEPS, 1.0)(1, 2, None).tolist() == [S, S]  # nobody to follow
     assert torch.equal(random_state(), before)
     assert Mixed(STEPS, 1.0)(0, 3, PREFERRED).tolist() == [R, S, R]
@@ -77,8 +76,8 @@ def test_a_given_transition_that_has_become_illegal_is_replaced():
 
 @pytest.mark.parametrize(
     "chooser",
-    [Given(STEPS), Mixed(STEPS, 0.0), Mixed(STEPS, 1.0), Greedy(), Sampled()],
-    ids=["given", "mixed with nothing", "mixed with all", "greedy", "sampled"],
+    [Given(STEPS), Mixed(STEPS, 1.0), Greedy(), Sampled()],
+    ids=["given", "mixed with all", "greedy", "sampled"],
 )
 def test_choosers_are_reordered_with_their_sentences(chooser: Chooser):
     order = tensor([2, 0, 1])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import spinn.extensions  # noqa: F401 - registers the aligned leaves
 from spinn.model.leaves import LeafLayer, WordEmbedding, make_norm
-from spinn.model.norm import GlobalBatchNorm
+from spinn.model.norm import GlobalBatchNorm, recomputed_statistics
 from spinn.model.types import Sentences
 
 FIXED = torch.tensor([False, False, True, True, False, True], device=DEVICE)
@@ -259,6 +259,8 @@ def test_when_equal_words_have_equal_leaves(options, training, evaluating):
     for mode, expected in ((True, training), (False, evaluating)):
         assert layer.alike(training=mode) is expected
         assert layer.train(mode)(sentences).alike is expected
+    with recomputed_statistics(layer):
+        assert layer.alike(training=False) is (evaluating and options.get("norm") != "batch")
 
 
 @pytest.mark.parametrize("norm", ["none", "layer"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from spinn.model.norm import GlobalBatchNorm, recomputed_statistics
+from spinn.model.norm import GlobalBatchNorm, recomputed_statistics, untracked
 from tests.machine import DEVICE
 
 
@@ -23,6 +23,19 @@ def test_statistics_are_those_of_the_batches_in_the_block():
     torch.testing.assert_close(norm.running_var, variance)
     expected = (batches[0] - mean) / (variance + norm.eps).sqrt()
     torch.testing.assert_close(norm(batches[0]), expected)
+
+
+def test_statistics_stay_while_a_batch_runs_again():
+    torch.manual_seed(1)
+    norm, rows = GlobalBatchNorm(3).to(DEVICE), torch.randn(8, 3, device=DEVICE)
+    once = norm(rows)
+    before = norm.running_mean.clone(), norm.running_var.clone()
+    with untracked(nn.Sequential(norm)):
+        torch.testing.assert_close(norm(rows), once)
+    assert torch.equal(norm.running_mean, before[0])
+    assert torch.equal(norm.running_var, before[1])
+    norm(rows)
+    assert not torch.equal(norm.running_mean, before[0])
 
 
 def test_statistics_stay_without_batches_or_after_an_error():

@@ -107,6 +107,7 @@ def test_plans_choose_what_their_names_say():
     assert isinstance(Plan().choose, Greedy)
     assert isinstance(Plan.sampled().choose, Sampled)
     assert isinstance(Plan.mixed(transitions, 0.5).choose, Mixed)
+    assert type(Plan.mixed(transitions, 0.0).choose) is Given
     given_plan = Plan.given(transitions)
     assert isinstance(given_plan.choose, Given)
     assert torch.equal(given_plan.choose.transitions, transitions)

@@ -54,6 +54,7 @@ def test_plain_loops_are_taken_where_sums_have_to_repeat(fused):
     torch.use_deterministic_algorithms(True)
     try:
         assert loops_for(on_gpu(), FP32) is not fused
+        assert "not deterministic" in str(missing_loops(on_gpu()))
     finally:
         torch.use_deterministic_algorithms(False)
 

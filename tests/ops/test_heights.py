@@ -94,7 +94,7 @@ def test_composing_by_height_builds_the_trees(lengths, seed):
     heights = heights_of(transitions, sizes)
     expected = plain_trees(transitions, lengths, packed_leaves(lengths))
     assert trees_by_height(heights, sum(lengths)) == expected
-    assert not heights.shared
+    assert heights.words is None
     assert len(heights.children) == sum(lengths) - len(lengths)
 
 
@@ -114,7 +114,7 @@ def test_there_are_as_many_sizes_as_the_highest_tree_has_levels(lengths, seed):
 def test_shared_heights_list_each_distinct_subtree_once(lengths, seed, vocabulary):
     transitions, sizes, words = random_batch(lengths, seed, vocabulary)
     heights = heights_of(transitions, sizes, words)
-    assert heights.shared
+    assert heights.words is not None
     assert heights.words is not None
     distinct = heights.words.tolist()
     numbers = [

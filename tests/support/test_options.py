@@ -158,7 +158,7 @@ def test_a_number_of_64_bits_has_a_sign_unless_its_bound_needs_the_bit():
     assert converted(bounded, 2**64 - 1) == 2**64 - 1
     assert converted(usual, 2**63 - 1) == 2**63 - 1
     for field, value in ((bounded, 2**64), (usual, 2**63), (usual, -(2**63) - 1)):
-        with pytest.raises(ConfigurationError, match="it must be a number of 64 bits"):
+        with pytest.raises(ConfigurationError, match="it must be an integer of 64 bits"):
             converted(field, value)
 
 

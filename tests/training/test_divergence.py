@@ -137,7 +137,17 @@ def test_a_batch_that_does_not_fit_into_memory(toy_folder, tmp_path, monkeypatch
         raise error
 
     monkeypatch.setattr(PairTask, "forward", forward)
-    with pytest.raises(SpinnError, match=r"^Batch 1 of epoch 1 does not fit .* --batch-size"):
+    with pytest.raises(SpinnError, match=r"^Batch 1 of epoch 1 does not fit .*--batch-size"):
+        run.train(small_configuration(toy_folder), tmp_path / "run")
+
+
+@OUT_OF_MEMORY
+def test_a_model_that_does_not_fit_into_memory(toy_folder, tmp_path, monkeypatch, error):
+    def build(*arguments: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(run, "_build", build)
+    with pytest.raises(SpinnError, match=r"^The model does not fit .*--hidden-size"):
         run.train(small_configuration(toy_folder), tmp_path / "run")
 
 

@@ -790,7 +790,10 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_batch(
     ):
         run.train(configuration, path)
     message = str(caught.value)
-    assert f"epoch 2, batch 3 (training pairs {', '.join(map(str, rows))})" in message
+    assert (
+        f"epoch 2, batch 3 (training pairs {', '.join(map(str, rows))} of those that were read,"
+        in message
+    )
     kept = RunDirectory.open(path)
     assert kept.training_state()["progress"]["step"] == BATCHES + 2
     assert all(torch.isfinite(tensor).all() for tensor in stored(path).values())

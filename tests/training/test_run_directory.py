@@ -102,13 +102,32 @@ def test_vocabulary_keeps_words_outside_ascii(toy_folder, tmp_path):
     assert made.interface().vocabulary.words == interface.vocabulary.words
 
 
-@pytest.mark.parametrize("name", ["checkpoints.json", "weights.safetensors", "results.json"])
-def test_a_run_that_is_there_is_not_overwritten(toy_folder, place, name):
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("checkpoints.json", r"there is a run here already.*--resume"),
+        ("weights.safetensors", r"weights\.safetensors: this is of another model"),
+        ("results.json", r"results\.json: this is of another model"),
+    ],
+)
+def test_a_run_that_is_there_is_not_overwritten(toy_folder, place, name, cause):
     configuration, before = small_configuration(toy_folder, epochs=9), place.configuration()
     (place.path / name).write_text("{}")
-    with pytest.raises(SpinnError, match=r"there is a run here already.*--resume"):
+    with pytest.raises(SpinnError, match=cause):
         RunDirectory.create(place.path, configuration, place.interface())
     assert place.configuration() == before
+
+
+def test_checkpoints_of_a_copy_without_their_names_are_kept(toy_folder, place, model):
+    configuration = small_configuration(toy_folder, epochs=9)
+    for step in (1, 2):
+        place.save(step, model, {}, best=step == 1)
+    (place.path / "checkpoints.json").unlink()
+    with pytest.raises(DataError, match="Copy the whole folder of the run"):
+        run.resume(place.path)
+    with pytest.raises(SpinnError, match="step-00000001: this is of another model"):
+        RunDirectory.create(place.path, configuration, place.interface())
+    assert folders(place) == ["step-00000001", "step-00000002"]
 
 
 def test_a_run_that_ended_before_its_first_checkpoint_makes_room(toy_folder, place):
@@ -211,7 +230,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_corpus_is_read(
     configuration = small_configuration(toy_folder)
     with pytest.raises(SpinnError, match="file/run: the run cannot be written there"):
         run.train(configuration, tmp_path / "file" / "run")
-    with pytest.raises(SpinnError, match="there is a run here already"):
+    with pytest.raises(SpinnError, match="this is of another model"):
         run.train(configuration, tmp_path / "used")
     monkeypatch.setattr(run_directory, "TemporaryFile", full_disk)
     with pytest.raises(SpinnError, match=r"cannot be written there \(No space left on device\)"):

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from spinn.model.norm import untracked
 from spinn.model.pair import PairModel
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Encoding, Leaves, Plan
@@ -116,7 +117,8 @@ class SampledTrees:
 
     def judged_by(self, model: PairModel) -> TransitionPolicy:
         """Return the model's present distributions ``[T, SP * K]`` along these trees."""
-        policy = model.parse(self.leaves, Plan.given(self.taken)).policy
+        with untracked(model):  # the batch counts once
+            policy = model.parse(self.leaves, Plan.given(self.taken)).policy
         assert policy is not None
         counted = slice(self.transitions.shape[1])
         return TransitionPolicy(policy.logits[:, counted], policy.legal[:, counted])
