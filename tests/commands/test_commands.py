@@ -588,7 +588,6 @@ def test_rows_that_cannot_be_used_are_named(corpus, tmp_path, capsys, name):
         (["--predict"], "--tracker"),
         (["--tracker", "--rl", "--predict"], "exclude each other"),
         (["--rl", "--trees", "left"], "exclude each other"),
-        (["--output", ""], "the name of the folder is empty"),
         (["--samples", "3"], "--samples does nothing here"),
         (["--tracker-size", "9"], "add --tracker"),
         (["--encoder", "lstm", "--trees", "left"], "--trees does nothing here"),

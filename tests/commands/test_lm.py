@@ -9,7 +9,7 @@ import pytest
 from spinn.commands.main import main
 
 SMALL = [
-    *("--embedding-size", "5", "--hidden-size", "6", "--layers", "1", "--batch-size", "3"),
+    *("--embedding-size", "5", "--layers", "1", "--batch-size", "3"),
     *("--epochs", "1", "--threads", "1", "--device", "cpu", "--no-tensorboard"),
 ]
 STREAMS = [*SMALL, "--steps", "8", "--dev-streams", "2"]

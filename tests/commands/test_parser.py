@@ -39,6 +39,12 @@ def test_a_name_that_is_like_no_other_gets_none(capsys):
     assert capsys.readouterr().err == "spinn train: error: unrecognized arguments: --xylophone\n"
 
 
+def test_an_empty_name_of_a_folder_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--output", ""])
+    assert "argument --output: the name of the folder is empty" in capsys.readouterr().err
+
+
 def test_a_flag_may_be_abbreviated(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["train", "--hel"])

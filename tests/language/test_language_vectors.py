@@ -49,7 +49,6 @@ def configured(path: Path, **others: Any) -> LanguageConfiguration:
         "vectors": str(path),
         "data_directory": str(path.parent),
         "embedding_size": 3,
-        "hidden_size": 4,
         "layers": 1,
         "batch_size": 2,
         "steps": 5,

@@ -345,7 +345,7 @@ def test_a_loss_that_is_no_number_in_one_process_stops_all(uneven, tmp_path):
     said = (tmp_path / "err0").read_text()
     assert said.count("The loss is nan") == 1
     assert "at epoch 2, batch 2 (training pairs " in said
-    named = said.split("training pairs ")[1].split(")")[0].split(", ")
+    named = said.split("training pairs ")[1].split(" of ")[0].split(", ")
     train_set = load_corpus(on_cpu(uneven).data).sets["train"]
     batch = Batcher(train_set, None, batch_size=8, seed=1).order(1)[1]
     assert [int(row) for row in named] == batch.tolist()  # of all processes
