@@ -197,7 +197,7 @@ def _check_outputs(namespace: argparse.Namespace, files: Sequence[Path]) -> None
     from spinn.evaluation.brackets import GOLD, PREDICTED
     from spinn.support.files import is_same_file, is_stream, require_writable
 
-    folder = namespace.brackets
+    folder, run = namespace.brackets, namespace.run_directory.resolve()
     targets = [("--output", namespace.output), ("--json", namespace.json)]
     targets += [("--brackets", folder and folder / name) for name in (GOLD, PREDICTED)]
     flags: dict[Path, str] = {}
@@ -211,7 +211,8 @@ def _check_outputs(namespace: argparse.Namespace, files: Sequence[Path]) -> None
         flags[target.resolve()] = flag
         if is_stream(target):
             continue
-        if any(is_same_file(target, path) for path in files):
+        of_run = target.exists() and run in target.resolve().parents
+        if of_run or any(is_same_file(target, path) for path in files):
             raise ConfigurationError(f"{target} would be overwritten; name another place.")
         if flag != "--brackets" and not target.parent.is_dir():
             raise ConfigurationError(f"{target.parent} is no folder; make it, or name another.")

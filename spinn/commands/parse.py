@@ -199,9 +199,12 @@ def _targets(formats: dict[Path, Format], folder: Path, suffix: str) -> dict[Pat
         raise ConfigurationError(
             "Two of the files have the same name; parse them into two folders."
         )
+    read = {path.parent.resolve() for path in formats}
     for path, target in targets.items():
-        if is_same_file(target, path):
-            raise ConfigurationError(f"{path} would be overwritten; choose another folder.")
+        # Beside what is read, a file may be another form of the corpus; parts are never replaced.
+        other = not suffix and target.exists() and target.parent.resolve() in read
+        if other or is_same_file(target, path):
+            raise ConfigurationError(f"{target} would be overwritten; choose another folder.")
     return targets
 
 

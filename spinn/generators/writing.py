@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from spinn import __version__
-from spinn.support.errors import DataError
+from spinn.support.errors import DataError, SpinnError
 from spinn.support.files import written_whole
+from spinn.support.json_files import read_object
+
+MANIFEST = "manifest.json"
 
 
 def write_generated(
@@ -25,7 +28,7 @@ def write_generated(
     Parameters
     ----------
     directory
-        Output folder, created if necessary. Existing files of the same names are replaced.
+        Output folder, created if necessary. Files of a corpus of the same name are replaced.
     corpus
         Name of the corpus in ``spinn generate``.
     seed, settings
@@ -36,9 +39,10 @@ def write_generated(
     Raises
     ------
     DataError
-        If the files cannot be written.
+        If the files cannot be written, or would replace files of something else.
 
     """
+    _check_place(directory, corpus, [MANIFEST, *files])
     empty = [name for name, text in files.items() if not text]
     files = {name: text for name, text in files.items() if text}
     manifest = {
@@ -55,7 +59,7 @@ def write_generated(
         },
     }
     # Files are renamed in reverse order, so the manifest is never newer than the data.
-    texts = {"manifest.json": json.dumps(manifest, indent=2) + "\n", **files}
+    texts = {MANIFEST: json.dumps(manifest, indent=2) + "\n", **files}
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with ExitStack() as together:
@@ -70,3 +74,22 @@ def write_generated(
             f"the corpus cannot be written ({error.strerror})",
             remedy="Choose another directory",
         ) from error
+
+
+def _check_place(directory: Path, corpus: str, names: Sequence[str]) -> None:
+    """Raise :class:`DataError` if files would be replaced that are of no corpus of this name."""
+    there = [name for name in names if (directory / name).exists()]
+    if there and _corpus_in(directory) != corpus:
+        raise DataError(
+            directory / there[0],
+            "it would be overwritten",
+            remedy="Choose another folder, or move the file",
+        )
+
+
+def _corpus_in(directory: Path) -> object:
+    """Return the name of the corpus that was generated in a folder; ``None`` for none."""
+    try:
+        return read_object(directory / MANIFEST, "").values.get("corpus")
+    except SpinnError:
+        return None

@@ -244,6 +244,7 @@ def test_evaluate_loses_no_file(run, corpus, tmp_path, capsys, monkeypatch):
         ([*brackets, "--json", str(tmp_path / "predicted.txt")], "--json and --brackets name the"),
         (["--output", str(pairs)], "would be overwritten"),
         (["--json", str(pairs)], "would be overwritten"),
+        (["--json", str(run / "config.json")], "would be overwritten"),
         (["--json", str(figures), "--output", str(figures)], "name the same file"),
         (["--json", str(tmp_path / "none" / "figures.json")], "none is no folder"),
     ]:
@@ -1005,6 +1006,11 @@ def test_parse_refuses_what_would_lose_or_waste_work(
     assert "would be overwritten" in capsys.readouterr().err
     other = tmp_path / "dev.jsonl"
     other.write_bytes(dev.read_bytes())
+    (tmp_path / "mine.jsonl").write_text("of mine")
+    table = tmp_path / "mine.tsv"
+    table.write_text("neutral\ta dog\ta cat\n")
+    message = refused(capsys, ["parse", str(run), str(table), "--output", str(tmp_path)])
+    assert "mine.jsonl would be overwritten" in message
     assert main(["parse", str(run), str(dev), str(other), "--output", str(tmp_path / "x")]) == 2
     assert "have the same name" in capsys.readouterr().err
     assert train(corpus, tmp_path / "given", "--trees", "left") == 0

@@ -57,3 +57,13 @@ def test_an_empty_set_has_no_file(tmp_path: Path) -> None:
     write_generated(tmp_path, "listops", 1, {}, {"train.tsv": "a\n", "test.tsv": ""})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "train.tsv"]
     assert list(json.loads((tmp_path / "manifest.json").read_text())["files"]) == ["train.tsv"]
+
+
+def test_files_of_something_else_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "train.tsv").write_text("of mine")
+    with pytest.raises(DataError, match=r"train\.tsv: it would be overwritten"):
+        write_generated(tmp_path, "listops", 1, {}, {"train.tsv": "1\t1\n"})
+    assert os.listdir(tmp_path) == ["train.tsv"]
+    write_generated(tmp_path / "made", "listops", 1, {}, {"train.tsv": "1\t1\n"})
+    with pytest.raises(DataError, match=r"manifest\.json: it would be overwritten"):
+        write_generated(tmp_path / "made", "logic", 1, {}, {"train0": "=\ta\ta\n"})
