@@ -165,8 +165,9 @@ def _expanded(namespace: argparse.Namespace) -> tuple[Study, ExpandedStudy]:
             raise ConfigurationError(f"--vary {name} is given twice; name all values in one.")
         vary[name] = values
     options = given_options(namespace)
-    for name in (*options, *(["preset"] if namespace.preset is not None else [])):
-        if name in vary:
+    given = options | {"preset": namespace.preset}
+    for name in vary:
+        if given.get(name) is not None:
             flag = flag_of(name)
             raise ConfigurationError(f"{flag} and --vary {name} exclude each other; give one.")
     seeds = None if namespace.seeds is None else parse_seeds(namespace.seeds)

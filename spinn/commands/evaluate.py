@@ -204,14 +204,13 @@ def _check_outputs(namespace: argparse.Namespace, files: Sequence[Path]) -> None
     for flag, target in targets:
         if target is None:
             continue
-        if target.resolve() in flags:
-            raise ConfigurationError(
-                f"{flags[target.resolve()]} and {flag} name the same file; name two."
-            )
-        flags[target.resolve()] = flag
+        place = target.resolve()
+        if place in flags:
+            raise ConfigurationError(f"{flags[place]} and {flag} name the same file; name two.")
+        flags[place] = flag
         if is_stream(target):
             continue
-        of_run = target.exists() and run in target.resolve().parents
+        of_run = target.exists() and run in place.parents
         if of_run or any(is_same_file(target, path) for path in files):
             raise ConfigurationError(f"{target} would be overwritten; name another place.")
         if flag != "--brackets" and not target.parent.is_dir():

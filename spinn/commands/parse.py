@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from spinn.commands.options import add_reading, given_naming
 from spinn.data.find import split_name
@@ -79,9 +79,8 @@ def run(namespace: argparse.Namespace) -> int:
     set_threads(namespace.threads)
     parsing: _Parsing
     if namespace.parser is not None:
-        for name in _OF_MODEL:
-            if getattr(namespace, name) is not None:
-                raise ConfigurationError(f"{flag_of(name)} belongs to a run; leave it out.")
+        for name in _of_model(namespace):
+            raise ConfigurationError(f"{flag_of(name)} belongs to a run; leave it out.")
         parsing, files = _BySpacy(namespace), namespace.paths
     else:
         parsing, files = _ByModel(namespace), namespace.paths[1:]
@@ -110,6 +109,12 @@ def run(namespace: argparse.Namespace) -> int:
     return 0
 
 
+def _of_model(namespace: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of a model that are given by flags."""
+    given = {name: getattr(namespace, name) for name in _OF_MODEL}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 class _Parsing(Protocol):
     def written(self, path: Path) -> Format:
         """Return the format in which a file is written."""
@@ -126,9 +131,8 @@ class _ByModel:
         from spinn.predictor import Predictor
 
         run_directory = namespace.paths[0]
-        given = {name: getattr(namespace, name) for name in _OF_MODEL}
-        chosen = {"device": "auto"} | {name: v for name, v in given.items() if v is not None}
-        self._predictor = Predictor.load(run_directory, **chosen)
+        options = {"device": "auto"} | _of_model(namespace)
+        self._predictor = Predictor.load(run_directory, **options)
         trained, source = self._predictor.trained, self._predictor.source
         self._written = _written_by(self._predictor)
         if source is None or not source.chosen_by_model:

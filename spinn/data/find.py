@@ -70,14 +70,13 @@ def find_files(options: CorpusOptions, directory: Path) -> dict[str, list[Path]]
 
 def _with_further(files: dict[str, list[Path]], options: CorpusOptions) -> dict[str, list[Path]]:
     """Return the files of all sets: those of a corpus, and the further test sets."""
-    taken = files.keys() & options.further.keys()
-    if taken:
-        name = sorted(taken)[0]
+    further = options.further
+    for name in sorted(files.keys() & further.keys()):
         raise ConfigurationError(
             f"--also {name}=FILE: the corpus has a set of this name, {files[name][0]}; choose "
             "another name."
         )
-    return files | options.further
+    return files | further
 
 
 def find_vectors(name: str | None, directory: Path) -> Path | None:

@@ -198,7 +198,8 @@ class LeafLayer(nn.Module):
         if self.context is not None:
             return False
         # Statistics of a batch norm depend on how often each word occurs.
-        if isinstance(self.norm, GlobalBatchNorm) and self.norm.measures(training=training):
+        norm = self.norm
+        if isinstance(norm, GlobalBatchNorm) and (training or norm.gathered is not None):
             return False
         return not training or not (self.embedding_dropout.p > 0 or self.dropout.p > 0)
 

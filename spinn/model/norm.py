@@ -58,10 +58,6 @@ class GlobalBatchNorm(nn.BatchNorm1d):
         self.counts = self.tracks = True
         self.gathered: Statistics | None = None
 
-    def measures(self, *, training: bool) -> bool:
-        """Return whether the next rows determine statistics."""
-        return training or self.gathered is not None
-
     def forward(self, rows: Tensor) -> Tensor:
         """Normalise rows; in training every process must call this with at least one row."""
         if self.gathered is not None and len(rows) > 1:
@@ -106,21 +102,24 @@ class GlobalBatchNorm(nn.BatchNorm1d):
         self.running_var.lerp_(unbiased.to(self.running_var), self.momentum)
 
 
+def _norms(model: nn.Module) -> list[GlobalBatchNorm]:
+    return [module for module in model.modules() if isinstance(module, GlobalBatchNorm)]
+
+
 def count_rows(model: nn.Module, counts: bool) -> None:
     """Set whether the next rows of this process contribute to the statistics.
 
     A process without a part of the batch still runs the model, because every process must take part
     in the sums, but its rows are not counted.
     """
-    for module in model.modules():
-        if isinstance(module, GlobalBatchNorm):
-            module.counts = counts
+    for norm in _norms(model):
+        norm.counts = counts
 
 
 @contextmanager
 def untracked(model: nn.Module) -> Iterator[None]:
     """Keep the running statistics of a model while the block runs batches a second time."""
-    norms = [module for module in model.modules() if isinstance(module, GlobalBatchNorm)]
+    norms = _norms(model)
     for norm in norms:
         norm.tracks = False
     try:
@@ -138,7 +137,7 @@ def recomputed_statistics(model: nn.Module) -> Iterator[None]:
     final model in evaluation mode over a part of the training set ("precise BN" of Wu and Johnson
     2021, arXiv 2105.07576, section 3).
     """
-    norms = [module for module in model.modules() if isinstance(module, GlobalBatchNorm)]
+    norms = _norms(model)
     for norm in norms:
         norm.gathered = Statistics(norm.num_features)
     try:

@@ -115,7 +115,6 @@ def test_shared_heights_list_each_distinct_subtree_once(lengths, seed, vocabular
     transitions, sizes, words = random_batch(lengths, seed, vocabulary)
     heights = heights_of(transitions, sizes, words)
     assert heights.words is not None
-    assert heights.words is not None
     distinct = heights.words.tolist()
     numbers = [
         [distinct.index(word) for word in words[:length, column]]

@@ -41,7 +41,8 @@ STREAMS = SMALL | PENALTIES | {"unit": "char", "layers": 2, "batch_size": 3, "st
 AVERAGED = STREAMS | {"optimizer": "nt-asgd", "trigger_evaluations": 1, "vary_steps": True}
 # One of three processes has a stream that ends before the last window.
 ENDED = SMALL | PENALTIES | {"unit": "char", "batch_size": 4, "steps": 1, "cell": "gru"}
-WORDS = SMALL | PENALTIES | {"unit": "word", "layout": "sentences", "batch_size": 4, "layers": 2}
+WORDS = SMALL | PENALTIES | {"unit": "word", "layout": "sentences", "batch_size": 4, "layers": 1}
+del WORDS["hidden_size"]  # the only layer is as wide as an embedding
 DROPS = {"input_dropout": 0.2, "output_dropout": 0.2, "weight_dropout": 0.3, "word_dropout": 0.1}
 
 

@@ -132,22 +132,22 @@ def test_figures_of_the_best_model_are_finite(toy_folder, tmp_path, monkeypatch)
 
 
 @OUT_OF_MEMORY
-def test_a_batch_that_does_not_fit_into_memory(toy_folder, tmp_path, monkeypatch, error):
-    def forward(*arguments: Any) -> None:
+@pytest.mark.parametrize(
+    ("owner", "name", "message"),
+    [
+        (PairTask, "forward", r"^Batch 1 of epoch 1 does not fit .*--batch-size"),
+        (run, "_build", r"^The model does not fit .*--hidden-size"),
+    ],
+    ids=["batch", "model"],
+)
+def test_what_does_not_fit_into_memory(
+    toy_folder, tmp_path, monkeypatch, error, owner, name, message
+):
+    def fail(*arguments: Any) -> None:
         raise error
 
-    monkeypatch.setattr(PairTask, "forward", forward)
-    with pytest.raises(SpinnError, match=r"^Batch 1 of epoch 1 does not fit .*--batch-size"):
-        run.train(small_configuration(toy_folder), tmp_path / "run")
-
-
-@OUT_OF_MEMORY
-def test_a_model_that_does_not_fit_into_memory(toy_folder, tmp_path, monkeypatch, error):
-    def build(*arguments: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(run, "_build", build)
-    with pytest.raises(SpinnError, match=r"^The model does not fit .*--hidden-size"):
+    monkeypatch.setattr(owner, name, fail)
+    with pytest.raises(SpinnError, match=message):
         run.train(small_configuration(toy_folder), tmp_path / "run")
 
 
