@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,13 @@ else:
 
 
 _SIZE = 2**20  # bytes; the largest configuration has a few thousand
+_FLAGS = {  # that are no options, and what to do instead
+    "rl": 'write trees = "sampled"',
+    "predict": 'write trees = "predicted"',
+    "preset": "give --preset NAME beside --config",
+    "output": "give --output FOLDER beside --config",
+    "resume": "give --resume RUN alone",
+}
 
 
 def read_file(path: Path, groups: Groups | None = None) -> dict[str, Any]:
@@ -47,10 +55,27 @@ def read_file(path: Path, groups: Groups | None = None) -> dict[str, Any]:
         If an option is unknown, in the table of another group, or has a value of the wrong type.
 
     """
+    known = all_groups() if groups is None else groups
     values = read_values(path)
+    with _in_file(path):
+        flat = options_in(values, known)
+        for name in flat.keys() & _FLAGS.keys():
+            raise ConfigurationError(f"{name} is a flag, and no option; {_FLAGS[name]}.")
+        return known.checked(flat)
+
+
+def read_unchecked(path: Path, groups: Groups) -> dict[str, Any]:
+    """Read options, flat, as :func:`read_file` does, whose names and types are not checked."""
+    values = read_values(path)
+    with _in_file(path):
+        return groups.flatten(values)
+
+
+@contextmanager
+def _in_file(path: Path) -> Iterator[None]:
+    """Name the file in errors of its options."""
     try:
-        known = all_groups() if groups is None else groups
-        return known.checked(options_in(values, known))
+        yield
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from error
 

@@ -657,6 +657,17 @@ def test_an_unknown_group_is_named(tmp_path):
         read_file(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [("rl = true", 'write trees = "sampled"'), ('preset = "sample"', "give --preset NAME")],
+)
+def test_a_flag_in_a_file_is_told_from_an_option(tmp_path, text, remedy):
+    path = tmp_path / "flags.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=rf"is a flag, and no option; {remedy}"):
+        read_file(path)
+
+
 # Presets.
 
 

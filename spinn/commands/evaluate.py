@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spinn.commands.options import add_reading, at_least, given_naming
+from spinn.commands.options import NO_LABELS, add_reading, at_least, given_naming
 from spinn.data.spacy_parser import named_parser
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import flag_of
@@ -126,6 +126,8 @@ def run(namespace: argparse.Namespace) -> int:
         write_whole(namespace.json, as_json(result.scores, indent=2))
     if result.skipped:
         logger.info(f"{result.skipped:,} without a gold label skipped")
+    if not result.report.count:
+        logger.info(NO_LABELS)
     if result.completed:
         logger.info(f"{result.completed:,} with text that had no tree and was parsed by spaCy")
     if result.note:
@@ -258,7 +260,7 @@ def _files(namespace: argparse.Namespace, own: object) -> list[Path]:
     from dataclasses import replace
 
     from spinn.data.find import find_files
-    from spinn.data.options import CorpusOptions
+    from spinn.data.options import NAMES, CorpusOptions
     from spinn.data.places import data_directory
 
     if namespace.files:
@@ -274,7 +276,13 @@ def _files(namespace: argparse.Namespace, own: object) -> list[Path]:
             f"{options.prepared} is a prepared corpus, without the sentences as they were written; "
             "name files to evaluate with --files, or another corpus with --data."
         )
-    found = find_files(options, data_directory(options))
+    name = options.data
+    if options is own and name is not None and name not in NAMES and not Path(name).exists():
+        raise ConfigurationError(
+            f"The corpus of the run, {name}, is not here. Name another with --data, or files "
+            "with --files."
+        )
+    found = find_files(options, data_directory(options), "name the files with --files")
     split = namespace.split or "dev"
     if split not in found:
         meant = did_you_mean(split, found)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from spinn.commands import lm_fragments
 from spinn.commands.lm_fragments import BATCH
 from spinn.commands.options import add_option, at_least, new_folder
-from spinn.config_files import preset_names, read_file, read_preset, read_values
+from spinn.config_files import preset_names, read_file, read_preset, read_unchecked
 from spinn.data.language import TEXT_FILES
 from spinn.language.config import LANGUAGE_GROUPS, PRESETS, LanguageConfiguration
 from spinn.language.fragments import FRAGMENT_GROUPS, FragmentConfiguration
@@ -136,10 +136,10 @@ def _add_generation(parser: argparse.ArgumentParser) -> None:
         help="divides the scores; 0 for the likeliest tokens (default: 1)",
     )
     parser.add_argument(
-        "--top-k", type=at_least(0), default=0, metavar="N", help="likeliest tokens; 0 for all"
+        "--top-k", type=at_least(0), metavar="N", help="likeliest tokens; 0 for all (default: 0)"
     )
     seeds = at_least(0, LARGEST_SEED)
-    parser.add_argument("--seed", type=seeds, default=1, metavar="N", help="(default: 1)")
+    parser.add_argument("--seed", type=seeds, metavar="N", help="of the draws (default: 1)")
     lm_fragments.add_generation(parser)
 
 
@@ -209,7 +209,7 @@ def _train_new(namespace: argparse.Namespace) -> None:
     given, preset, file = _given(namespace), namespace.preset, namespace.config
     every = Groups([*FRAGMENT_GROUPS.values(), *LANGUAGE_GROUPS.values()])
     layers = [{} if preset is None else read_preset(preset, PRESETS, every)]
-    layers += [{} if file is None else every.flatten(read_values(file)), given]
+    layers += [{} if file is None else read_unchecked(file, every), given]
     fragments = lm_fragments.chosen(*layers)
     if preset is not None and fragments != lm_fragments.chosen(layers[0]):
         raise ConfigurationError(f"--preset {preset} has another unit; leave out one of the two.")
@@ -305,7 +305,9 @@ def _check_cache(namespace: argparse.Namespace) -> None:
     if namespace.weight is not None and not 0 < namespace.weight < 1:
         raise ConfigurationError(f"--lambda is {namespace.weight}; it must be between 0 and 1.")
     if namespace.theta is not None and not 0 <= namespace.theta < 1e6:
-        raise ConfigurationError(f"--theta is {namespace.theta}; it must be at least 0.")
+        raise ConfigurationError(
+            f"--theta is {namespace.theta}; give a number from 0 to 1,000,000."
+        )
 
 
 def _cache(namespace: argparse.Namespace) -> Any:
@@ -335,14 +337,27 @@ def _text(namespace: argparse.Namespace, trained: TrainedLanguageModel) -> Token
     return corpus.sets[namespace.split].tokens
 
 
+def _check_draws(namespace: argparse.Namespace) -> None:
+    """Check how tokens are drawn, and fill in what is not given."""
+    if not 0 <= namespace.temperature < 1e6:
+        raise ConfigurationError(
+            f"--temperature is {namespace.temperature}; give a number from 0 to 1,000,000."
+        )
+    for name, default in (("top_k", 0), ("seed", 1)):
+        if getattr(namespace, name) is None:
+            setattr(namespace, name, default)
+        elif namespace.temperature == 0:
+            raise ConfigurationError(
+                f"{flag_of(name)} does nothing with --temperature 0, which always takes the "
+                "likeliest token; leave out one of the two."
+            )
+
+
 def _generate(namespace: argparse.Namespace) -> int:
     from spinn.language.fragments import is_fragment_model
     from spinn.language.generation import generate
 
-    if not 0 <= namespace.temperature < 1e6:
-        raise ConfigurationError(
-            f"--temperature is {namespace.temperature}; it must be at least 0."
-        )
+    _check_draws(namespace)
     if is_fragment_model(namespace.run_directory):
         return lm_fragments.generate(namespace)
     if namespace.count != 1:

@@ -21,6 +21,7 @@ from spinn.support.options import Field, Group, flag_of, type_of
 from spinn.trees import TREE_SOURCES
 
 CHECKPOINT = "of the run (default: best)"
+NO_LABELS = "No row has a gold label. If a column holds labels, name it with --columns label=NAME."
 _NAMING = ("columns", "label_names")  # options of the corpus
 _TYPES = {"int": int, "float": float, "str": str}
 

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from spinn.commands.options import add_reading, given_naming
+from spinn.commands.options import NO_LABELS, add_reading, given_naming
 from spinn.data.find import split_name
 from spinn.data.spacy_parser import named_parser
 from spinn.support.errors import ConfigurationError, SpinnError
@@ -106,6 +106,8 @@ def run(namespace: argparse.Namespace) -> int:
         if counts.language_note:
             note += f", {counts.language_note}"
         logger.info(f"Written: {target} ({note})")
+        if counts.unlabelled == counts.read:
+            logger.info(NO_LABELS)
     return 0
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from spinn.commands.options import CHECKPOINT, at_least
-from spinn.data.lines import decode
+from spinn.data.lines import check_text, decode
 from spinn.support.errors import ConfigurationError, DataError, shorten
 from spinn.support.streams import can_encode
 from spinn.support.text import printable
@@ -163,6 +163,8 @@ def _lines(stream: TextIO) -> Iterator[tuple[int, str]]:
     """
     blank = None
     for number, line in enumerate(getattr(stream, "buffer", stream), start=1):
+        if number == 1 and not isinstance(line, str):
+            check_text(Path(_INPUT), line)
         text = line if isinstance(line, str) else decode(Path(_INPUT), number, line)
         text = text.rstrip("\r\n")
         if number == 1:

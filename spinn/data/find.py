@@ -24,6 +24,9 @@ _WORDS = {
 _APART = {"mismatched": "_mismatched", "longer": "-longer"}  # words of further held-out sets
 _ENDINGS = ("jsonl", "json", "tsv", "csv", "txt", "parquet", "")  # the first form of a set is read
 _COMPRESSED = ("", "gz", "bz2", "xz")
+_NAME_FILES = (
+    "name the files with --train, --dev and --test, and further test sets with --also NAME=FILE"
+)
 
 
 def named(options: CorpusOptions, level: int = logging.DEBUG) -> CorpusOptions:
@@ -40,8 +43,19 @@ def named(options: CorpusOptions, level: int = logging.DEBUG) -> CorpusOptions:
     return replace(options, data="sample")
 
 
-def find_files(options: CorpusOptions, directory: Path) -> dict[str, list[Path]]:
-    """Return the files of each set; ``directory`` is the data folder.
+def find_files(
+    options: CorpusOptions, directory: Path, remedy: str = _NAME_FILES
+) -> dict[str, list[Path]]:
+    """Return the files of each set.
+
+    Parameters
+    ----------
+    options
+        The corpus.
+    directory
+        The data folder.
+    remedy
+        What to do instead of naming a folder, for errors.
 
     Raises
     ------
@@ -65,7 +79,7 @@ def find_files(options: CorpusOptions, directory: Path) -> dict[str, list[Path]]
     if name == "sample":
         folder = directory / "sample"
         folder = folder if folder.is_dir() else bundled_corpus()
-    return _with_further(_files_in(folder), options)
+    return _with_further(_files_in(folder, remedy), options)
 
 
 def _with_further(files: dict[str, list[Path]], options: CorpusOptions) -> dict[str, list[Path]]:
@@ -101,7 +115,7 @@ def _has_snli(directory: Path) -> bool:
     return True
 
 
-def _files_in(folder: Path) -> dict[str, list[Path]]:
+def _files_in(folder: Path, remedy: str) -> dict[str, list[Path]]:
     """Assign the files of a folder to splits by the words of their names.
 
     Hidden files are ignored. Of several forms of one set, the first of ``_ENDINGS`` is chosen. The
@@ -109,7 +123,7 @@ def _files_in(folder: Path) -> dict[str, list[Path]]:
     mismatched or longer one is a set by itself, such as ``dev_mismatched`` and ``test-longer``.
     """
     stems: dict[str, list[Path]] = {}
-    for path in _listed(folder):
+    for path in _listed(folder, remedy):
         stem = _stem(path.name)
         if stem is not None and path.is_file():
             stems.setdefault(stem, []).append(path)
@@ -123,7 +137,7 @@ def _files_in(folder: Path) -> dict[str, list[Path]]:
         if len(splits) > 1:
             raise SpinnError(
                 f"{path}: its name has the words of two sets, {' and '.join(splits)}. "
-                "Rename it, or name the files with --train, --dev and --test."
+                f"Rename it, or {remedy}."
             )
         split = splits[0]
         if split != "train":
@@ -132,13 +146,13 @@ def _files_in(folder: Path) -> dict[str, list[Path]]:
     if not found:
         raise SpinnError(
             f"{folder}: no file here has the word train, dev or test in its name. "
-            "Name the files with --train, --dev and --test."
+            f"Choose another folder, or {remedy}."
         )
     order = [*SPLITS, *sorted(set(found).difference(SPLITS))]
-    return {split: _joined(split, found[split]) for split in order if split in found}
+    return {split: _joined(split, found[split], remedy) for split in order if split in found}
 
 
-def _listed(folder: Path) -> list[Path]:
+def _listed(folder: Path, remedy: str) -> list[Path]:
     """Return the files and folders in a folder, without hidden ones."""
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
@@ -149,8 +163,7 @@ def _listed(folder: Path) -> list[Path]:
     except OSError as error:
         raise of_system(error) from error
     raise SpinnError(
-        f"{folder}: {problem}. Give --data snli, multinli, sample or a folder, "
-        "or name the files with --train, --dev and --test."
+        f"{folder}: {problem}. Choose snli, multinli, sample or a folder, or {remedy}."
     )
 
 
@@ -185,14 +198,12 @@ def _chosen(forms: list[Path]) -> Path:
     return chosen
 
 
-def _joined(split: str, groups: dict[tuple[str, ...], list[Path]]) -> list[Path]:
+def _joined(split: str, groups: dict[tuple[str, ...], list[Path]], remedy: str) -> list[Path]:
     """Return the files of a set in order of their names, if they belong together."""
     paths = sorted(path for group in groups.values() for path in group)
     if split != "train" and len(groups) > 1:
-        option = re.split("[_-]", split)[0]
         raise SpinnError(
             f"{paths[0].parent}: {' and '.join(path.name for path in paths)} may all be the "
-            f"{split} set. Name the files with --train, --dev and --test: one of these with "
-            f"--{option}, the others with --also NAME=FILE."
+            f"{split} set. Keep one of them there, or {remedy}."
         )
     return paths

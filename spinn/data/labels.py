@@ -103,9 +103,12 @@ def unlisted_label(
     path: Path, line: int, label: str, allowed: Collection[str], format: str | None = None
 ) -> DataError:
     """Return the error for a label that is not allowed in a file, or in one of a format."""
-    remedy = "Correct the label"
+    remedy = "Correct the label, or train on files that have it"
     if format is not None:
-        remedy += f", or name another format than {format}"
+        remedy = (
+            f"Correct the label, train on files that have it, or give another "
+            f"--format than {format}"
+        )
     if is_number(label) and not any(map(is_number, allowed)):
         remedy = f"{_NAME_LABELS}, such as --label-names {','.join(allowed)}"
         if set(INFERENCE_LABELS).issubset(allowed):

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinn.data.find import find_files
-from spinn.data.lines import decode, numbered_lines
+from spinn.data.lines import READ_AGAIN, decode, numbered_lines, refuse_pipes
 from spinn.data.options import CorpusOptions
 from spinn.data.places import data_directory
 from spinn.data.readers import read_examples
@@ -283,6 +283,7 @@ def normalized(text: str, way: str) -> str:
 
 def _read_files(paths: list[Path], options: TextOptions, unit: Unit) -> list[str]:
     tokens: list[str] = []
+    refuse_pipes(paths, READ_AGAIN)
     for path in paths:
         logger.info(f"Reading {path}")
         before = len(tokens)
@@ -306,7 +307,9 @@ def _cut(tokens: list[str], options: TextOptions) -> dict[str, list[str]]:
 def _read_corpus(options: TextOptions, unit: Unit, notes: list[str]) -> dict[str, list[str]]:
     """Read the sentences of an NLI corpus: each set has distinct premises, and all hypotheses."""
     corpus = CorpusOptions(data=options.corpus, data_directory=options.data_directory)
-    files = find_files(corpus, data_directory(corpus))
+    files = find_files(
+        corpus, data_directory(corpus), "give files of plain text with --text or --train"
+    )
     sets: dict[str, list[str]] = {}
     known: set[str] = set()
     for split in SPLITS:

@@ -8,7 +8,7 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -21,6 +21,7 @@ _PEEKED = 512  # bytes that are looked at
 _OFTEN = 2**14  # lines between two checks of the expansion
 _EXPANSION = 250  # unpacked bytes per packed byte; rows of text have about 10
 _LARGE = 2**26  # unpacked bytes that are accepted at any expansion
+READ_AGAIN = "the text of a model is read again to go on, and to evaluate it"
 NEEDS_EXAMPLES = "Choose a file with labelled sentences or sentence pairs"
 
 
@@ -64,6 +65,14 @@ def numbered_lines(
 def is_pipe(path: Path) -> bool:
     """Return whether a file can be read only once."""
     return path.is_fifo() or path.is_char_device()
+
+
+def refuse_pipes(paths: Iterable[Path], why: str) -> None:
+    """Raise :class:`DataError` if a file can be read only once, and ``why`` it is read again."""
+    for path in paths:
+        if is_pipe(path):
+            cause = f"a pipe can be read once only, and {why}"
+            raise DataError(path, cause, remedy="Save it to a file first")
 
 
 def unreadable(path: Path, error: OSError) -> DataError:
@@ -135,7 +144,7 @@ _WIDE = {  # the zeros in each four bytes of a text that is mostly ASCII; the fe
 def _decompress(path: Path, file: io.BufferedReader) -> BinaryIO:
     opener = _opener(file)
     if opener is None:
-        _check_kind(path, file.peek(_PEEKED))
+        check_text(path, file.peek(_PEEKED))
         return cast(BinaryIO, file)
     # These files yield lines in Python; a buffered reader around them does so in C.
     compressed = cast(io.RawIOBase, opener(file))
@@ -143,7 +152,7 @@ def _decompress(path: Path, file: io.BufferedReader) -> BinaryIO:
     if _opener(stream) is not None:
         raise DataError(path, "it is compressed twice", remedy="Decompress it once")
     try:
-        _check_kind(path, stream.peek(_PEEKED))
+        check_text(path, stream.peek(_PEEKED))
     except DataError as error:
         cause = f"{error.cause} in a compressed file"
         raise DataError(path, cause, remedy=f"Decompress it. {error.remedy}") from None
@@ -156,7 +165,7 @@ def _opener(file: io.BufferedReader) -> Callable[[BinaryIO], object] | None:
     return next((one for magic, one in _OPENERS.items() if start.startswith(magic)), None)
 
 
-def _check_kind(path: Path, start: bytes) -> None:
+def check_text(path: Path, start: bytes) -> None:
     """Raise :class:`DataError` if a file with these first bytes is not text in UTF-8."""
     for magic, (cause, remedy) in _REFUSED.items():
         if start.startswith(magic):

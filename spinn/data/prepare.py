@@ -17,7 +17,7 @@ from spinn.data.examples import Example, kind_with
 from spinn.data.find import find_files, find_vectors, named
 from spinn.data.formats import FORMATS, Format, detect_format
 from spinn.data.labels import check_labels, read_label, standard_labels, unlisted_label
-from spinn.data.lines import NEEDS_EXAMPLES, is_pipe
+from spinn.data.lines import NEEDS_EXAMPLES, refuse_pipes
 from spinn.data.options import CorpusOptions, VectorOptions
 from spinn.data.places import data_directory
 from spinn.data.spacy_parser import SpacyParser
@@ -286,9 +286,8 @@ def _format_and_labels(
     known: tuple[Format, tuple[str, ...]] | None = None
     for path in (path for paths in files.values() for path in paths):
         auto = options.format == "auto"
-        if is_pipe(path) and (auto or FORMATS.find(options.format).labels is None):
-            cause = "a pipe can be read once only, and a corpus is read more than once"
-            raise DataError(path, cause, remedy="Save it to a file first")
+        if auto or FORMATS.find(options.format).labels is None:
+            refuse_pipes([path], "a corpus is read more than once")
         format = detect_format(path, options.naming) if auto else FORMATS.find(options.format)
         if known is not None:
             readers.check_kind(path, format, known[0].kind)

@@ -19,7 +19,7 @@ from spinn.data.labels import read_label, unlisted_label
 from spinn.data.lines import NEEDS_EXAMPLES
 from spinn.data.sentences import SentenceReader
 from spinn.data.shards import Shard
-from spinn.support.errors import DataError
+from spinn.support.errors import ConfigurationError, DataError
 
 _NO_PARSE_NEEDED = "Choose trees that need no parse, such as --trees balanced"
 
@@ -116,7 +116,18 @@ def _read(
         rows = shard.rows(path, lambda: open_rows(path, name, naming)[1])
     if kind is not None:
         check_kind(path, format, kind)
+    _check_label_names(naming, labels or format.labels or ())
     yield from examples_of(rows, path, format, use_parses, labels, counts, unlabelled)
+
+
+def _check_label_names(naming: Naming, labels: Collection[str]) -> None:
+    """Raise :class:`ConfigurationError` if none of the user's names of labels is one of these."""
+    names = naming.label_names
+    if names and labels and not any(read_label(name, labels) in labels for name in names):
+        raise ConfigurationError(
+            f"--label-names {','.join(names)} names none of the labels, {', '.join(labels)}; "
+            "correct it, or leave it out."
+        )
 
 
 def examples_of(
@@ -153,12 +164,14 @@ def examples_of(
         yield Example(premise, hypothesis, label, number, row.identifier)
     if counts.read == read_before:
         skipped = counts.unlabelled - unlabelled_before
-        cause = (
-            f"all {skipped} rows are without a gold label (their label is -, -1, hidden or empty)"
-            if skipped
-            else "the file has no rows"
+        if not skipped:
+            raise DataError(path, "the file has no rows", remedy=NEEDS_EXAMPLES)
+        raise DataError(
+            path,
+            f"all {skipped} rows are without a gold label (it is -, -1, hidden, empty, or in a "
+            "column of another name)",
+            remedy=f"{NEEDS_EXAMPLES}, or name the column with --columns label=NAME",
         )
-        raise DataError(path, cause, remedy=NEEDS_EXAMPLES)
 
 
 def read_label_set(

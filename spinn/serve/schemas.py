@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 MAX_WORDS = 200  # words of a sentence
 MAX_CHARACTERS = 8_000  # characters of a sentence as it is given, with the brackets of a tree
@@ -39,7 +39,13 @@ ChosenTrees = Annotated[
 ]
 
 
-class PredictRequest(BaseModel):
+class RequestBody(BaseModel):
+    """A request; one with a field of another name is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PredictRequest(RequestBody):
     """Examples to classify."""
 
     examples: list[list[Text]] = Field(
@@ -52,7 +58,7 @@ class PredictRequest(BaseModel):
     trees: ChosenTrees = Trees.OWN
 
 
-class TraceRequest(BaseModel):
+class TraceRequest(RequestBody):
     """One example, to see how a model encodes it."""
 
     sentences: list[Text] = Field(

@@ -196,7 +196,8 @@ class Groups(dict[str, Group]):
                 if name not in self and name not in former:
                     meant = did_you_mean(name, self)
                     raise ConfigurationError(
-                        f"There is no group of options called {name!r}{meant}."
+                        f"There is no group of options called {name!r}{meant}; the groups are "
+                        f"{', '.join(self)}."
                     )
                 flat.update(value)
             else:

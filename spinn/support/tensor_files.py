@@ -51,6 +51,8 @@ def read_tensors(path: Path, remedy: str) -> dict[str, Tensor]:
 
     """
     try:
+        with open(path, "rb"):  # safetensors calls a file missing that it may not open
+            pass
         return load_file(path)
     except OSError as error:
         cause = f"it cannot be read ({error.strerror or error})"

@@ -653,6 +653,14 @@ def test_commands_refuse_what_is_not_there(capsys, arguments, cause):
     assert cause in refused(capsys, arguments)
 
 
+def test_evaluate_names_its_own_flags_where_there_are_no_files(run, capsys):
+    error = refused(capsys, ["evaluate", "snli-79k"])
+    assert "The corpus of the run, snli-79k, is not here. Name another with --data" in error
+    error = refused(capsys, ["evaluate", str(run), "--data", "nowhere"])
+    assert "nowhere: there is no such folder" in error
+    assert "name the files with --files" in error
+
+
 def test_evaluate_refuses_a_set_that_is_not_there(run, capsys):
     assert "has train, dev, test" in refused(capsys, ["evaluate", str(run), "--split", "7"])
 
@@ -800,7 +808,9 @@ def test_rows_without_a_label_are_counted_and_parsed(
     none = tmp_path / "none.jsonl"
     none.write_text(json.dumps(json.loads(first) | {"gold_label": "hidden"}) + "\n")
     assert main(["evaluate", str(run), "--files", str(none)]) == 0
-    assert "no scores of labels" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "no scores of labels" in captured.out
+    assert "--columns label=NAME" in captured.err
     folder = tmp_path / "parsed"
     assert main(["parse", str(run), str(some), str(none), "--output", str(folder)]) == 0
     for name, count in (("some", len(others) + 1), ("none", 1)):

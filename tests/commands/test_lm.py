@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,10 @@ def test_fine_tuning_writes_another_run(run, capsys):
         (["evaluate", "RUN", "--batch-size", "5"], "--batch-size does nothing with a model of"),
         (["evaluate", "RUN", "--split", "dev", "--files", "a"], "--split is a set of the run"),
         (["generate", "RUN", "--temperature", "-1"], "--temperature is -1.0"),
+        (["generate", "RUN", "--temperature", "0", "--seed", "2"], "--seed does nothing with"),
+        (["generate", "RUN", "--temperature", "0", "--top-k", "2"], "--top-k does nothing with"),
+        (["train", "--corpus", "nowhere"], "nowhere: there is no such folder. Choose snli"),
+        (["train", "--corpus", "nowhere"], "or give files of plain text with --text or --train"),
         (["generate", "RUN", "--count", "3"], "--count belongs to models over fragments"),
         (["evaluate", "."], "this is no run"),
         (["train", "--text", "absent.txt"], "absent.txt: there is no such file"),
@@ -83,6 +88,21 @@ def test_errors_are_one_sentence(run, arguments, message, capsys):
     _, error = call(capsys, *given, status=2)
     assert message in error
     assert "Traceback" not in error
+
+
+def test_a_configuration_of_another_command_is_named(tmp_path, capsys):
+    path = tmp_path / "pairs.toml"
+    path.write_text('[trees]\ntrees = "left"\n')
+    _, error = call(capsys, "train", "--config", str(path), status=2)
+    assert f"{path}: There is no group of options called 'trees'; the groups are data," in error
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("unit", ["word", "fragment"])
+def test_a_pipe_is_refused_as_it_could_not_be_evaluated(tmp_path, capsys, unit):
+    os.mkfifo(tmp_path / "pipe")
+    _, error = call(capsys, "train", "--unit", unit, "--train", str(tmp_path / "pipe"), status=2)
+    assert "pipe: a pipe can be read once only" in error
 
 
 def test_a_backward_model_reads_files_backward_and_generates_nothing(run, capsys):

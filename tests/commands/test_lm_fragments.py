@@ -45,7 +45,8 @@ def test_generation_prints_trees_and_sentences(runs, capsys):
         tree, sentence = block.split("\n")
         assert terminals_of(read_brackets(tree)) == sentence.split()
     assert call(capsys, *arguments) == text
-    assert call(capsys, *arguments, "--temperature", "0") != text
+    likeliest = [part for part in arguments if part not in ("--seed", "2")]
+    assert call(capsys, *likeliest, "--temperature", "0") != text
 
 
 def test_generation_prints_programs_that_compile(runs, capsys):

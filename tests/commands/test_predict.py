@@ -90,6 +90,15 @@ def test_without_standard_input_there_is_one_message(run, capsys, monkeypatch):
     assert len(answers(capsys, run, "--json", "A dog.", "A cat.")) == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_text_in_a_wide_encoding_is_named(run, capsys, monkeypatch, encoding):
+    give(monkeypatch, "A dog.\tA cat.\n".encode(encoding))
+    assert main(["predict", run, "--json"]) == 2
+    message = capsys.readouterr().err
+    assert f"standard input: this is text in {encoding[:6].upper()}" in message
+    assert "iconv" in message
+
+
 def test_a_blank_line_among_others_is_named(run, capsys, monkeypatch):
     give(monkeypatch, b"a dog\ta cat\n\na dog\ta cat\n")
     assert main(["predict", run, "--json"]) == 2

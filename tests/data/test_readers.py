@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rows import ROW, read, without, write
 
 from spinn.data.examples import PAIR, SENTENCE, Sentence
-from spinn.data.formats import FORMATS, detect_format
+from spinn.data.formats import FORMATS, Naming, detect_format
 from spinn.data.readers import ReadCounts, no_parse, read_examples
 from spinn.support.errors import ConfigurationError, DataError, SpinnError
 from spinn.transitions import check
@@ -45,6 +45,17 @@ def test_rows_without_a_gold_label_are_skipped_or_kept_without_a_label(tmp_path,
         assert [example.label for example in read(file, counts=counts)] == [known]
         assert counts.unlabelled == 1
         assert [example.label for example in read(file, unlabelled=True)] == [known, None]
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("yes",)])
+def test_names_of_other_labels_are_refused(tmp_path, names):
+    """They would do nothing where labels are words, and be refused one by one as numbers."""
+    path = write(tmp_path / "t", "entails\tIt rains.\tIt is wet.")
+    with pytest.raises(ConfigurationError, match=f"--label-names {','.join(names)} names none of"):
+        read(path, labels=["entailment", "neutral"], naming=Naming(label_names=names))
+    named = Naming(label_names=("n", "e"))
+    (example,) = read(path, labels=["entailment", "neutral"], naming=named)
+    assert example.label == "entailment"
 
 
 def test_a_label_that_is_allowed_is_one(tmp_path):

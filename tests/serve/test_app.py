@@ -171,6 +171,8 @@ def test_examples_are_limited_and_named(client):
     message = refusal(client, "/api/predict", examples=[PAIR] * (MAX_EXAMPLES + 1))
     assert message.startswith("examples: List should have at most 64 items")
     assert refusal(client, "/api/predict", examples=[]).startswith("examples: List should have")
+    message = refusal(client, "/api/predict", examples=[PAIR], tree="left")
+    assert message.startswith("tree: Extra inputs are not permitted")
     message = refusal(client, "/api/predict", examples=[PAIR, ["word1", ""]])
     assert message == "Example 2: A sentence is empty. Give it some words."
 

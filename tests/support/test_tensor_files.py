@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from spinn.support.errors import DataError
 from spinn.support.tensor_files import read_tensors, save_tensors
 
 
@@ -14,3 +16,10 @@ def test_tensors_are_written_with_the_permissions_of_any_new_file(tmp_path):
     modes = {path.stat().st_mode for path in tmp_path.iterdir()}
     assert len(modes) == 1
     torch.testing.assert_close(read_tensors(tmp_path / "tensors", ""), tensors)
+
+
+def test_the_cause_is_that_of_the_system(tmp_path):
+    with pytest.raises(DataError, match=r"it cannot be read .*directory.*Train again"):
+        read_tensors(tmp_path, "Train again")
+    with pytest.raises(DataError, match=r"it cannot be read .*too long"):
+        read_tensors(tmp_path / ("x" * 300), "Train again")

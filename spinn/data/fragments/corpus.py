@@ -12,6 +12,7 @@ import numpy as np
 from spinn.data.fragments.dataset import FragmentDataset, number_sequences
 from spinn.data.fragments.sources import Sequences, is_python, read_sequences, split_sequences
 from spinn.data.fragments.vocabulary import FragmentVocabulary, build_fragment_vocabulary
+from spinn.data.lines import READ_AGAIN, refuse_pipes
 from spinn.support.errors import ConfigurationError
 from spinn.support.options import Condition, Group, option
 
@@ -49,7 +50,9 @@ class FragmentDataOptions:
 
     def read(self, split: str) -> Sequences:
         """Return the trees of the files of a set."""
-        return read_sequences(self.paths(split), repeats=self.repeats)
+        paths = self.paths(split)
+        refuse_pipes(paths, READ_AGAIN)
+        return read_sequences(paths, repeats=self.repeats)
 
     def moved(self, place: Mapping[str, Any]) -> FragmentDataOptions:
         """Return the options of the same trees in other files."""
