@@ -8,7 +8,6 @@ number of sentences of an example, H the width of a sentence vector.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,12 +26,11 @@ from spinn.model.pair import PairModel
 from spinn.model.policy import TransitionPolicy
 from spinn.model.types import Encoding, Leaves, Plan
 from spinn.support.errors import SpinnError
-from spinn.support.runtime import arithmetic, evaluation_mode, is_out_of_memory
+from spinn.support.runtime import arithmetic, evaluation_mode, within_memory
 from spinn.support.streams import is_terminal
 from spinn.transitions import TransitionArray
 from spinn.trees import TreeSource
 
-logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Floats = NDArray[np.float32]
 BAR_DELAY = 1.0  # seconds of work before a bar appears
@@ -191,20 +189,12 @@ class Inference:
 
     def _in_memory(self, run: Callable[[Inference], T]) -> T:
         """Run with this batch size, or with half of it until the batches fit into the memory."""
-        size = self.batch_size
-        while True:
-            try:
-                return run(replace(self, batch_size=size))
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                if size == 1:
-                    raise SpinnError(
-                        f"An example does not fit into the memory of {self.device}. Leave out the "
-                        "longest sentences."
-                    ) from error
-            size //= 2
-            logger.warning(f"Out of memory; going on with {size} examples a batch.")
+        return within_memory(
+            lambda size: run(replace(self, batch_size=size)),
+            self.batch_size,
+            self.device,
+            "examples",
+        )
 
     @contextmanager
     def _running(self) -> Iterator[None]:

@@ -27,7 +27,7 @@ from spinn.model.fragment_language import (
     FragmentModelOptions,
 )
 from spinn.support.options import Group, Groups, option
-from spinn.support.runtime import arithmetic, evaluation_mode
+from spinn.support.runtime import arithmetic, evaluation_mode, within_memory
 from spinn.weights import WEIGHTS, build_with_weights
 
 
@@ -143,10 +143,14 @@ def fragment_scores(
 ) -> TextScores:
     """Return how well a model predicts trees; every fragment is counted once."""
     device = model.decoder.weight.device
-    nats = 0.0
-    with evaluation_mode(model), arithmetic(device, precision):
-        for batch in dataset.batches(batch_size):
-            part = batch.to(device)
-            scores = model(part.fragments, part.parents, part.types, part.lengths)
-            nats -= scores.log_prob.double().sum().item()
-    return TextScores(nats, len(dataset.fragments))
+
+    def run(size: int) -> TextScores:
+        nats = 0.0
+        with evaluation_mode(model), arithmetic(device, precision):
+            for batch in dataset.batches(size):
+                part = batch.to(device)
+                scores = model(part.fragments, part.parents, part.types, part.lengths)
+                nats -= scores.log_prob.double().sum().item()
+        return TextScores(nats, len(dataset.fragments))
+
+    return within_memory(run, batch_size, device, "trees")

@@ -7,7 +7,7 @@ on the length of the windows nor on anything else but model and text.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from spinn.data.language import Tokens
 from spinn.data.streams import Sentences, Streams, TextBatch, fixed_lengths
 from spinn.learning.objectives.language import token_losses
 from spinn.model.language import LanguageModel, State
-from spinn.support.runtime import arithmetic, evaluation_mode
+from spinn.support.runtime import arithmetic, evaluation_mode, within_memory
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,10 @@ class ContinuousCache:
 
     def __init__(self, window: int, theta: float, weight: float) -> None:
         self.window, self.theta, self.weight = window, theta, weight
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the past, as before the first token of a text."""
         self._outputs: Tensor | None = None  # [W, width], the last ones
         self._followers: Tensor | None = None  # [W], the tokens after them
 
@@ -156,12 +160,35 @@ def text_scores(
         A cache; requires one stream.
 
     """
+
+    def run(part: int) -> TextScores:
+        if cache is not None:
+            cache.clear()
+        if layout == "sentences":
+            batches = Sentences(tokens, part).batches()
+        else:
+            streams = Streams(tokens, size)
+            batches = streams.windows(fixed_lengths(len(streams), part))
+        return _scores(model, batches, precision, cache, carried=layout == "streams")
+
+    whole = (size, "sentences") if layout == "sentences" else (window, "tokens of each stream")
+    return within_memory(run, whole[0], model.bias.device, whole[1])
+
+
+def _scores(
+    model: LanguageModel,
+    batches: Iterable[TextBatch],
+    precision: str,
+    cache: ContinuousCache | None,
+    *,
+    carried: bool,
+) -> TextScores:
+    """Return the scores on batches; the state is ``carried`` from each to the next, or not."""
     device = model.bias.device
     nats, count = 0.0, 0
     state: State | None = None
-    carried = layout == "streams"
     with evaluation_mode(model), arithmetic(device, precision):
-        for batch in _batches(tokens, layout, size, window):
+        for batch in batches:
             batch = batch.to(device)
             output = model(batch.inputs, state, batch.lengths)
             state = output.state if carried else None
@@ -172,10 +199,3 @@ def text_scores(
             nats += losses.double().sum().item()
             count += batch.tokens
     return TextScores(nats, count)
-
-
-def _batches(tokens: Tokens, layout: str, size: int, window: int) -> Iterator[TextBatch]:
-    if layout == "sentences":
-        return Sentences(tokens, size).batches()
-    streams = Streams(tokens, size)
-    return streams.windows(fixed_lengths(len(streams), window))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
-from spinn.support.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError, SpinnError
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def available_cores() -> int:
@@ -81,6 +85,41 @@ def has_fast_bf16(device: torch.device) -> bool:
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Return whether torch could not allocate memory, on a GPU or for the processor."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def within_memory(run: Callable[[int], T], size: int, device: torch.device, unit: str) -> T:
+    """Run with this size, or with half of it until the work fits into memory.
+
+    Parameters
+    ----------
+    run
+        Function of the size; it is run again from the beginning.
+    size
+        What is computed at once.
+    device
+        The device, for messages.
+    unit
+        What the size counts, such as ``"examples"``.
+
+    Raises
+    ------
+    SpinnError
+        If not even a size of 1 fits.
+
+    """
+    while True:
+        try:
+            return run(size)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if size == 1:
+                raise SpinnError(
+                    f"The memory of {device} is too small for one of the {unit}. Leave out the "
+                    "longest sentences, or choose another --device."
+                ) from error
+        size //= 2
+        logger.warning(f"Out of memory; going on with {size} {unit} at a time.")
 
 
 @contextmanager

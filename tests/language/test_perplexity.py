@@ -107,6 +107,34 @@ def test_the_cache_equals_a_loop_over_words_whatever_the_block(model, block, win
     assert scores.nats == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("layout", "size", "window"), [("streams", 1, 0), ("streams", 1, 9), ("sentences", 2, 0)]
+)
+def test_what_does_not_fit_into_memory_is_computed_in_smaller_parts(
+    model, monkeypatch, layout, size, window
+):
+    """The cache begins anew with each attempt."""
+
+    def scored() -> float:
+        cache = ContinuousCache(window, 1.5, 0.3) if window else None
+        return text_scores(model, TOKENS, layout=layout, size=size, window=40, cache=cache).nats
+
+    forward, calls, room = LanguageModel.forward, [], [100]
+
+    def bounded(self: LanguageModel, inputs: Tensor, *others: object) -> object:
+        calls.append(inputs.numel())
+        if len(calls) == room[0]:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, inputs, *others)
+
+    monkeypatch.setattr(LanguageModel, "forward", bounded)
+    expected, whole = scored(), len(calls)
+    calls.clear()
+    room[0] = 2  # the cache has seen something
+    assert scored() == pytest.approx(expected, rel=1e-6)
+    assert len(calls) > 2 + whole
+
+
 def test_the_probabilities_of_the_cache_sum_to_one():
     torch.manual_seed(0)
     outputs, tokens = torch.randn(30, 4), torch.from_numpy(TOKENS[:30]).long()

@@ -9,14 +9,20 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from spinn.support.errors import ConfigurationError
+from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.support.runtime import (
     arithmetic,
     choose_device,
     has_fast_bf16,
     set_threads,
     stopped_by_signals,
+    within_memory,
 )
+
+ERRORS = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -157,3 +163,26 @@ def test_a_process_under_nohup_goes_on_without_its_terminal():
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("room", [100, 12, 3, 1])
+def test_work_is_halved_until_it_fits(error, room, caplog):
+    def run(size: int) -> int:
+        if size > room:
+            raise error
+        return size
+
+    found = within_memory(run, 100, torch.device("cpu"), "trees")
+    assert room / 2 < found <= room
+    assert f"going on with {found} trees at a time" in caplog.text or found == 100
+    with pytest.raises(SpinnError, match="The memory of cpu is too small for one of the trees"):
+        within_memory(lambda size: run(size + room), 100, torch.device("cpu"), "trees")
+
+
+def test_another_error_is_raised():
+    def run(size: int) -> int:
+        raise RuntimeError("another")
+
+    with pytest.raises(RuntimeError, match="another"):
+        within_memory(run, 100, torch.device("cpu"), "trees")

@@ -167,12 +167,12 @@ def test_an_evaluation_that_does_not_fit_into_memory_goes_on_with_smaller_batche
     expected = run.train(configuration, tmp_path / "whole")
     monkeypatch.setattr(PairModel, "forward", bounded)
     if room == 0:
-        with pytest.raises(SpinnError, match="An example does not fit into the memory of c"):
+        with pytest.raises(SpinnError, match=r"The memory of c.* is too small for one of the"):
             run.train(configuration, tmp_path / "run")
         return
     found = run.train(configuration, tmp_path / "run")
     assert found["dev"]["accuracy"] == expected["dev"]["accuracy"]
-    assert "Out of memory; going on with 2 examples a batch." in caplog.text
+    assert "Out of memory; going on with 2 examples at a time." in caplog.text
 
 
 def test_a_study_does_not_measure_a_run_that_diverged(toy_folder, tmp_path):
