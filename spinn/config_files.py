@@ -57,22 +57,23 @@ def read_file(path: Path, groups: Groups | None = None) -> dict[str, Any]:
     """
     known = all_groups() if groups is None else groups
     values = read_values(path)
-    with _in_file(path):
+    with in_file(path):
         flat = options_in(values, known)
-        for name in flat.keys() & _FLAGS.keys():
-            raise ConfigurationError(f"{name} is a flag, and no option; {_FLAGS[name]}.")
+        for name, remedy in _FLAGS.items():
+            if name in flat:
+                raise ConfigurationError(f"{name} is a flag, and no option; {remedy}.")
         return known.checked(flat)
 
 
 def read_unchecked(path: Path, groups: Groups) -> dict[str, Any]:
     """Read options, flat, as :func:`read_file` does, whose names and types are not checked."""
     values = read_values(path)
-    with _in_file(path):
+    with in_file(path):
         return groups.flatten(values)
 
 
 @contextmanager
-def _in_file(path: Path) -> Iterator[None]:
+def in_file(path: Path) -> Iterator[None]:
     """Name the file in errors of its options."""
     try:
         yield

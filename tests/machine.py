@@ -1,4 +1,6 @@
-"""The device that tests of tensors, models and runs use, as pytest's ``--device`` names it.
+"""The machine: its pipes and memory, and the device that tests of tensors, models and runs use.
+
+Pytest's ``--device`` names the device.
 
 Numbers are drawn on the CPU and moved, so that they are the same on every device. The CPU does the
 same sums in the same order every time; a GPU adds up gradients in any order, so that what is done
@@ -13,12 +15,22 @@ from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 import torch
 from torch import Tensor
 
 from spinn.ops.loops import TorchLoops
 from spinn.support.runtime import choose_device
 
+NEEDS_PIPES = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+OUT_OF_MEMORY = pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+"""The errors of a GPU and of a CPU, as ``error``."""
 DEVICE: torch.device = choose_device(os.environ.get("SPINN_TEST_DEVICE", "cpu"))
 EXACT = DEVICE.type == "cpu"
 """Whether what is done twice comes to the same to the bit."""

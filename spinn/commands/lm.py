@@ -304,10 +304,13 @@ def _check_cache(namespace: argparse.Namespace) -> None:
         raise ConfigurationError("--theta and --lambda belong to --cache-window; give that, too.")
     if namespace.weight is not None and not 0 < namespace.weight < 1:
         raise ConfigurationError(f"--lambda is {namespace.weight}; it must be between 0 and 1.")
-    if namespace.theta is not None and not 0 <= namespace.theta < 1e6:
-        raise ConfigurationError(
-            f"--theta is {namespace.theta}; give a number from 0 to 1,000,000."
-        )
+    if namespace.theta is not None:
+        _check_range("theta", namespace.theta)
+
+
+def _check_range(name: str, value: float) -> None:
+    if not 0 <= value < 1e6:
+        raise ConfigurationError(f"{flag_of(name)} is {value}; give a number from 0 to 1,000,000.")
 
 
 def _cache(namespace: argparse.Namespace) -> Any:
@@ -339,10 +342,7 @@ def _text(namespace: argparse.Namespace, trained: TrainedLanguageModel) -> Token
 
 def _check_draws(namespace: argparse.Namespace) -> None:
     """Check how tokens are drawn, and fill in what is not given."""
-    if not 0 <= namespace.temperature < 1e6:
-        raise ConfigurationError(
-            f"--temperature is {namespace.temperature}; give a number from 0 to 1,000,000."
-        )
+    _check_range("temperature", namespace.temperature)
     for name, default in (("top_k", 0), ("seed", 1)):
         if getattr(namespace, name) is None:
             setattr(namespace, name, default)

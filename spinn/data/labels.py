@@ -106,7 +106,7 @@ def unlisted_label(
     remedy = "Correct the label, or train on files that have it"
     if format is not None:
         remedy = (
-            f"Correct the label, train on files that have it, or give another "
+            "Correct the label, train on files that have it, or give another "
             f"--format than {format}"
         )
     if is_number(label) and not any(map(is_number, allowed)):

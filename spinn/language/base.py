@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from spinn.config_files import read_values
+from spinn.config_files import in_file, read_values
 from spinn.learning.optimizers import OptimizerOptions
 from spinn.learning.options import PLACE, LoopOptions
 from spinn.learning.schedules import Schedule
-from spinn.support.errors import ConfigurationError, SpinnError
+from spinn.support.errors import SpinnError
 from spinn.support.options import Groups, check_ranges
 
 if TYPE_CHECKING:
@@ -91,11 +91,9 @@ class TokenConfiguration:
                 f"{path.parent}: this is no language model of this kind. Give a folder that "
                 "`spinn lm train` wrote."
             )
-        try:
+        with in_file(path):
             given = cls.groups.checked(cls.groups.flatten(values))
             return cls._of(cls.groups.defaults() | given)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{path}: {error}") from error
 
     @classmethod
     def _of(cls, values: Mapping[str, Any]) -> Self:

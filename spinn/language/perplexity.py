@@ -160,19 +160,20 @@ def text_scores(
         A cache; requires one stream.
 
     """
+    streams = None if layout == "sentences" else Streams(tokens, size)
 
     def run(part: int) -> TextScores:
         if cache is not None:
             cache.clear()
-        if layout == "sentences":
+        if streams is None:
             batches = Sentences(tokens, part).batches()
         else:
-            streams = Streams(tokens, size)
             batches = streams.windows(fixed_lengths(len(streams), part))
-        return _scores(model, batches, precision, cache, carried=layout == "streams")
+        return _scores(model, batches, precision, cache, carried=streams is not None)
 
-    whole = (size, "sentences") if layout == "sentences" else (window, "tokens of each stream")
-    return within_memory(run, whole[0], model.bias.device, whole[1])
+    if streams is None:
+        return within_memory(run, size, model.bias.device, "sentences")
+    return within_memory(run, window, model.bias.device, "tokens of each stream")
 
 
 def _scores(

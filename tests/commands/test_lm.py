@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from machine import NEEDS_PIPES
 
 from spinn.commands.main import main
 
@@ -97,7 +98,7 @@ def test_a_configuration_of_another_command_is_named(tmp_path, capsys):
     assert f"{path}: There is no group of options called 'trees'; the groups are data," in error
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@NEEDS_PIPES
 @pytest.mark.parametrize("unit", ["word", "fragment"])
 def test_a_pipe_is_refused_as_it_could_not_be_evaluated(tmp_path, capsys, unit):
     os.mkfifo(tmp_path / "pipe")

@@ -13,6 +13,7 @@ import tarfile
 import threading
 
 import pytest
+from machine import NEEDS_PIPES
 from rows import ROW, read, write
 
 from spinn.data import lines
@@ -118,7 +119,7 @@ def test_a_file_without_permission_is_named_so(tmp_path, monkeypatch):
         read(tmp_path / "f")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@NEEDS_PIPES
 def test_file_is_opened_once_so_that_a_pipe_will_do(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from corpora import DEV, LISTOPS, TRAIN, assert_same, load, row, was_read, write
+from machine import NEEDS_PIPES
 
 from spinn import extensions
 from spinn.data.examples import SENTENCE
@@ -311,7 +312,7 @@ def test_a_mixture_of_words_and_numbers_is_refused(tmp_path):
         load(CorpusOptions(train=[path], dev=[path], data_directory=str(tmp_path)))
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@NEEDS_PIPES
 @pytest.mark.parametrize("format", ["auto", "tsv"])
 def test_a_pipe_is_refused_where_it_would_be_read_again(tmp_path, format):
     os.mkfifo(tmp_path / "pipe")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from machine import NEEDS_PIPES
 from models import model_of
 
 from spinn.config import resolve
@@ -211,7 +212,7 @@ def test_probabilities_that_are_not_finite_are_no_predictions(trained, tmp_path)
         evaluated(trained, write(tmp_path / "dev.jsonl", ["neutral"] * 3))
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@NEEDS_PIPES
 def test_a_pipe_is_read_once(trained, tmp_path):
     content = write(tmp_path / "dev.jsonl", ["neutral", "-", "neutral"]).read_text()
     pipe = tmp_path / "pipe"

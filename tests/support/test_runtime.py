@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from machine import OUT_OF_MEMORY
 
 from spinn.support.errors import ConfigurationError, SpinnError
 from spinn.support.runtime import (
@@ -18,11 +19,6 @@ from spinn.support.runtime import (
     stopped_by_signals,
     within_memory,
 )
-
-ERRORS = [
-    torch.OutOfMemoryError("CUDA out of memory"),
-    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
-]
 
 
 @pytest.fixture(autouse=True)
@@ -165,7 +161,7 @@ def test_a_process_under_nohup_goes_on_without_its_terminal():
         signal.signal(signal.SIGHUP, before)
 
 
-@pytest.mark.parametrize("error", ERRORS)
+@OUT_OF_MEMORY
 @pytest.mark.parametrize("room", [100, 12, 3, 1])
 def test_work_is_halved_until_it_fits(error, room, caplog):
     def run(size: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from machine import OUT_OF_MEMORY
 from safetensors.torch import load_file, save_file
 from toys import small_configuration
 
@@ -23,13 +24,6 @@ from spinn.training import run
 from spinn.training.pairs import PairTask
 from spinn.training.run_directory import RunDirectory
 
-OUT_OF_MEMORY = pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory"),
-        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
-    ],
-)
 BATCHES = 6  # of the toy's 44 pairs, 8 in a batch
 
 
